@@ -1,0 +1,70 @@
+"""Camelid: a self-hosted LLM server over swappable runtimes. These are the names that plugin authors import.
+
+They are loaded when first used, so that `import camelid` costs nothing to a command that only prints its help.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from camelid.contracts.batch import Batch, BatchLimits
+    from camelid.contracts.embedder import Embedder
+    from camelid.contracts.engine import Engine, EngineEvent, EngineRequest
+    from camelid.contracts.generation import BatchDecoder, Decoder, KVCacheFullError
+    from camelid.contracts.model import LoadedModel
+    from camelid.contracts.placement import Placement
+    from camelid.contracts.registry import BlobSource, LayerSource, Registry, ResolvedModel
+    from camelid.contracts.sampler import Sampler
+    from camelid.contracts.tokenizer import Tokenizer
+    from camelid.hookspecs import API_VERSION, hookimpl
+
+__all__ = (
+    "API_VERSION",
+    "Batch",
+    "BatchDecoder",
+    "BatchLimits",
+    "BlobSource",
+    "Decoder",
+    "Embedder",
+    "Engine",
+    "EngineEvent",
+    "EngineRequest",
+    "KVCacheFullError",
+    "LayerSource",
+    "LoadedModel",
+    "Placement",
+    "Registry",
+    "ResolvedModel",
+    "Sampler",
+    "Tokenizer",
+    "__version__",
+    "hookimpl",
+)
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "batch": ("Batch", "BatchLimits"),
+    "embedder": ("Embedder",),
+    "engine": ("Engine", "EngineEvent", "EngineRequest"),
+    "generation": ("BatchDecoder", "Decoder", "KVCacheFullError"),
+    "model": ("LoadedModel",),
+    "placement": ("Placement",),
+    "registry": ("BlobSource", "LayerSource", "Registry", "ResolvedModel"),
+    "sampler": ("Sampler",),
+    "tokenizer": ("Tokenizer",),
+}
+_HOMES = {name: f"camelid.contracts.{module}" for module, names in _MODULES.items() for name in names} | {
+    "API_VERSION": "camelid.hookspecs",
+    "hookimpl": "camelid.hookspecs",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load the module that defines `name` (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'camelid' has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,5 @@
+"""`python -m camelid` is the `camelid` command."""
+
+from camelid.cli import main
+
+main()

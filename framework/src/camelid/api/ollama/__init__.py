@@ -1,0 +1,1 @@
+"""Ollama's endpoints, one file a family."""

@@ -1,0 +1,83 @@
+"""Role three, third tier: a runtime that batches by itself. Also what the framework lifts the other tiers to."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import msgspec
+
+from camelid.errors import CamelidError
+from camelid.types.generation import FinishReason, TokenLogprob
+from camelid.types.options import SamplingOptions
+
+__all__ = ("Engine", "EngineEvent", "EngineRequest")
+
+
+class EngineRequest(msgspec.Struct, frozen=True):
+    """One sequence to generate."""
+
+    id: int
+    """Unique among the requests of this engine."""
+    prompt: tuple[int, ...]
+    """Token ids; never empty, and shorter than the context."""
+    sampling: SamplingOptions = SamplingOptions()
+    logprobs: bool = False
+    top_logprobs: int = 0
+    shift: bool = True
+    """When the context is full, drop the oldest half and go on; otherwise finish with `length`."""
+
+
+class EngineEvent:
+    """What one step brought to one request: tokens, or its end, or both."""
+
+    __slots__ = ("cached_tokens", "error", "finish", "id", "logprobs", "tokens")
+
+    def __init__(
+        self,
+        id: int,  # noqa: A002 - the field's name on the wire
+        tokens: Sequence[int] = (),
+        *,
+        logprobs: Sequence[TokenLogprob] = (),
+        finish: FinishReason | None = None,
+        error: CamelidError | None = None,
+        cached_tokens: int = 0,
+    ) -> None:
+        self.id = id
+        self.tokens = tokens
+        """New tokens in order; end-of-generation tokens are not among them."""
+        self.logprobs = logprobs
+        """One for each token, if they were asked for."""
+        self.finish = finish
+        """Set on the last event of a request that went well."""
+        self.error = error
+        """Set on the last event of a request that did not."""
+        self.cached_tokens = cached_tokens
+        """On a request's first event: prompt tokens that were not computed again."""
+
+
+class Engine(ABC):
+    """Many requests, advanced together. All methods run on the engine thread."""
+
+    @property
+    @abstractmethod
+    def context_length(self) -> int:
+        """Tokens that one request may hold, prompt and answer together."""
+
+    @abstractmethod
+    def submit(self, request: EngineRequest) -> None:
+        """Queue a request. Returns at once; a refusal comes as its event."""
+
+    @abstractmethod
+    def step(self) -> list[EngineEvent]:
+        """Advance every request by about one token; a few milliseconds, so that cancelling is prompt."""
+
+    @abstractmethod
+    def cancel(self, id: int) -> None:  # noqa: A002 - the field's name on the wire
+        """Drop a request, which gives no further event. Unknown and finished ids are ignored."""
+
+    @property
+    @abstractmethod
+    def busy(self) -> bool:
+        """Whether `step` has anything to do."""
+
+    def close(self) -> None:  # noqa: B027 - some engines own nothing of their own
+        """Give native memory back. Called once."""

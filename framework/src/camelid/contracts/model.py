@@ -1,0 +1,25 @@
+"""Role one: a loaded model."""
+
+from abc import ABC, abstractmethod
+
+from camelid.types.facts import ModelFacts
+from camelid.types.memory import MemoryUse
+
+__all__ = ("LoadedModel",)
+
+
+class LoadedModel(ABC):
+    """Weights in memory. Lives in a worker, on the engine thread only; `camelid_load_model` returns it."""
+
+    @property
+    @abstractmethod
+    def facts(self) -> ModelFacts:
+        """The truth after loading."""
+
+    @abstractmethod
+    def memory(self) -> tuple[MemoryUse, ...]:
+        """Bytes by device, as they are now."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give everything back. Called once, after everything built on this model was closed."""

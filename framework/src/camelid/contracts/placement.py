@@ -1,0 +1,65 @@
+"""Where a worker runs: on this machine as a child process, in this process, or somewhere else."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from camelid.types.artifact import ModelArtifact
+from camelid.types.loading import LoadOptions
+
+__all__ = ("Connection", "Placement", "WorkerSpec")
+
+
+class WorkerSpec(msgspec.Struct, frozen=True):
+    """What a worker shall load."""
+
+    backend: str
+    """Name in the backend's descriptor."""
+    plugin: str
+    """Entry-point name of the plugin that registered it: the only one the worker imports."""
+    artifact: ModelArtifact
+    options: LoadOptions
+
+
+class Connection(Protocol):
+    """A running worker as the server sees it: frames go in, frames come out, and one day it ends."""
+
+    @property
+    def pid(self) -> int:
+        """Process id; 0 if the worker has no process of its own."""
+        ...
+
+    def send(self, frame: bytes) -> None:
+        """Queue one frame (without its length prefix) to the worker. Never blocks; after the end it is dropped."""
+        ...
+
+    def kill(self) -> None:
+        """End the worker at once. Its end is reported as any other."""
+        ...
+
+
+class Placement(ABC):
+    """Starts workers. Registered through `camelid_placements`; runs on the server's event loop."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """`process`, `in-process`…: the value of the setting `placement`."""
+
+    @abstractmethod
+    async def start(
+        self, spec: WorkerSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
+    ) -> Connection:
+        """Start a worker and send it `Start`.
+
+        Args:
+            spec: what to load.
+            on_frame: called on the event loop with each frame from the worker, in order.
+            on_end: called once on the event loop after the last frame, with why it ended: exit status or signal,
+                and the last lines it wrote to standard error.
+
+        Raises:
+            WorkerError: it could not be started.
+        """

@@ -1,0 +1,1 @@
+"""Decoding, in the worker: scheduling, sampling, stop strings, UTF-8."""

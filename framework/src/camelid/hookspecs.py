@@ -1,0 +1,161 @@
+"""Every hook a plugin may implement.
+
+Hooks choose and construct; the objects they hand over (`camelid.contracts`) do the work. All hooks are plain
+functions: a coroutine as result is refused. Each docstring says what for, when, what it takes and returns, and in
+which process it runs.
+
+A plugin is a module named in the entry-point group ``camelid``. It says ``CAMELID_API = 1`` and marks its hooks with
+``camelid.hookimpl``; importing it must not import a native library.
+
+The contracts are imported for type checkers only: reading the specs loads none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import pluggy
+
+if TYPE_CHECKING:
+    from camelid.contracts.embedder import Embedder
+    from camelid.contracts.generation import Generator
+    from camelid.contracts.model import LoadedModel
+    from camelid.contracts.placement import Placement
+    from camelid.contracts.registry import Registry
+    from camelid.contracts.tokenizer import Tokenizer
+    from camelid.types.artifact import ModelArtifact
+    from camelid.types.descriptor import BackendDescriptor
+    from camelid.types.loading import LoadOptions
+
+__all__ = (
+    "API_VERSION",
+    "PROJECT",
+    "camelid_backends",
+    "camelid_embedder",
+    "camelid_generator",
+    "camelid_load_model",
+    "camelid_placements",
+    "camelid_registries",
+    "camelid_tokenizer",
+    "hookimpl",
+    "hookspec",
+)
+
+PROJECT: Final = "camelid"
+"""Name of the pluggy project and of the entry-point group."""
+
+API_VERSION: Final = 1
+"""Version of the hooks and contracts. A plugin says which it was written for; another number is refused."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
+    """Say which backends this plugin has.
+
+    Called once at start, before any model is loaded. Must be cheap: descriptors are plain data.
+
+    Args:
+        register: takes one descriptor; call it once for each backend.
+
+    Runs in: server, worker, cli
+    """
+
+
+@hookspec(firstresult=True)
+def camelid_load_model(artifact: ModelArtifact, options: LoadOptions) -> LoadedModel | None:
+    """Load a model.
+
+    Called once in a worker's life, only on the plugin whose backend was chosen. The native library is imported here.
+
+    Args:
+        artifact: the model's files; hostile until proven otherwise.
+        options: resolved by the framework.
+
+    Returns:
+        The loaded model; None if this plugin has nothing to do with the artifact.
+
+    Raises:
+        ModelError: the file is broken, unknown to the runtime, or does not fit into memory.
+
+    Runs in: worker
+    """
+
+
+@hookspec(firstresult=True)
+def camelid_tokenizer(model: LoadedModel) -> Tokenizer | None:
+    """Give the tokenizer of a loaded model.
+
+    Called once after loading; the backend's own plugin is asked first, then plugins that tokenize for others.
+
+    Args:
+        model: what `camelid_load_model` returned.
+
+    Returns:
+        The tokenizer; None to leave it to the next plugin.
+
+    Runs in: worker
+    """
+
+
+@hookspec(firstresult=True)
+def camelid_generator(model: LoadedModel, tokenizer: Tokenizer) -> Generator | None:
+    """Give the generator of a loaded model, in the highest tier the runtime supports.
+
+    Called at most once, before the first generation.
+
+    Args:
+        model: what `camelid_load_model` returned.
+        tokenizer: what `camelid_tokenizer` returned.
+
+    Returns:
+        A `Decoder`, a `BatchDecoder` or an `Engine`; None if this model cannot generate.
+
+    Runs in: worker
+    """
+
+
+@hookspec(firstresult=True)
+def camelid_embedder(model: LoadedModel, tokenizer: Tokenizer) -> Embedder | None:
+    """Give the embedder of a loaded model.
+
+    Called at most once, before the first embedding.
+
+    Args:
+        model: what `camelid_load_model` returned.
+        tokenizer: what `camelid_tokenizer` returned.
+
+    Returns:
+        The embedder; None if this model cannot embed.
+
+    Runs in: worker
+    """
+
+
+@hookspec
+def camelid_registries(register: Callable[[Registry], None]) -> None:
+    """Say which registries this plugin knows.
+
+    Called once at start. Registries are asked in the order of the setting `registries`, then as they registered.
+
+    Args:
+        register: takes one registry; call it once for each.
+
+    Runs in: server, cli
+    """
+
+
+@hookspec
+def camelid_placements(register: Callable[[Placement], None]) -> None:
+    """Say where this plugin can run workers.
+
+    Called once at start; the setting `placement` names the one to use.
+
+    Args:
+        register: takes one placement; call it once for each.
+
+    Runs in: server
+    """

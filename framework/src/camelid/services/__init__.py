@@ -1,0 +1,1 @@
+"""The use cases, knowing no wire format."""

@@ -1,0 +1,55 @@
+"""Every setting, once: its name, type, default and meaning.
+
+A value comes from, the later ones winning: the default here, `camelid.toml`, `OLLAMA_*` variables,
+`CAMELID_*` variables (the field's name in capitals), flags of the command line.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from camelid.types.durations import FOREVER
+
+__all__ = ("FOREVER", "Settings")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration of one server."""
+
+    host: str = "127.0.0.1:11434"
+    """Address to listen on, and for commands to talk to: `host`, `host:port`, `:port`. `OLLAMA_HOST`."""
+    models: Path = Path("~/.ollama/models")
+    """Folder of the store, in Ollama's layout. `OLLAMA_MODELS`."""
+    keep_alive: float = 300.0
+    """Seconds an idle model stays loaded; infinite for ever. `OLLAMA_KEEP_ALIVE`."""
+    load_timeout: float = 300.0
+    """Seconds a model may take to load; infinite for no limit. `OLLAMA_LOAD_TIMEOUT`."""
+    context_length: int = 4096
+    """Tokens of context, where neither model nor request says. `OLLAMA_CONTEXT_LENGTH`."""
+    num_parallel: int = 0
+    """Sequences generated at once for each model; 0 = 4 if the KV cache for them is small beside the free memory,
+    else 1. `OLLAMA_NUM_PARALLEL`."""
+    max_loaded_models: int = 0
+    """Models loaded at once; 0 = 3. `OLLAMA_MAX_LOADED_MODELS`."""
+    max_queue: int = 512
+    """Requests that may wait, for a model to load or for a free sequence. `OLLAMA_MAX_QUEUE`."""
+    origins: tuple[str, ...] = ()
+    """Browser origins allowed beside the local ones. `OLLAMA_ORIGINS`."""
+    noprune: bool = False
+    """Keep blobs that no model uses. `OLLAMA_NOPRUNE`."""
+    debug: bool = False
+    """Log in detail. `OLLAMA_DEBUG`."""
+    flash_attention: bool | None = None
+    """`OLLAMA_FLASH_ATTENTION`."""
+    kv_cache_type: str = "f16"
+    """Element type of the KV cache. `OLLAMA_KV_CACHE_TYPE`."""
+    placement: str = "process"
+    """Where workers run: the name of a registered placement."""
+    plugins: tuple[str, ...] | None = None
+    """Entry-point names to load; None for all that are installed."""
+    disabled_plugins: tuple[str, ...] = ()
+    """Entry-point names not to load."""
+    registries: tuple[str, ...] = ()
+    """Registries to ask first, in this order."""
+    reported_version: str = "0.33.0"
+    """What `/api/version` says: clients compare it with Ollama's releases (contract 8.2)."""

@@ -1,0 +1,1 @@
+"""Models on this disk, in Ollama's layout."""

@@ -1,0 +1,28 @@
+"""What a model, or a backend, can do."""
+
+from enum import StrEnum
+
+__all__ = ("Capability",)
+
+
+class Capability(StrEnum):
+    """One ability. The first eight are Ollama's words in `/api/show` (contract 12.3); the rest are Camelid's."""
+
+    COMPLETION = "completion"
+    TOOLS = "tools"
+    INSERT = "insert"
+    VISION = "vision"
+    EMBEDDING = "embedding"
+    THINKING = "thinking"
+    IMAGE = "image"
+    AUDIO = "audio"
+
+    TOKENIZE = "tokenize"
+    LOGPROBS = "logprobs"
+    BATCHING = "batching"
+    """Several sequences advance in one step."""
+    PREFIX_SHARING = "prefix-sharing"
+    """A sequence's KV cache can be copied to another without computing it again."""
+    STATE_SAVE = "state-save"
+    """A sequence's KV cache can be saved to bytes and restored."""
+    ADAPTERS = "adapters"

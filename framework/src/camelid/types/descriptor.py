@@ -1,0 +1,23 @@
+"""What a backend says of itself before anything heavy is imported."""
+
+import msgspec
+
+from camelid.types.capabilities import Capability
+
+__all__ = ("BackendDescriptor",)
+
+
+class BackendDescriptor(msgspec.Struct, frozen=True):
+    """One backend, for choosing it, for `camelid plugins` and for the conformance kit."""
+
+    name: str
+    """Short and unique: `llamacpp`, `onnx`."""
+    formats: frozenset[str]
+    """The `ModelArtifact.format` values it loads."""
+    capabilities: frozenset[Capability]
+    """What it promises for at least some model; the kit proves each one and that nothing else works."""
+    description: str = ""
+    options: type[msgspec.Struct] | None = None
+    """Its own load options, as a Struct with defaults; values come from `LoadOptions.backend`."""
+    priority: int = 0
+    """Among several that fit, the highest wins."""

@@ -1,0 +1,131 @@
+"""Ollama's `options` object (contract 3.1): what may be asked, of which type, with which default."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from camelid.errors import InvalidOptionError
+from camelid.types.json import JsonObject, JsonValue
+
+__all__ = ("Options", "SamplingOptions", "parse_options")
+
+
+class SamplingOptions(msgspec.Struct, frozen=True):
+    """How the next token is chosen, and when to stop. These never cause a reload."""
+
+    seed: int = -1
+    """-1 = a random one."""
+    temperature: float = 0.8
+    """0 = greedy."""
+    top_k: int = 40
+    """0 = off."""
+    top_p: float = 0.9
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repeat_last_n: int = 64
+    """Tokens that penalties look back on; 0 = off, -1 = the context length."""
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    num_predict: int = -1
+    """Most tokens to generate; negative = until the model stops."""
+    num_keep: int = 4
+    """Prompt tokens that survive a context shift."""
+    stop: tuple[str, ...] = ()
+
+
+class Options(msgspec.Struct, frozen=True):
+    """All options of one request, defaults and model parameters merged in. None = nobody asked."""
+
+    sampling: SamplingOptions = SamplingOptions()
+    num_ctx: int | None = None
+    num_batch: int | None = None
+    num_gpu: int | None = None
+    main_gpu: int | None = None
+    use_mmap: bool | None = None
+    num_thread: int | None = None
+    draft_num_predict: int | None = None
+    backend: str | None = None
+    """Which backend should serve the model."""
+    backend_options: JsonObject = {}
+    """Options that only the chosen backend understands."""
+
+
+_SAMPLING_TYPES: dict[str, type] = {
+    "seed": int,
+    "temperature": float,
+    "top_k": int,
+    "top_p": float,
+    "min_p": float,
+    "typical_p": float,
+    "repeat_last_n": int,
+    "repeat_penalty": float,
+    "presence_penalty": float,
+    "frequency_penalty": float,
+    "num_predict": int,
+    "num_keep": int,
+    "stop": tuple,
+}
+_LOAD_TYPES: dict[str, type] = {
+    "num_ctx": int,
+    "num_batch": int,
+    "num_gpu": int,
+    "main_gpu": int,
+    "use_mmap": bool,
+    "num_thread": int,
+    "draft_num_predict": int,
+    "backend": str,
+    "backend_options": dict,
+}
+_TYPE_WORDS = {
+    int: "integer",
+    float: "float32",
+    bool: "boolean",
+    str: "string",
+    tuple: "array",
+    dict: "object",
+}
+
+
+def _convert(name: str, value: JsonValue, kind: type) -> object:
+    """`value` as `kind`, by Ollama's rules: fractions are cut, strings are never numbers.
+
+    Raises:
+        InvalidOptionError: with Ollama's words.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind is int and number and isinstance(value, (int, float)):
+        try:
+            return int(value)
+        except (OverflowError, ValueError):
+            pass
+    elif kind is float and number and isinstance(value, (int, float)):
+        return float(value)
+    elif kind is tuple and isinstance(value, (list, tuple)):
+        if all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise InvalidOptionError(f'option "{name}" must be of an array of strings')
+    elif kind in (bool, str, dict) and isinstance(value, kind):
+        return value
+    raise InvalidOptionError(f'option "{name}" must be of type {_TYPE_WORDS[kind]}')
+
+
+def parse_options(*layers: Mapping[str, JsonValue]) -> Options:
+    """Merge layers of raw options, the later ones winning; nulls and unknown keys are skipped.
+
+    Pass the model's PARAMETERs first and the request's `options` last. A `stop` list replaces, it does not append.
+
+    Raises:
+        InvalidOptionError: a known option has the wrong type.
+    """
+    sampling: dict[str, object] = {}
+    loading: dict[str, object] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            if value is None:
+                continue
+            if name in _SAMPLING_TYPES:
+                sampling[name] = _convert(name, value, _SAMPLING_TYPES[name])
+            elif name in _LOAD_TYPES:
+                loading[name] = _convert(name, value, _LOAD_TYPES[name])
+    return msgspec.convert({**loading, "sampling": sampling}, Options)
