@@ -1,1 +1,24 @@
-"""The conformance kit for plugin authors."""
+"""The conformance kit: proves that a backend keeps the promises of its descriptor.
+
+The whole test file of a backend::
+
+    class TestMine(BackendSuite):
+        backend = "mine"
+
+        def make_artifact(self, folder: Path) -> ModelArtifact:
+            return ModelArtifact(name="tiny", format="gguf", files=(ModelFile(path=str(TINY)),))
+
+and one line in its conftest: ``pytest_plugins = ["camelid.testing.plugin"]``. Every case runs twice, with the backend
+in the tests' own process and in a real worker, and ends in one of five ways: PASS; REFUSED, a capability that is not
+declared and is refused cleanly, which is a pass; XFAIL, named with its reason in ``expected_failures``, strictly;
+NOT RUN, where the model is missing, an error with ``--camelid-strict``; FAIL.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("camelid.testing.suite", "camelid.testing.stream")
+
+from camelid.testing.backend import BackendSuite  # noqa: E402 - after the rewrite is registered
+from camelid.testing.outcomes import not_run  # noqa: E402
+
+__all__ = ("BackendSuite", "not_run")

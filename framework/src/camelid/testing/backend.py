@@ -1,0 +1,52 @@
+"""`BackendSuite`: every area of the kit in one class, so that none can be forgotten."""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from camelid.testing.suite.cancelling import CancellingCases
+from camelid.testing.suite.embedding import EmbeddingCases
+from camelid.testing.suite.generating import GeneratingCases
+from camelid.testing.suite.isolation import IsolationCases
+from camelid.testing.suite.loading import LoadingCases
+from camelid.testing.suite.recovery import RecoveryCases
+from camelid.testing.suite.stopping import StoppingCases
+from camelid.testing.suite.tokenizing import TokenizingCases
+from camelid.types.artifact import ModelArtifact
+from camelid.types.loading import LoadOptions
+
+__all__ = ("BackendSuite",)
+
+
+class BackendSuite(
+    LoadingCases,
+    TokenizingCases,
+    GeneratingCases,
+    StoppingCases,
+    CancellingCases,
+    IsolationCases,
+    EmbeddingCases,
+    RecoveryCases,
+):
+    """Derive from this, say what to test, add nothing else; cases cannot be overridden."""
+
+    backend: ClassVar[str]
+    """Name in the backend's descriptor."""
+    options: ClassVar[LoadOptions] = LoadOptions(context_length=512, parallel=4, batch_tokens=128)
+    """How to load the model for most cases."""
+    expected_failures: ClassVar[dict[str, str]] = {}
+    """Case → why it fails today. Strict: a case that passes must be taken out."""
+
+    @abstractmethod
+    def make_artifact(self, folder: Path) -> ModelArtifact:
+        """The model to test with; files may be made in `folder`. Call `not_run` if it cannot be had."""
+
+    def __init_subclass__(cls) -> None:
+        """Refuse overridden cases and expected failures that name no case."""
+        cases = {name for name in dir(BackendSuite) if name.startswith("test_")}
+        overridden = sorted(cases & set(vars(cls)))
+        if overridden:
+            raise TypeError(f"{cls.__name__} overrides {', '.join(overridden)}: use expected_failures, with a reason")
+        unknown = sorted(set(cls.expected_failures) - cases)
+        if unknown:
+            raise TypeError(f"{cls.__name__} expects failures of cases that do not exist: {', '.join(unknown)}")

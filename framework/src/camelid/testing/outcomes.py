@@ -1,0 +1,49 @@
+"""The outcomes that pytest does not know: REFUSED and NOT RUN."""
+
+import functools
+from collections.abc import Callable
+from typing import NoReturn, TypeVar, cast
+
+import pytest
+
+from camelid.errors import UnsupportedCapabilityError
+from camelid.testing.host import Host
+from camelid.types.capabilities import Capability
+
+__all__ = ("NOT_RUN", "REFUSED", "needs", "not_run")
+
+NOT_RUN = "NOT RUN"
+REFUSED = "REFUSED"
+
+_Case = TypeVar("_Case", bound=Callable[..., None])
+
+
+def not_run(reason: str) -> NoReturn:
+    """End a case that has no model or hardware to run on; with `--camelid-strict` that fails."""
+    pytest.skip(f"{NOT_RUN}: {reason}")
+
+
+def needs(capability: Capability) -> Callable[[_Case], _Case]:
+    """Mark a case that exercises `capability`.
+
+    Where the loaded model declares it, the case runs. Where it does not, the same case must end in
+    `UnsupportedCapabilityError`: then it counts as REFUSED. Anything else, success too, is a failure.
+    """
+
+    def decorate(case: _Case) -> _Case:
+        @functools.wraps(case)
+        def run(self: object, **fixtures: object) -> None:
+            host = next(value for value in fixtures.values() if isinstance(value, Host))
+            if capability in host.facts.capabilities:
+                case(self, **fixtures)
+                return
+            try:
+                case(self, **fixtures)
+            except UnsupportedCapabilityError:
+                host.outcome = REFUSED
+                return
+            pytest.fail(f"the backend does not declare {capability.value!r}, yet it works: declare it or refuse it")
+
+        return cast("_Case", run)
+
+    return decorate

@@ -1,0 +1,37 @@
+"""Requests that run side by side."""
+
+from camelid.testing.host import Host
+from camelid.testing.outcomes import needs
+from camelid.testing.stream import check_stream
+from camelid.testing.suite.generating import greedy
+from camelid.types.capabilities import Capability
+
+__all__ = ("IsolationCases",)
+
+_WORDS = ("apple", "river", "seven", "green", "house", "music", "paper", "stone")
+
+
+def _chant(word: str) -> str:
+    return " ".join([word] * 16)
+
+
+class IsolationCases:
+    """Keep apart what does not belong together."""
+
+    @needs(Capability.COMPLETION)
+    def test_concurrent_answers_do_not_mix(self, host: Host) -> None:
+        """Proves that each of eight requests gets its own answer. If it fails, look at sequence ids and positions."""
+        answers = host.answers([greedy(_chant(word)) for word in _WORDS])
+        for word, answer in zip(_WORDS, answers, strict=True):
+            assert check_stream(answer.deltas) == []
+            assert word in answer.text
+            assert not any(other in answer.text for other in _WORDS if other != word)
+
+    @needs(Capability.COMPLETION)
+    def test_two_models_share_nothing(self, host: Host) -> None:
+        """Proves that closing one model leaves another of the same backend alone. Look at global native state."""
+        before = host.answer(greedy(_chant("apple"))).text
+        other = host.start(host.spec)
+        host.run(host.collect(greedy(_chant("river")), other))
+        host.run(other.close())
+        assert host.answer(greedy(_chant("apple"))).text == before
