@@ -1,16 +1,17 @@
 """Every setting, once: its name, type, default and meaning.
 
 A value comes from, the later ones winning: the default here, `camelid.toml`, `OLLAMA_*` variables,
-`CAMELID_*` variables (the field's name in capitals), flags of the command line.
+`CAMELID_*` variables (the field's name in capitals), flags of the command line. `camelid.configuration` reads them.
 """
 
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from camelid.types.durations import FOREVER
 
-__all__ = ("FOREVER", "Settings")
+__all__ = ("FOREVER", "OLLAMA_SETTINGS", "Settings")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,3 +54,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Registries to ask first, in this order."""
     reported_version: str = "0.33.0"
     """What `/api/version` says: clients compare it with Ollama's releases (contract 8.2)."""
+
+
+OLLAMA_SETTINGS: Final = frozenset(
+    {
+        "context_length",
+        "debug",
+        "flash_attention",
+        "host",
+        "keep_alive",
+        "kv_cache_type",
+        "load_timeout",
+        "max_loaded_models",
+        "max_queue",
+        "models",
+        "noprune",
+        "num_parallel",
+        "origins",
+    }
+)
+"""The settings that Ollama has too; its variables are `OLLAMA_` and their names in capitals (contract 18)."""

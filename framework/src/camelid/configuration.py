@@ -1,0 +1,254 @@
+"""Reads the settings from where they may be written; `camelid.settings` says which there are.
+
+Later sources win: the defaults, `camelid.toml`, `OLLAMA_*` variables, `CAMELID_*` variables, flags. The file is the one
+that `CAMELID_CONFIG` names, else `$XDG_CONFIG_HOME/camelid/camelid.toml`, else `~/.config/camelid/camelid.toml`; its
+keys are the settings' names. Ollama's variables are read as Ollama reads them: nonsense is a warning and changes
+nothing (contract 18). Everywhere else a mistake ends the command, so that no setting is ever silently ignored.
+"""
+
+import logging
+import math
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from camelid.errors import ConfigurationError, RequestError
+from camelid.settings import OLLAMA_SETTINGS, Settings
+from camelid.types.addresses import parse_address
+from camelid.types.durations import FOREVER, parse_duration
+
+__all__ = ("configuration_file", "load_settings")
+
+_log = logging.getLogger(__name__)
+
+_NOT_SETTINGS: Final = frozenset({"CAMELID_CONFIG", "CAMELID_TRACE_PLUGINS"})
+"""Variables of ours that are no settings."""
+
+_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_LARGEST_COUNT: Final = 2**31 - 1
+
+
+def load_settings(
+    flags: Mapping[str, object] = MappingProxyType({}),
+    *,
+    environ: Mapping[str, str] = os.environ,
+    file: Path | None = None,
+) -> Settings:
+    """All settings, each from its strongest source.
+
+    Args:
+        flags: settings given on the command line, by name; None = not given. Text is read as in a variable.
+        environ: the environment.
+        file: read this instead of the usual `camelid.toml`; it must exist.
+
+    Raises:
+        ConfigurationError: an unknown setting or a wrong value; it says where, and what was probably meant.
+    """
+    values = _from_file(environ, file)
+    values |= _from_ollama(environ)
+    values |= _from_environment(environ)
+    values |= _from_flags(flags)
+    values["models"] = Path(str(values.get("models", Settings().models))).expanduser()
+    return msgspec.convert(values, Settings)
+
+
+def configuration_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where `camelid.toml` is, whether or not it exists."""
+    if named := environ.get("CAMELID_CONFIG", "").strip():
+        return Path(named).expanduser()
+    home = environ.get("XDG_CONFIG_HOME", "").strip() or "~/.config"
+    return Path(home).expanduser() / "camelid" / "camelid.toml"
+
+
+class _WrongValueError(ValueError):
+    """A reader got something else than its type allows."""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise _WrongValueError
+    return value
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value):
+        return float(value)
+    text = _text(value)
+    try:
+        return float(text) if text.lstrip("+-").isdecimal() else parse_duration(text)
+    except RequestError as error:
+        raise _WrongValueError from error
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_COUNT:
+        raise _WrongValueError
+    return value
+
+
+def _count_in_text(text: str) -> int:
+    return _count(int(text))
+
+
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _WrongValueError
+    return value
+
+
+def _switch_in_text(text: str) -> bool:
+    if text not in _TRUE | _FALSE:
+        raise _WrongValueError
+    return text in _TRUE
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise _WrongValueError
+    return tuple(map(_text, value))
+
+
+def _names_in_text(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _path(value: object) -> Path:
+    return value if isinstance(value, Path) else Path(_text(value))
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    """How values of one type are written."""
+
+    expected: str
+    from_value: Callable[[object], object]
+    """Reads what TOML or a flag gives."""
+    from_text: Callable[[str], object]
+    """Reads what a variable gives."""
+
+
+_SWITCH = _Kind("true or false", _switch, _switch_in_text)
+_NAMES = _Kind("a list of strings (in a variable: with commas between them)", _names, _names_in_text)
+_KINDS: Final[dict[object, _Kind]] = {
+    str: _Kind("a string", _text, _text),
+    Path: _Kind("a path", _path, _path),
+    float: _Kind("seconds, or a duration such as 5m or 1h30m", _seconds, _seconds),
+    int: _Kind("a whole number that is not negative", _count, _count_in_text),
+    bool: _SWITCH,
+    bool | None: _SWITCH,
+    tuple[str, ...]: _NAMES,
+    tuple[str, ...] | None: _NAMES,
+}
+_SETTINGS: Final = {field.name: _KINDS[field.type] for field in msgspec.structs.fields(Settings)}
+
+
+def _checked_host(value: object) -> object:
+    parse_address(_text(value))
+    return value
+
+
+_MEANINGS: Final[dict[str, Callable[[object], object]]] = {
+    "host": _checked_host,
+    "keep_alive": lambda seconds: FOREVER if isinstance(seconds, float) and seconds < 0 else seconds,
+    "load_timeout": lambda seconds: FOREVER if isinstance(seconds, float) and seconds <= 0 else seconds,
+    "context_length": lambda tokens: tokens or Settings().context_length,
+}
+"""What single settings make of a value that has the right type."""
+
+
+def _value(name: str, value: object, source: str, *, typed: bool = False) -> object:
+    """`value` as the setting `name` wants it.
+
+    Args:
+        name: of the setting.
+        value: as it was written.
+        source: where it was written, for the error's sentence.
+        typed: it comes from a format that has types, so that text is never a number.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    kind = _SETTINGS[name]
+    try:
+        read = kind.from_text(value) if isinstance(value, str) and not typed else kind.from_value(value)
+        return _MEANINGS[name](read) if name in _MEANINGS else read
+    except ValueError as error:
+        raise ConfigurationError(f"{source} must be {kind.expected}, not {value!r}") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{source}: {error}") from error
+
+
+def _from_file(environ: Mapping[str, str], file: Path | None) -> dict[str, object]:
+    must_exist = file is not None or bool(environ.get("CAMELID_CONFIG", "").strip())
+    path = file or configuration_file(environ)
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        if must_exist:
+            raise ConfigurationError(f"there is no configuration file {path}") from error
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the configuration file {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    values: dict[str, object] = {}
+    for name, value in table.items():
+        if name not in _SETTINGS:
+            raise ConfigurationError(f"{path} has the unknown setting {name!r}{_suggestion(name, _SETTINGS)}")
+        values[name] = _value(name, value, f"{name} in {path}", typed=True)
+    return values
+
+
+def _from_ollama(environ: Mapping[str, str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name in OLLAMA_SETTINGS:
+        variable = f"OLLAMA_{name.upper()}"
+        text = environ.get(variable, "").strip().strip("\"'").strip()
+        if not text:
+            continue
+        if _SETTINGS[name] is _SWITCH and text not in _TRUE | _FALSE:
+            text = "true"
+        try:
+            values[name] = _value(name, text, variable)
+        except ConfigurationError as error:
+            _log.warning("%s; the default is used", error)
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    names = {f"CAMELID_{name.upper()}": name for name in _SETTINGS}
+    values: dict[str, object] = {}
+    for variable, text in environ.items():
+        if not variable.startswith("CAMELID_") or variable in _NOT_SETTINGS:
+            continue
+        if variable not in names:
+            suggestion = _suggestion(variable, (*names, *_NOT_SETTINGS))
+            raise ConfigurationError(f"the variable {variable} is no setting of Camelid{suggestion}")
+        if text.strip():
+            values[names[variable]] = _value(names[variable], text.strip(), variable)
+    return values
+
+
+def _from_flags(flags: Mapping[str, object]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for name, value in flags.items():
+        if name not in _SETTINGS:
+            raise ConfigurationError(f"the flag {_flag(name)} is no setting{_suggestion(name, _SETTINGS)}")
+        if value is not None:
+            values[name] = _value(name, value, _flag(name))
+    return values
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
