@@ -1,0 +1,70 @@
+"""The `camelid` command: a group that imports a subcommand only when it is called.
+
+So `camelid --help` costs no more than Python and click.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final, NamedTuple
+
+import click
+
+from camelid import __version__
+
+__all__ = ("COMMANDS", "Entry", "camelid")
+
+
+class Entry(NamedTuple):
+    """Where a subcommand is, and its line in the help."""
+
+    module: str
+    """Below `camelid.cli.commands`; its command is called `command`."""
+    summary: str
+    hidden: bool = False
+
+
+COMMANDS: Final[Mapping[str, Entry]] = {
+    "serve": Entry("serve", "Start the server."),
+    "start": Entry("serve", "Start the server.", hidden=True),
+    "run": Entry("run", "Ask a model, or chat with it."),
+    "pull": Entry("pull", "Fetch a model from where it comes from."),
+    "create": Entry("create", "Make a model from a Modelfile."),
+    "list": Entry("list", "List the models on this disk."),
+    "ls": Entry("list", "List the models on this disk.", hidden=True),
+    "ps": Entry("ps", "List the models that are loaded."),
+    "show": Entry("show", "Show what is known of a model."),
+    "cp": Entry("cp", "Give a model a second name."),
+    "rm": Entry("rm", "Remove models."),
+    "stop": Entry("stop", "Unload a model."),
+    "plugins": Entry("plugins", "List the plugins, also the broken ones."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose help is made from `COMMANDS` alone."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order of the table."""
+        return [name for name, entry in COMMANDS.items() if not entry.hidden]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import the command's module."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = import_module(f"camelid.cli.commands.{entry.module}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].summary) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-v", "--version", message="camelid version is %(version)s")
+@click.pass_context
+def camelid(ctx: click.Context) -> None:
+    """A self-hosted LLM server that speaks Ollama's API over swappable runtimes."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
