@@ -1,0 +1,59 @@
+"""Writes the reference pages that follow from the code; `python docs/reference/generate.py` brings them up to date.
+
+A test holds the committed pages against this, so they cannot drift.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from camelid import errors, hookspecs, settings
+
+__all__ = ("PAGES", "errors_page", "hooks_page", "settings_page")
+
+HERE = Path(__file__).parent
+NOTE = "<!-- Written by docs/reference/generate.py; edit the docstrings instead. -->"
+
+
+def _documented_fields(cls: type) -> Iterator[tuple[str, str, str, str]]:
+    """Name, type, default and docstring of each annotated field of a class, in order."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    assert isinstance(definition, ast.ClassDef)
+    for node, after in zip(definition.body, [*definition.body[1:], ast.Pass()], strict=True):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            doc = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
+            default = ast.unparse(node.value) if node.value else ""
+            yield node.target.id, ast.unparse(node.annotation), default, " ".join(str(doc).split())
+
+
+def hooks_page() -> str:
+    """Every hook with its exact signature."""
+    parts = ["# Hooks", NOTE, inspect.getdoc(hookspecs) or ""]
+    for name, hook in vars(hookspecs).items():
+        if name.startswith("camelid_"):
+            signature = str(inspect.signature(hook)).replace("'", "")
+            parts += [f"## {name}", f"```python\n{name}{signature}\n```", f"```text\n{inspect.getdoc(hook)}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def errors_page() -> str:
+    """The tree of errors."""
+    return "\n\n".join(["# Errors", NOTE, f"```text\n{inspect.getdoc(errors)}\n```"]) + "\n"
+
+
+def settings_page() -> str:
+    """Every setting."""
+    rows = ["| setting | type | default | meaning |", "| --- | --- | --- | --- |"]
+    for name, kind, default, doc in _documented_fields(settings.Settings):
+        cells = (f"`{name}`", f"`{kind}`", f"`{default}`", doc)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n\n".join(["# Settings", NOTE, inspect.getdoc(settings) or "", "\n".join(rows)]) + "\n"
+
+
+PAGES = {"hooks.md": hooks_page, "errors.md": errors_page, "settings.md": settings_page}
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8")

@@ -1,0 +1,34 @@
+"""The names that plugin authors import are a promise: a change here is a decision."""
+
+import camelid
+
+PROMISED = (
+    "API_VERSION",
+    "Batch",
+    "BatchDecoder",
+    "BatchLimits",
+    "BlobSource",
+    "Decoder",
+    "Embedder",
+    "Engine",
+    "EngineEvent",
+    "EngineRequest",
+    "KVCacheFullError",
+    "LayerSource",
+    "LoadedModel",
+    "Placement",
+    "Registry",
+    "ResolvedModel",
+    "Sampler",
+    "Tokenizer",
+    "__version__",
+    "hookimpl",
+)
+
+
+def test_the_promise_is_kept():
+    assert camelid.__all__ == PROMISED
+
+
+def test_every_promised_name_is_there():
+    assert all(getattr(camelid, name) is not None for name in PROMISED)
