@@ -8,6 +8,7 @@
     │   ├── NotFoundError             404
     │   │   ├── ModelNotFoundError    404
     │   │   └── BlobNotFoundError     404
+    │   ├── RemoteModelError      403
     │   ├── UnsupportedCapabilityError 400
     │   ├── DigestMismatchError       400
     │   └── PromptTooLongError        400
@@ -62,6 +63,7 @@ __all__ = (
     "PromptTooLongError",
     "ProtocolError",
     "RegistryError",
+    "RemoteModelError",
     "RequestCancelledError",
     "RequestError",
     "ServerBusyError",
@@ -115,6 +117,12 @@ class ModelNotFoundError(NotFoundError):
 
 class BlobNotFoundError(NotFoundError):
     """No such blob in the store."""
+
+
+class RemoteModelError(RequestError):
+    """The model would run on somebody else's machines; Camelid forwards nothing (contract 2.2)."""
+
+    status = 403
 
 
 class UnsupportedCapabilityError(RequestError):
