@@ -1,0 +1,95 @@
+"""A real server, in a process of its own, as a user would start it; shared by the tests across packages."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+MODEL = "smollm2:135m"
+
+
+class Server:
+    """`camelid serve` on a free port of the loopback interface."""
+
+    def __init__(self, models: Path, log: Path, **environment: str) -> None:
+        self.models = models
+        self.log = log
+        with log.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "camelid", "serve", "--host", "127.0.0.1:0", "--until-stdin-closes"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env={**os.environ, "OLLAMA_MODELS": str(models), **environment},
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().decode()
+        assert line.startswith("listening on http://"), f"{line!r}\n{log.read_text()}"
+        self.url = line.split()[-1]
+        self.http = httpx.Client(base_url=self.url, timeout=100)
+
+    def post(self, path: str, **body: object) -> httpx.Response:
+        return self.http.post(path, json=body)
+
+    def pull(self, model: str = MODEL) -> None:
+        answer = self.post("/api/pull", model=model, stream=False)
+        assert answer.json() == {"status": "success"}, answer.text
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that hold models, the oldest first."""
+        children = psutil.Process(self.process.pid).children()
+        return sorted((child for child in children if _is_worker(child)), key=lambda child: child.create_time())
+
+    def stop(self) -> None:
+        self.http.close()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "camelid.worker" in process.cmdline()
+    return False
+
+
+@contextmanager
+def _running(folder: Path, **environment: str) -> Iterator[Server]:
+    server = Server(folder / "models", folder / "server.log", **environment)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """A server that has the real model and room for four sequences; shared by the tests of a file."""
+    with _running(tmp_path_factory.mktemp("server"), OLLAMA_NUM_PARALLEL="4") as running:
+        running.pull()
+        yield running
+
+
+@pytest.fixture
+def start_server(tmp_path) -> Iterator[Callable[..., Server]]:
+    """Start servers of one's own, with settings as environment variables."""
+    servers: list[Server] = []
+
+    def start(**environment: str) -> Server:
+        servers.append(Server(tmp_path / "models", tmp_path / "server.log", **environment))
+        return servers[-1]
+
+    yield start
+    for running in servers:
+        running.stop()
