@@ -1,1 +1,1 @@
-"""Finding, loading and describing plugins."""
+"""Finding, checking and calling plugins: the host, the catalog of what they registered, and the report about them."""

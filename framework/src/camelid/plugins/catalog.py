@@ -1,0 +1,75 @@
+"""What the plugins registered: backends, registries, placements."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from camelid.contracts.placement import Placement
+from camelid.contracts.registry import Registry
+from camelid.errors import UnsupportedCapabilityError
+from camelid.types.descriptor import BackendDescriptor
+
+__all__ = ("Catalog", "RegisteredBackend")
+
+_PACKAGES: Final = {"gguf": "camelid-llamacpp", "echo": "camelid-echo"}
+"""Distributions to suggest for a format that nothing installed can load."""
+
+
+class RegisteredBackend(msgspec.Struct, frozen=True):
+    """A backend and who registered it."""
+
+    descriptor: BackendDescriptor
+    plugin: str
+    """Entry-point name."""
+    distribution: str
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return self.descriptor.name
+
+
+class Catalog:
+    """Everything that was registered; does not change after the start."""
+
+    def __init__(
+        self,
+        backends: Mapping[str, RegisteredBackend],
+        registries: tuple[Registry, ...] = (),
+        placements: Mapping[str, Placement] = MappingProxyType({}),
+    ) -> None:
+        self.backends: Mapping[str, RegisteredBackend] = MappingProxyType(dict(backends))
+        self.registries = registries
+        """In the order they registered."""
+        self.placements: Mapping[str, Placement] = MappingProxyType(dict(placements))
+
+    def backend_for(self, format: str, wanted: str | None = None) -> RegisteredBackend:  # noqa: A002 - the field's name
+        """The backend that shall load a model of this format: the wanted one, else the one with the highest priority.
+
+        Raises:
+            UnsupportedCapabilityError: there is none; the message says what to install or to write.
+        """
+        able = [backend for backend in self.backends.values() if format in backend.descriptor.formats]
+        if wanted is not None:
+            return self._wanted(format, wanted, able)
+        if not able:
+            package = _PACKAGES.get(format)
+            advice = f"install one: pip install {package}" if package else "install a plugin that does"
+            raise UnsupportedCapabilityError(
+                f"no installed backend loads models of the format {format!r}; {advice} "
+                "(`camelid plugins` shows what is installed, and what is broken)"
+            )
+        return min(able, key=lambda backend: (-backend.descriptor.priority, backend.name))
+
+    def _wanted(self, format: str, wanted: str, able: list[RegisteredBackend]) -> RegisteredBackend:  # noqa: A002
+        backend = self.backends.get(wanted)
+        if backend in able:
+            return backend
+        others = ", ".join(sorted(backend.name for backend in able)) or "none"
+        if backend is None:
+            problem = f"there is no backend {wanted!r}"
+        else:
+            problem = f"the backend {wanted!r} does not load models of the format {format!r}"
+        raise UnsupportedCapabilityError(f"{problem}; backends that can: {others} (`camelid plugins` shows them all)")

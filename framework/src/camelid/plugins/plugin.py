@@ -1,0 +1,123 @@
+"""One imported plugin: checked when it is registered, blamed when one of its hooks fails."""
+
+import inspect
+import logging
+from types import ModuleType
+
+import pluggy
+
+from camelid import hookspecs
+from camelid.errors import (
+    CamelidError,
+    HookError,
+    MissingDependencyError,
+    ModelMemoryError,
+    PluginLoadError,
+)
+from camelid.plugins.discovery import Candidate
+
+__all__ = ("Plugin", "new_manager")
+
+_log = logging.getLogger("camelid.plugins")
+
+
+def new_manager() -> pluggy.PluginManager:
+    """A manager that knows every hook of `camelid.hookspecs`."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+class Plugin:
+    """A plugin whose module was imported.
+
+    It has a pluggy manager to itself: pluggy then checks its hooks alone, a call reaches no other plugin, and whatever
+    goes wrong is its own.
+    """
+
+    def __init__(self, candidate: Candidate, module: ModuleType, *, trace: bool) -> None:
+        """Register the module's hooks.
+
+        Raises:
+            PluginLoadError: a hook is unknown, takes arguments it may not, is async, or lacks its mark.
+        """
+        self.name = candidate.name
+        self.package = candidate.distribution or candidate.name
+        self._trace = trace
+        self._manager = new_manager()
+        try:
+            self._manager.register(module, candidate.name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginLoadError(
+                f"{self.package} has a hook that this version of Camelid does not know; upgrade or mend it",
+                reason=" ".join(str(error).split()),
+                plugin=self.package,
+            ) from error
+        callers = self._manager.get_hookcallers(module) or []
+        self.hooks = tuple(sorted(caller.name for caller in callers))
+        self._check_functions(module)
+
+    def _check_functions(self, module: ModuleType) -> None:
+        """Refuse what pluggy would accept and then misunderstand."""
+        for name in self.hooks:
+            function = getattr(module, name, None)
+            if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+                raise PluginLoadError(
+                    f"{self.package}: {name} is async; hooks are plain functions", plugin=self.package
+                )
+        for name, value in vars(module).items():
+            forgotten = name in hookspecs.__all__ and name not in self.hooks and inspect.isfunction(value)
+            if forgotten and value.__module__ == module.__name__:
+                raise PluginLoadError(f"{self.package}: {name} is not marked with @hookimpl", plugin=self.package)
+
+    def call(self, hook: str, **arguments: object) -> object:
+        """Call one hook of this plugin.
+
+        Returns:
+            What it returned: one value for a hook that returns something, else a list; None if it has no such hook.
+
+        Raises:
+            HookError: it raised, or returned a coroutine.
+            MissingDependencyError: it could not import what it needs.
+            ModelMemoryError: it ran out of memory.
+            CamelidError: what it raised itself from Camelid's tree.
+        """
+        if hook not in self.hooks:
+            return None
+        if self._trace:
+            _log.info("%s: %s(%s)", self.name, hook, ", ".join(f"{key}={value!r}" for key, value in arguments.items()))
+        try:
+            result: object = getattr(self._manager.hook, hook)(**arguments)
+        except CamelidError as error:
+            error.plugin = error.plugin or self.package
+            raise
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"{self.package} needs {error.name or 'a library'}, which cannot be imported; "
+                f"reinstall it: pip install --force-reinstall {self.package}",
+                reason=f"{hook}: {error}",
+                plugin=self.package,
+            ) from error
+        except MemoryError as error:
+            raise ModelMemoryError(
+                "not enough memory to load the model", reason=f"{hook}: {error}", plugin=self.package
+            ) from error
+        # A hook is somebody else's code: it may raise anything, and SystemExit must not end the process.
+        except (Exception, SystemExit) as error:
+            raise self.fault(hook, "raised " + type(error).__name__, reason=str(error)) from error
+        self._refuse_awaitable(hook, result)
+        if self._trace:
+            _log.info("%s: %s -> %r", self.name, hook, result)
+        return result
+
+    def _refuse_awaitable(self, hook: str, result: object) -> None:
+        for value in result if isinstance(result, list) else (result,):
+            if inspect.iscoroutine(value):
+                value.close()
+            if inspect.isawaitable(value):
+                raise self.fault(hook, "returned a coroutine; hooks are plain functions")
+
+    def fault(self, hook: str, what: str, *, reason: str = "") -> HookError:
+        """The error that blames this plugin for what one of its hooks did."""
+        return HookError(f"{self.package}: {hook} {what}", reason=reason, plugin=self.package)

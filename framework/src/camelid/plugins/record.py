@@ -1,0 +1,36 @@
+"""What became of one plugin."""
+
+from enum import StrEnum
+
+import msgspec
+
+__all__ = ("PluginRecord", "PluginStatus")
+
+
+class PluginStatus(StrEnum):
+    """Whether a plugin is in use."""
+
+    LOADED = "loaded"
+    DISABLED = "disabled"
+    """The settings left it out; it was not imported."""
+    BROKEN = "broken"
+    """It could not be used; the record's reason says why and what to do."""
+
+
+class PluginRecord(msgspec.Struct, frozen=True):
+    """One row of `camelid plugins`."""
+
+    name: str
+    """Of the entry point; settings and workers name plugins by it."""
+    distribution: str
+    """What a person would install, upgrade or remove."""
+    version: str
+    module: str
+    status: PluginStatus
+    reason: str = ""
+    """Why it is not loaded, in words a person can act on."""
+    hooks: tuple[str, ...] = ()
+    backends: tuple[str, ...] = ()
+    """Names of the backends it registered."""
+    registries: tuple[str, ...] = ()
+    """Names of the registries it registered."""

@@ -1,0 +1,107 @@
+"""Collecting what one plugin registers, and refusing what is not as the contracts say."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import msgspec
+
+from camelid.contracts.placement import Placement
+from camelid.contracts.registry import Registry
+from camelid.plugins.plugin import Plugin
+from camelid.types.capabilities import Capability
+from camelid.types.descriptor import BackendDescriptor
+
+__all__ = ("Registrations", "register_all")
+
+Item = TypeVar("Item", BackendDescriptor, Registry, Placement)
+
+
+class Registrations(msgspec.Struct):
+    """Everything registered so far, each with the plugin that did it."""
+
+    backends: list[tuple[BackendDescriptor, Plugin]] = []
+    registries: list[tuple[Registry, Plugin]] = []
+    placements: list[tuple[Placement, Plugin]] = []
+
+
+def register_all(plugin: Plugin, registrations: Registrations, *, worker: bool) -> None:
+    """Ask a plugin for what it has and add it all, or nothing if any of it is wrong.
+
+    Args:
+        plugin: whose hooks are called.
+        registrations: where its backends, registries and placements are added.
+        worker: ask for backends only; the other hooks do not run in a worker.
+
+    Raises:
+        HookError: a hook failed, or registered something that its contract does not allow.
+        CamelidError: what the plugin raised itself.
+    """
+    backends = _collect(plugin, "camelid_backends", BackendDescriptor, registrations.backends, _descriptor_problem)
+    if worker:
+        registrations.backends += backends
+        return
+    # The classes are abstract and only passed to isinstance; mypy has no type that says so.
+    registries = _collect(
+        plugin,
+        "camelid_registries",
+        Registry,  # type: ignore[type-abstract]
+        registrations.registries,
+        _name_problem,
+    )
+    placements = _collect(
+        plugin,
+        "camelid_placements",
+        Placement,  # type: ignore[type-abstract]
+        registrations.placements,
+        _name_problem,
+    )
+    registrations.backends += backends
+    registrations.registries += registries
+    registrations.placements += placements
+
+
+def _collect(
+    plugin: Plugin,
+    hook: str,
+    kind: type[Item],
+    known: Iterable[tuple[Item, Plugin]],
+    problem: Callable[[Item], str],
+) -> list[tuple[Item, Plugin]]:
+    """What the plugin hands to `register` in one hook."""
+    found: dict[str, Item] = {}
+    owners = {item.name: owner.package for item, owner in known}
+
+    def register(item: Item) -> None:
+        if not isinstance(item, kind):
+            raise plugin.fault(hook, f"registered {item!r}, which is no {kind.__name__}")
+        wrong = problem(item)
+        if wrong:
+            raise plugin.fault(hook, f"registered a {kind.__name__} {wrong}")
+        if item.name in owners or item.name in found:
+            owner = owners.get(item.name, plugin.package)
+            raise plugin.fault(
+                hook, f"registered the name {item.name!r}, which {owner} has already; remove or disable one of them"
+            )
+        found[item.name] = item
+
+    plugin.call(hook, register=register)
+    return [(item, plugin) for item in found.values()]
+
+
+def _name_problem(item: Registry | Placement | BackendDescriptor) -> str:
+    name: object = item.name
+    return "" if isinstance(name, str) and name else f"whose name is {name!r}"
+
+
+def _descriptor_problem(descriptor: BackendDescriptor) -> str:
+    """What is wrong with a descriptor: Structs do not check what they are made of."""
+    formats: object = descriptor.formats
+    capabilities: object = descriptor.capabilities
+    options: object = descriptor.options
+    if not isinstance(formats, frozenset) or not all(isinstance(item, str) for item in formats):
+        return f"whose formats are {formats!r}, not a frozenset of strings"
+    if not isinstance(capabilities, frozenset) or not all(isinstance(item, Capability) for item in capabilities):
+        return f"whose capabilities are {capabilities!r}, not a frozenset of Capability"
+    if options is not None and not (isinstance(options, type) and issubclass(options, msgspec.Struct)):
+        return f"whose options are {options!r}, not a Struct class"
+    return _name_problem(descriptor)
