@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Browser origins allowed beside the local ones. `OLLAMA_ORIGINS`."""
     noprune: bool = False
     """Keep blobs that no model uses. `OLLAMA_NOPRUNE`."""
+    nohistory: bool = False
+    """Keep no history of what is typed in an interactive chat. `OLLAMA_NOHISTORY`."""
     debug: bool = False
     """Log in detail. `OLLAMA_DEBUG`."""
     flash_attention: bool | None = None
@@ -68,6 +70,7 @@ OLLAMA_SETTINGS: Final = frozenset(
         "max_loaded_models",
         "max_queue",
         "models",
+        "nohistory",
         "noprune",
         "num_parallel",
         "origins",
