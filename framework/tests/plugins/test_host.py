@@ -101,7 +101,7 @@ def test_a_plugin_is_found_by_its_entry_point_and_registers(install, backend_sou
             "not a frozenset of Capability",
         ),
         (
-            "f = frozenset()\n@hookimpl\ndef camelid_backends(register): register(BackendDescriptor('x', f, f, '', dict))",
+            "f = frozenset()\n@hookimpl\ndef camelid_backends(register): register(BackendDescriptor('x',f,f,'',dict))",
             "CAMELID_API = 1",
             "whose options are <class 'dict'>",
         ),

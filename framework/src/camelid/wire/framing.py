@@ -14,6 +14,8 @@ LENGTH_BYTES: Final = 4
 _encoder = msgspec.msgpack.Encoder()
 _to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 _from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no message: wrong shape, wrong text, nested too deep."""
 encode = _encoder.encode
 """A message as the body of a frame."""
 
@@ -37,7 +39,7 @@ def decode_to_worker(frame: bytes) -> ToWorker:
     """
     try:
         return _to_worker.decode(frame)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise ProtocolError("the server sent a frame that the worker cannot read", reason=str(error)) from error
 
 
@@ -49,7 +51,7 @@ def decode_from_worker(frame: bytes) -> FromWorker:
     """
     try:
         return _from_worker.decode(frame)
-    except msgspec.MsgspecError as error:
+    except _UNREADABLE as error:
         raise ProtocolError("the worker sent a frame that the server cannot read", reason=str(error)) from error
 
 
