@@ -1,0 +1,192 @@
+"""The KV cache as the scheduler sees it: slots that remember their tokens, so that prompts reuse what is there."""
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from camelid.contracts.generation import BatchDecoder
+from camelid.decoding.cells import CellLedger
+
+__all__ = ("PrefixCache", "Slot", "TokenArray", "common_prefix")
+
+TokenArray: TypeAlias = npt.NDArray[np.int32]
+"""int32, shape (any,): token ids."""
+
+_NO_TOKENS: TokenArray = np.zeros(0, np.int32)
+
+
+class Slot:
+    """One sequence id of a `BatchDecoder`, and the tokens that the KV cache holds for it."""
+
+    __slots__ = ("exact", "idle", "length", "sequence", "tokens", "used_at")
+
+    def __init__(self, sequence: int) -> None:
+        self.sequence = sequence
+        self.tokens = _NO_TOKENS
+        """The first `length` are in the cache. Shared with whoever runs in the slot, who writes behind them."""
+        self.length = 0
+        self.exact = 0
+        """Tokens that others may reuse: what a shift has moved is only nearly what computing it would give."""
+        self.idle = True
+        self.used_at = 0
+
+
+def common_prefix(one: TokenArray, other: TokenArray) -> int:
+    """How many tokens both begin with."""
+    length = min(len(one), len(other))
+    different = one[:length] != other[:length]
+    first = int(different.argmax()) if length else 0
+    return first if length and different[first] else length
+
+
+class PrefixCache:
+    """Hands out slots with as much of a prompt as is already computed, and forgets the least recently used."""
+
+    def __init__(self, decoder: BatchDecoder) -> None:
+        limits = decoder.limits
+        self._decoder = decoder
+        self._cells = CellLedger(limits.cells, limits.sequences)
+        self._nominal = limits.cells
+        self._clock = 0
+        self.slots = [Slot(sequence) for sequence in range(limits.sequences)]
+        self.shares = type(decoder).copy_prefix is not BatchDecoder.copy_prefix
+        """False also once the decoder refused to copy a prefix: it is not worth waiting for one."""
+
+    @property
+    def free(self) -> int:
+        """Cells that can be filled without forgetting anything."""
+        return max(0, self._cells.free)
+
+    @property
+    def reclaimable(self) -> int:
+        """Cells that can be filled if every idle slot is forgotten; perhaps a few more."""
+        return self.free + sum(self._cells.private(slot.sequence) for slot in self.slots if slot.idle and slot.length)
+
+    @property
+    def has_idle_slot(self) -> bool:
+        """Whether `claim` will find a slot."""
+        return any(slot.idle for slot in self.slots)
+
+    def matches(self, tokens: TokenArray) -> list[tuple[int, Slot]]:
+        """The slots that hold a beginning of `tokens`, the longest first.
+
+        The last token never counts: computing it gives the logits for the next one.
+        """
+        wanted = tokens[:-1]
+        found = [(common_prefix(wanted, slot.tokens[: slot.exact]), slot) for slot in self.slots if slot.exact]
+        found = [match for match in found if match[0]]
+        found.sort(key=lambda match: (match[0], match[1].idle, match[1].used_at), reverse=True)
+        return found
+
+    def claim(self, tokens: TokenArray) -> Slot:
+        """Take an idle slot for a sequence that consists of `tokens`; `length` of it are there already.
+
+        An idle slot is continued in place if at least half of what it holds is of use. Otherwise its prefix is copied,
+        as it is from a running one, and the slot keeps what it has for its own next turn.
+        """
+        matches = self.matches(tokens)
+        for length, source in matches:
+            if source.idle and 2 * length >= source.length and self._cut(source, length):
+                return self._take(source)
+            target = self._oldest_idle(but=source)
+            if target is not None and self._copy(source, target, length):
+                return self._take(target)
+            if source.idle and self._cut(source, length):
+                return self._take(source)
+        target = self._oldest_idle()
+        if target is None:
+            raise RuntimeError("no slot is idle")
+        self.forget(target)
+        return self._take(target)
+
+    def hold(self, slot: Slot, count: int) -> None:
+        """The decoder computed `count` more tokens in a slot."""
+        slot.exact = slot.length + count if slot.exact == slot.length else slot.exact
+        slot.length += count
+        self._cells.grow(slot.sequence, count)
+
+    def leave(self, slot: Slot) -> None:
+        """Whoever ran in the slot is gone; its tokens stay for others. The array is the cache's own from now on."""
+        slot.idle = True
+        self._touch(slot)
+
+    def forget(self, slot: Slot, *, unsure: bool = False) -> None:
+        """Empty a slot; `unsure`: the decoder may hold tokens of it that it never confirmed."""
+        if slot.length or unsure:
+            self._decoder.trim(slot.sequence, 0)
+        self._cells.trim(slot.sequence, 0)
+        slot.tokens = _NO_TOKENS
+        slot.length = slot.exact = 0
+
+    def forget_oldest(self) -> bool:
+        """Empty the idle slot that was not used for longest; false if none holds anything."""
+        filled = [slot for slot in self.slots if slot.idle and slot.length]
+        if not filled:
+            return False
+        self.forget(min(filled, key=lambda slot: slot.used_at))
+        return True
+
+    def shift(self, slot: Slot, keep: int, discard: int) -> None:
+        """Drop `discard` tokens after the first `keep` of a running slot.
+
+        What follows them stays computed if the decoder can move it and no other sequence shares it: a moved cell would
+        be moved for all. Otherwise the slot holds only the first `keep` tokens afterwards, or none.
+        """
+        moved = slot.length - keep - discard
+        alone = self._cells.private(slot.sequence) >= moved
+        if alone and self._decoder.shift(slot.sequence, keep, discard):
+            self._cells.trim(slot.sequence, keep)
+            self._cells.grow(slot.sequence, moved)
+            slot.length -= discard
+            slot.exact = min(slot.exact, keep)
+        elif not self._cut(slot, keep):
+            tokens = slot.tokens
+            self.forget(slot)
+            slot.tokens = tokens
+
+    def was_full(self, wanted: int) -> None:
+        """The decoder had no room for `wanted` tokens although there should have been: believe it."""
+        self._cells.capacity = min(self._cells.capacity, self._cells.used + wanted - 1)
+
+    def believe_limits(self) -> None:
+        """Nothing runs: give the decoder's stated capacity another chance."""
+        self._cells.capacity = self._nominal
+
+    def _take(self, slot: Slot) -> Slot:
+        slot.idle = False
+        self._touch(slot)
+        return slot
+
+    def _touch(self, slot: Slot) -> None:
+        self._clock += 1
+        slot.used_at = self._clock
+
+    def _oldest_idle(self, but: Slot | None = None) -> Slot | None:
+        idle: Iterable[Slot] = (slot for slot in self.slots if slot.idle and slot is not but)
+        return min(idle, key=lambda slot: (slot.length > 0, slot.used_at), default=None)
+
+    def _cut(self, slot: Slot, length: int) -> bool:
+        """Keep only the first `length` tokens; false, with nothing changed, if the decoder cannot."""
+        if length < slot.length:
+            if not self._decoder.trim(slot.sequence, length):
+                return False
+            self._cells.trim(slot.sequence, length)
+            slot.length = length
+            slot.exact = min(slot.exact, length)
+        return True
+
+    def _copy(self, source: Slot, target: Slot, length: int) -> bool:
+        """Put the first `length` tokens of `source` into `target`, which loses what it held."""
+        if not self.shares:
+            return False
+        self.forget(target)
+        if not self._decoder.copy_prefix(source.sequence, target.sequence, length):
+            self.shares = False
+            return False
+        self._cells.share(source.sequence, target.sequence, length)
+        target.tokens = source.tokens[:length].copy()
+        target.length = target.exact = length
+        self._touch(source)
+        return True

@@ -1,0 +1,321 @@
+"""Continuous batching: many requests through one `BatchDecoder`, a step at a time."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from camelid.contracts.batch import Batch
+from camelid.contracts.engine import Engine, EngineEvent, EngineRequest
+from camelid.contracts.generation import BatchDecoder, KVCacheFullError
+from camelid.contracts.sampler import Sampler
+from camelid.contracts.tokenizer import Tokenizer
+from camelid.decoding.budget import PromptPace, fair_shares
+from camelid.decoding.cache import PrefixCache, Slot, common_prefix
+from camelid.decoding.logprobs import token_logprob
+from camelid.decoding.sampling import LogitsSampler, resolve_seed
+from camelid.decoding.sequence import Sequence
+from camelid.errors import CamelidError, ModelError, ModelMemoryError, PromptTooLongError, RequestError
+from camelid.types.generation import FinishReason
+
+__all__ = ("Scheduler",)
+
+_log = logging.getLogger("camelid.decoding")
+
+_WORTH_WAITING: Final = 32
+"""Prompt tokens that another sequence must save for a new one to wait for it."""
+_GROWTH: Final = 16
+"""Free cells for each running sequence below which no new one starts: it would soon push another out."""
+
+
+class Scheduler(Engine):
+    """Lifts a `BatchDecoder` to an `Engine`.
+
+    Each step is one batch: first a token for every sequence that generates, then as many prompt tokens as its time
+    allows, in fair shares. Sequences wait in order of arrival. When the cache is full, idle prefixes go first, then the
+    youngest running sequence has to step back; it keeps its tokens and its sampler, and its answer is the same.
+    """
+
+    def __init__(
+        self, decoder: BatchDecoder, tokenizer: Tokenizer, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        limits = decoder.limits
+        self._decoder = decoder
+        self._token_bytes = tokenizer.token_bytes
+        self._end_tokens = tokenizer.end_tokens
+        self._begin = next(iter(tokenizer.encode("", add_special=True, parse_special=False)), None)
+        self._clock = clock
+        self._context = min(limits.context_length, limits.cells)
+        self._batch = Batch(limits.batch_tokens)
+        self._cache = PrefixCache(decoder)
+        self._pace = PromptPace(limits.batch_tokens)
+        self._waiting: deque[Sequence] = deque()
+        self._running: list[Sequence] = []
+        self._refusals: list[EngineEvent] = []
+        self._arrivals = 0
+        self._turn = 0
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that one request may hold: the decoder's context, or all of its cells if they are fewer."""
+        return self._context
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has anything to do."""
+        return bool(self._running or self._waiting or self._refusals)
+
+    def submit(self, request: EngineRequest) -> None:
+        """Queue a request; one that can never fit is refused in the next step."""
+        length = len(request.prompt)
+        if not length:
+            error: CamelidError = RequestError("the prompt is empty; give at least one token")
+        elif length >= self._context:
+            error = PromptTooLongError(
+                f"the prompt has {length} tokens, but the context only {self._context};"
+                " shorten the prompt or load the model with a larger num_ctx"
+            )
+        else:
+            self._arrivals += 1
+            self._waiting.append(Sequence(request, self._arrivals, self._context))
+            return
+        self._refusals.append(EngineEvent(request.id, error=error))
+
+    def cancel(self, id: int) -> None:  # noqa: A002 - the field's name on the wire
+        """Drop a request. Its slot is free at once, and remembers what it holds."""
+        for sequence in self._running:
+            if sequence.request.id == id:
+                self._leave(sequence)
+                return
+        for sequence in self._waiting:
+            if sequence.request.id == id:
+                self._waiting.remove(sequence)
+                sequence.close()
+                return
+        self._refusals = [event for event in self._refusals if event.id != id]
+
+    def step(self) -> list[EngineEvent]:
+        """Compute one batch."""
+        events, self._refusals = self._refusals, []
+        self._turn += 1
+        if self._waiting:
+            self._admit()
+        self._follow()
+        for sequence in self._running:
+            if sequence.total > self._context:
+                self._shift(sequence)
+        while self._running:
+            plan = self._plan(events)
+            started = self._clock()
+            try:
+                rows = self._decode(plan)
+            except KVCacheFullError:
+                self._cache.was_full(self._batch.size)
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this batch may suffer
+                events.extend(self._fail(plan, error))
+                break
+            events.extend(self._sample(sequence, row) for sequence, row in rows)
+            self._pace.observe(sum(count for _, count in plan if count > 1), self._clock() - started)
+            break
+        if not self._running:
+            self._cache.believe_limits()
+        return events
+
+    def close(self) -> None:
+        """Drop all requests and close the decoder."""
+        for sequence in (*self._running, *self._waiting):
+            sequence.close()
+        self._running.clear()
+        self._waiting.clear()
+        self._decoder.close()
+
+    # Who may run
+
+    def _admit(self) -> None:
+        """Give idle slots to those who wait, as long as their prompts fit."""
+        while self._waiting and self._cache.has_idle_slot:
+            sequence = self._waiting[0]
+            if self._running and not self._fits(sequence):
+                return
+            self._waiting.popleft()
+            self._running.append(sequence)
+            self._place(sequence)
+
+    def _fits(self, sequence: Sequence) -> bool:
+        """Whether a waiting sequence can be computed to its end without pushing another out soon."""
+        running = next((length for length, slot in self._cache.matches(sequence.known) if not slot.idle), 0)
+        promised = sum(other.pending + _GROWTH for other in self._running)
+        return sequence.total + 1 - running + promised <= self._cache.reclaimable
+
+    def _place(self, sequence: Sequence) -> None:
+        """Put a sequence into a slot with what is computed of it, or behind another that computes more of it now."""
+        slot = self._cache.claim(sequence.known)
+        slot.tokens = sequence.tokens
+        sequence.slot = slot
+        sequence.leader = None
+        if not self._cache.shares:
+            return
+        awaited = slot.length + _WORTH_WAITING
+        for other in self._running:
+            if other is not sequence and other.leader is None and other.pending > 1:
+                shared = common_prefix(sequence.known[:-1], other.known)
+                if shared >= awaited:
+                    sequence.leader, sequence.awaited, awaited = other, shared, shared + 1
+
+    def _follow(self) -> None:
+        """Let those go on whose leader has computed what they share, or is gone."""
+        for sequence in self._running:
+            leader = sequence.leader
+            if leader is None or sequence.slot is None:
+                continue
+            if leader.slot is not None and leader.slot.length < sequence.awaited:
+                continue
+            if leader.slot is not None:
+                self._cache.forget(sequence.slot)
+            self._cache.leave(sequence.slot)
+            self._place(sequence)
+
+    def _shift(self, sequence: Sequence) -> None:
+        """Make room in a full context: drop the older half of what need not be kept (contract 3.1, 3.7)."""
+        request, slot = sequence.request, sequence.slot
+        wanted = request.sampling.num_keep
+        prompt = request.prompt
+        keep = len(prompt) if wanted < 0 else min(wanted + (prompt[0] == self._begin), len(prompt))
+        keep = max(0, min(keep, self._context - 4))
+        discard = max(1, (self._context - keep) // 2)
+        if slot is not None:
+            self._cache.shift(slot, keep, discard)
+        sequence.drop(keep, discard)
+        for other in self._running:
+            if other.leader is sequence:
+                other.awaited = 0
+
+    def _leave(self, sequence: Sequence, *, forget: bool = False) -> None:
+        """Take a sequence out of its slot for good."""
+        self._running.remove(sequence)
+        slot, sequence.slot = sequence.slot, None
+        sequence.close()
+        if slot is not None:
+            if forget:
+                self._cache.forget(slot, unsure=True)
+            self._cache.leave(slot)
+
+    def _step_back(self, sequence: Sequence) -> None:
+        """Free a running sequence's cells; it waits for its turn by arrival and is computed anew."""
+        self._running.remove(sequence)
+        if sequence.slot is not None:
+            self._cache.forget(sequence.slot)
+            self._cache.leave(sequence.slot)
+            sequence.slot = None
+        younger = (place for place, other in enumerate(self._waiting) if other.number > sequence.number)
+        self._waiting.insert(next(younger, len(self._waiting)), sequence)
+
+    # What a step computes
+
+    def _plan(self, events: list[EngineEvent]) -> list[tuple[Sequence, int]]:
+        """Whose tokens the batch takes, and how many; idle slots and the youngest give way until they fit."""
+        while True:
+            active = [sequence for sequence in self._running if sequence.leader is None]
+            speakers = [sequence for sequence in active if sequence.pending == 1]
+            prompts = [sequence for sequence in active if sequence.pending > 1]
+            seats = self._batch.capacity - (1 if prompts and self._batch.capacity > 1 else 0)
+            if len(speakers) > seats:
+                start = self._turn * seats % len(speakers)
+                speakers = (speakers + speakers)[start : start + seats]
+            needs = [sequence.pending for sequence in prompts]
+            bound = min(self._pace.bound(others=bool(speakers)), self._batch.capacity - len(speakers))
+            wanted = min(sum(needs), bound)
+            while self._cache.free < len(speakers) + wanted and self._cache.forget_oldest():
+                pass
+            budget = min(wanted, self._cache.free - len(speakers))
+            if budget > 0 or (speakers and budget == 0):
+                shares = fair_shares(needs, budget, self._turn)
+                return [(sequence, 1) for sequence in speakers] + [
+                    (sequence, share) for sequence, share in zip(prompts, shares, strict=True) if share
+                ]
+            if len(self._running) > 1:
+                self._step_back(max(self._running, key=lambda sequence: sequence.number))
+                self._follow()
+            else:
+                sequence = self._running[0]
+                self._leave(sequence, forget=True)
+                needed = f"{sequence.total} tokens, {self._cache.free} cells"
+                error = ModelMemoryError("the model's KV cache has no room for this request", reason=needed)
+                events.append(EngineEvent(sequence.request.id, error=error))
+                return []
+
+    def _decode(self, plan: Iterable[tuple[Sequence, int]]) -> list[tuple[Sequence, int]]:
+        """Compute the planned tokens; the rows of those whose next token can be chosen."""
+        batch = self._batch
+        batch.clear()
+        rows: list[tuple[Sequence, int]] = []
+        held: list[tuple[Slot, int]] = []
+        for sequence, count in plan:
+            slot = sequence.slot
+            if slot is None:
+                continue
+            start = slot.length
+            complete = start + count == sequence.total
+            row = batch.add(slot.sequence, sequence.tokens[start : start + count], start, output=complete)
+            held.append((slot, count))
+            if complete:
+                rows.append((sequence, row))
+            if sequence.cached is None:
+                sequence.cached = start
+        if batch.size:
+            self._decoder.decode(batch)
+        for slot, count in held:
+            self._cache.hold(slot, count)
+        return rows
+
+    def _fail(self, plan: Iterable[tuple[Sequence, int]], error: Exception) -> list[EngineEvent]:
+        """End the sequences of a batch that the decoder could not compute; what it holds of them is unknown."""
+        failure = _as_model_error(error)
+        for sequence, _ in plan:
+            self._leave(sequence, forget=True)
+        return [EngineEvent(sequence.request.id, error=failure) for sequence, _ in plan]
+
+    # What a step brings
+
+    def _sample(self, sequence: Sequence, row: int) -> EngineEvent:
+        """Choose a sequence's next token."""
+        request = sequence.request
+        first = sequence.generated == 0
+        event = EngineEvent(request.id, cached_tokens=sequence.cached or 0 if first else 0)
+        try:
+            sampler = sequence.sampler
+            if sampler is None:
+                sampler = sequence.sampler = self._make_sampler(request)
+            token = sampler.sample(row)
+            if token in self._end_tokens:
+                event.finish = FinishReason.STOP
+            else:
+                event.tokens = (token,)
+                sequence.append(token)
+                if request.logprobs:
+                    logits = self._decoder.logits(row)
+                    event.logprobs = (token_logprob(logits, token, request.top_logprobs, self._token_bytes),)
+                if sequence.generated >= sequence.limit or (not request.shift and sequence.total >= self._context):
+                    event.finish = FinishReason.LENGTH
+        except Exception as error:  # noqa: BLE001 - a backend's sampler may raise anything; the others go on
+            event.error = _as_model_error(error)
+        if event.finish or event.error:
+            self._leave(sequence)
+        return event
+
+    def _make_sampler(self, request: EngineRequest) -> Sampler:
+        seed = resolve_seed(request.sampling.seed)
+        native = self._decoder.sampler(request.sampling, seed, request.prompt)
+        if native is not None:
+            return native
+        return LogitsSampler(self._decoder.logits, request.sampling, seed, request.prompt, self._context)
+
+
+def _as_model_error(error: Exception) -> CamelidError:
+    """What clients are told of an exception in a backend; the log gets the rest."""
+    if isinstance(error, CamelidError):
+        return error
+    _log.error("the backend failed", exc_info=error)
+    return ModelError("the model's backend failed; see the server's log", reason=f"{type(error).__name__}: {error}")

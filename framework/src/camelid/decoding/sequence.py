@@ -1,0 +1,81 @@
+"""One request on its way through the scheduler."""
+
+import numpy as np
+
+from camelid.contracts.engine import EngineRequest
+from camelid.contracts.sampler import Sampler
+from camelid.decoding.cache import Slot, TokenArray
+
+__all__ = ("Sequence",)
+
+
+class Sequence:
+    """The tokens of one request and how far they are computed.
+
+    The cache's length chases the number of tokens. One token behind, the sequence generates; further behind, it is a
+    prompt, or was pushed out of the cache and catches up.
+    """
+
+    __slots__ = (
+        "awaited",
+        "cached",
+        "generated",
+        "leader",
+        "limit",
+        "number",
+        "request",
+        "sampler",
+        "slot",
+        "tokens",
+        "total",
+    )
+
+    def __init__(self, request: EngineRequest, number: int, context_length: int) -> None:
+        self.request = request
+        self.number = number
+        """Order of arrival."""
+        self.total = len(request.prompt)
+        """Tokens that are known: the prompt and what was generated, less what shifts dropped."""
+        # One more than fits: the token that makes the context overflow is known before anything is dropped.
+        self.tokens: TokenArray = np.empty(context_length + 1, np.int32)
+        self.tokens[: self.total] = request.prompt
+        wanted, most = request.sampling.num_predict, 10 * context_length
+        self.limit = min(wanted, most) if wanted > 0 else most
+        """Tokens to generate (contract 3.1)."""
+        self.generated = 0
+        self.cached: int | None = None
+        """Prompt tokens that were not computed; None until the first batch."""
+        self.sampler: Sampler | None = None
+        self.slot: Slot | None = None
+        self.leader: Sequence | None = None
+        """A sequence that is computing a prefix of this one right now: waiting for it is cheaper than joining in."""
+        self.awaited = 0
+        """Tokens the leader must have computed."""
+
+    @property
+    def known(self) -> TokenArray:
+        """The tokens as a view."""
+        return self.tokens[: self.total]
+
+    @property
+    def pending(self) -> int:
+        """Tokens that are known but not computed."""
+        return self.total - self.slot.length if self.slot else self.total
+
+    def append(self, token: int) -> None:
+        """Take a generated token."""
+        self.tokens[self.total] = token
+        self.total += 1
+        self.generated += 1
+
+    def drop(self, keep: int, discard: int) -> None:
+        """Close the gap that a context shift leaves after the first `keep` tokens."""
+        rest = self.tokens[keep + discard : self.total].copy()
+        self.total -= discard
+        self.tokens[keep : self.total] = rest
+
+    def close(self) -> None:
+        """Give the sampler back."""
+        if self.sampler is not None:
+            self.sampler.close()
+            self.sampler = None
