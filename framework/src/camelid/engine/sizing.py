@@ -1,0 +1,139 @@
+"""How large a model is loaded: from request, settings and free memory to `LoadOptions` (contract 16.2, 16.3)."""
+
+from typing import Final
+
+import msgspec
+
+from camelid.engine.request import LoadRequest
+from camelid.errors import InvalidOptionError
+from camelid.settings import Settings
+from camelid.types.descriptor import BackendDescriptor
+from camelid.types.json import JsonObject
+from camelid.types.loading import LoadOptions
+from camelid.types.options import Options
+
+__all__ = ("lower_context", "predicted_memory", "resolve_options", "satisfies")
+
+LEAST_CONTEXT: Final = 4
+DEFAULT_BATCH: Final = 512
+AUTOMATIC_PARALLEL: Final = 4
+CACHE_SHARE: Final = 0.25
+"""Of the free memory: what the KV cache of `AUTOMATIC_PARALLEL` sequences may take."""
+
+_CACHE_SCALE: Final = {"f32": 2.0, "f16": 1.0, "bf16": 1.0, "q8_0": 34 / 64, "q4_0": 18 / 64}
+"""Bytes of a cache element beside those of f16."""
+
+
+def resolve_options(
+    request: LoadRequest, settings: Settings, descriptor: BackendDescriptor, *, available: int
+) -> LoadOptions:
+    """Decide everything that nobody asked for.
+
+    Args:
+        request: the model and what was asked for.
+        settings: the server's defaults.
+        descriptor: of the backend that will load it.
+        available: bytes of memory that are free now.
+
+    Raises:
+        InvalidOptionError: the backend does not know one of `backend_options`, or it has the wrong type.
+    """
+    asked = request.options
+    context = _context_length(request, settings)
+    one = context * _cache_bytes(request, settings.kv_cache_type)
+    return LoadOptions(
+        context_length=context,
+        parallel=_parallel(request, settings, small=one * AUTOMATIC_PARALLEL < available * CACHE_SHARE),
+        batch_tokens=asked.num_batch if asked.num_batch is not None and asked.num_batch > 0 else DEFAULT_BATCH,
+        gpu_layers=-1 if asked.num_gpu is None else max(-1, asked.num_gpu),
+        main_gpu=asked.main_gpu,
+        threads=max(0, asked.num_thread or 0),
+        memory_map=asked.use_mmap,
+        flash_attention=settings.flash_attention,
+        cache_type=settings.kv_cache_type,
+        backend=_backend_options(asked.backend_options, descriptor),
+    )
+
+
+def satisfies(
+    request: LoadRequest, settings: Settings, descriptor: BackendDescriptor, *, asked: Options, loaded: LoadOptions
+) -> bool:
+    """Whether a model as it is loaded will do for a request (contract 16.3).
+
+    What the request leaves open is satisfied by whatever is there, except that a context somebody else made smaller
+    than this request would get by default is not; so clients that say nothing never cause a reload of a larger model.
+
+    Args:
+        request: the newcomer.
+        settings: the server's defaults.
+        descriptor: of the backend that loaded the model.
+        asked: the options of the request that the model was loaded for.
+        loaded: what they were resolved to.
+
+    Raises:
+        InvalidOptionError: as for `resolve_options`.
+    """
+    wanted = resolve_options(request, settings, descriptor, available=0)
+    options = request.options
+    if options.num_ctx is not None:
+        context_fits = wanted.context_length == loaded.context_length
+    else:
+        context_fits = asked.num_ctx is None or wanted.context_length <= loaded.context_length
+    return (
+        context_fits
+        and (options.num_batch is None or wanted.batch_tokens == loaded.batch_tokens)
+        and (wanted.gpu_layers < 0 or wanted.gpu_layers == loaded.gpu_layers)
+        and (options.main_gpu is None or wanted.main_gpu == loaded.main_gpu)
+        and (options.use_mmap is None or wanted.memory_map == loaded.memory_map)
+        and (not wanted.threads or wanted.threads == loaded.threads)
+        and all(loaded.backend.get(name) == wanted.backend[name] for name in options.backend_options)
+    )
+
+
+def predicted_memory(request: LoadRequest, options: LoadOptions) -> int:
+    """Bytes that loading will take: the files, and the KV cache of all sequences."""
+    weights = sum(file.size for file in request.artifact.files)
+    tokens = options.context_length * options.parallel
+    return weights + int(tokens * _cache_bytes(request, options.cache_type))
+
+
+def lower_context(options: LoadOptions) -> LoadOptions | None:
+    """The next smaller size to try after memory ran out (contract 16.6); None if there is none."""
+    for tier in (32768, 4096):
+        if options.context_length > tier:
+            return msgspec.structs.replace(options, context_length=tier)
+    return None
+
+
+def _context_length(request: LoadRequest, settings: Settings) -> int:
+    wanted = settings.context_length if request.options.num_ctx is None else request.options.num_ctx
+    if request.trained_context > 0:
+        wanted = min(wanted, request.trained_context)
+    return max(LEAST_CONTEXT, wanted)
+
+
+def _parallel(request: LoadRequest, settings: Settings, *, small: bool) -> int:
+    if not request.completion:
+        return 1
+    if settings.num_parallel > 0:
+        return settings.num_parallel
+    return AUTOMATIC_PARALLEL if small else 1
+
+
+def _cache_bytes(request: LoadRequest, cache_type: str) -> float:
+    """Bytes of KV cache for one token."""
+    return request.cache_bytes_per_token * _CACHE_SCALE.get(cache_type, 1.0)
+
+
+def _backend_options(given: JsonObject, descriptor: BackendDescriptor) -> JsonObject:
+    """The backend's own options, checked, with its defaults filled in."""
+    if descriptor.options is None:
+        if given:
+            raise InvalidOptionError(f'option "backend_options": the backend {descriptor.name} has none of its own')
+        return {}
+    try:
+        checked = msgspec.convert(given, descriptor.options)
+    except msgspec.ValidationError as error:
+        raise InvalidOptionError(f'option "backend_options" for {descriptor.name}: {error}') from error
+    plain: JsonObject = msgspec.to_builtins(checked)
+    return plain
