@@ -1,7 +1,7 @@
 """A small client of the server's API, for the commands."""
 
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -34,6 +34,8 @@ T = TypeVar("T")
 Line = TypeVar("Line", bound=StreamLine)
 
 _CONNECT_SECONDS: Final = 10.0
+_PATIENT: Final = httpx.Timeout(None, connect=_CONNECT_SECONDS)
+_PROMPT: Final = httpx.Timeout(_CONNECT_SECONDS)
 _CLASSES: Final[dict[int, type[CamelidError]]] = {400: RequestError, 404: ModelNotFoundError, 503: ServerBusyError}
 
 
@@ -67,7 +69,7 @@ class Client:
         self.url = url
         self._http = httpx.Client(
             base_url=url,
-            timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
+            timeout=_PATIENT,
             trust_env=False,
             verify=ssl.create_default_context() if url.startswith("https") else False,
         )
@@ -86,7 +88,7 @@ class Client:
         Raises:
             ServerUnreachableError: none does.
         """
-        self._request("HEAD", "/")
+        self._request("HEAD", "/", timeout=_PROMPT)
 
     def models(self) -> tuple[ListedModel, ...]:
         """What is in the store, newest first."""
@@ -135,19 +137,19 @@ class Client:
             response = self._http.post(f"/api/blobs/{digest}", content=content)
         self._check(response)
 
-    def generate(self, body: GenerateBody) -> Iterator[AnswerLine]:
+    def generate(self, body: GenerateBody) -> Generator[AnswerLine, None, None]:
         """Stream an answer. Closing the iterator stops the generation."""
         return self._stream("/api/generate", body, AnswerLine)
 
-    def chat(self, body: ChatBody) -> Iterator[AnswerLine]:
+    def chat(self, body: ChatBody) -> Generator[AnswerLine, None, None]:
         """Stream the next turn of a chat. Closing the iterator stops the generation."""
         return self._stream("/api/chat", body, AnswerLine)
 
-    def create(self, body: CreateBody) -> Iterator[ProgressLine]:
+    def create(self, body: CreateBody) -> Generator[ProgressLine, None, None]:
         """Make a model; the iterator must be exhausted."""
         return self._stream("/api/create", body, ProgressLine)
 
-    def pull(self, model: str, *, insecure: bool = False) -> Iterator[ProgressLine]:
+    def pull(self, model: str, *, insecure: bool = False) -> Generator[ProgressLine, None, None]:
         """Fetch a model from where it comes from; the iterator must be exhausted."""
         body: JsonObject = {"model": model, **({"insecure": True} if insecure else {})}
         return self._stream("/api/pull", body, ProgressLine)
@@ -156,14 +158,14 @@ class Client:
         found = self._decode(self._request("GET", path), _Models)
         return tuple(msgspec.json.decode(entry, type=kind) for entry in found.models or ())
 
-    def _request(self, method: str, path: str, body: object = None) -> bytes:
+    def _request(self, method: str, path: str, body: object = None, *, timeout: httpx.Timeout = _PATIENT) -> bytes:
         content = None if body is None else msgspec.json.encode(body)
         with self._translated():
-            response = self._http.request(method, path, content=content, headers=_headers(content))
+            response = self._http.request(method, path, content=content, headers=_headers(content), timeout=timeout)
         self._check(response)
         return response.content
 
-    def _stream(self, path: str, body: object, kind: type[Line]) -> Iterator[Line]:
+    def _stream(self, path: str, body: object, kind: type[Line]) -> Generator[Line, None, None]:
         content = msgspec.json.encode(body)
         with self._translated(), self._http.stream("POST", path, content=content, headers=_headers(content)) as answer:
             if answer.is_error:
@@ -213,7 +215,7 @@ class Client:
             ) from error
         except httpx.TimeoutException as error:
             raise ServerUnreachableError(
-                f"the server at {self.url} did not accept the connection in {_CONNECT_SECONDS:g} s", reason=str(error)
+                f"the server at {self.url} did not answer in {_CONNECT_SECONDS:g} s", reason=str(error)
             ) from error
         except httpx.TransportError as error:
             raise CamelidError(

@@ -1,0 +1,1 @@
+"""The interactive chat of `camelid run`: session, slash commands, line editing, history."""

@@ -1,0 +1,81 @@
+"""The interactive chat (contract 19.5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from camelid.cli.answer import Display
+from camelid.cli.chat.line import MessageReader
+from camelid.cli.chat.quoting import unquoted
+from camelid.cli.chat.session import ChatSession
+from camelid.cli.chat.slash import handle_slash
+from camelid.cli.messages import ShownModel
+from camelid.cli.progress import ProgressDisplay
+from camelid.configuration import load_settings
+from camelid.errors import CamelidError
+from camelid.types.json import JsonValue
+
+if TYPE_CHECKING:
+    from camelid.cli.client import Client
+
+__all__ = ("chat", "converse")
+
+_HISTORY = Path("~/.ollama/history")
+
+
+def chat(
+    client: Client,
+    model: str,
+    shown: ShownModel,
+    display: Display,
+    *,
+    format_: JsonValue,
+    think: bool | str | None,
+    keep_alive: str | None,
+) -> None:
+    """Load the model and chat with it until the user leaves.
+
+    Raises:
+        CamelidError: the model cannot be loaded. Later errors are printed, and the chat goes on.
+    """
+    session = ChatSession(client, model, shown, display, format_=format_, think=think, keep_alive=keep_alive)
+    with ProgressDisplay(transient=True) as loading:
+        loading.status("")
+        session.load()
+    for message in shown.messages:
+        click.echo(f">>> {message.content}" if message.role == "user" else f"{message.content}\n")
+    converse(session, MessageReader(None if load_settings().nohistory else _HISTORY.expanduser()))
+
+
+def converse(session: ChatSession, reader: MessageReader) -> None:
+    """Read messages and answer them until Ctrl+D or `/bye`."""
+    while True:
+        reader.keep_history(session.keeps_history)
+        try:
+            text = reader.read()
+        except KeyboardInterrupt:
+            click.echo("\nUse Ctrl + d or /bye to exit.")
+            continue
+        except EOFError:
+            click.echo()
+            return
+        try:
+            if not _handle(session, text):
+                return
+        except CamelidError as error:
+            click.echo(f"Error: {error.message}", err=True)
+        except KeyboardInterrupt:
+            click.echo()
+
+
+def _handle(session: ChatSession, text: str) -> bool:
+    """Answer one message or do what a slash command says; return whether the chat goes on."""
+    if text.lstrip().startswith("/"):
+        return handle_slash(session, text)
+    message = unquoted(text)
+    if message.strip():
+        session.send(message)
+    return True

@@ -1,0 +1,21 @@
+"""`camelid pull MODEL`."""
+
+import click
+
+from camelid.cli.connection import connect
+
+__all__ = ("command",)
+
+
+@click.command("pull")
+@click.argument("model")
+@click.option("--insecure", is_flag=True, help="Allow registries that speak plain http.")
+def command(model: str, *, insecure: bool) -> None:
+    """Fetch a model from where it comes from.
+
+    Which registries are asked depends on the plugins: `camelid plugins` lists them.
+    """
+    from camelid.cli.progress import show_progress
+
+    with connect() as client:
+        show_progress(client.pull(model, insecure=insecure))

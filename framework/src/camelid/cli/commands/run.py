@@ -1,0 +1,114 @@
+"""`camelid run MODEL [PROMPT...]` (contract 19.5)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from camelid.cli.answer import Display, print_answer
+from camelid.cli.connection import connect_or_embed
+from camelid.cli.messages import GenerateBody, ShownModel
+from camelid.cli.request_options import check_duration, parse_format, parse_think
+from camelid.errors import ModelNotFoundError, RequestError
+from camelid.types.json import JsonObject, JsonValue
+
+if TYPE_CHECKING:
+    from camelid.cli.client import Client
+
+__all__ = ("command",)
+
+
+class _RunCommand(click.Command):
+    """`--think` alone means `--think=true`: its value is never the next word, which is the model."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Complete `--think` before click reads it."""
+        end = args.index("--") if "--" in args else len(args)
+        return super().parse_args(ctx, ["--think=true" if a == "--think" else a for a in args[:end]] + args[end:])
+
+
+@click.command("run", cls=_RunCommand)
+@click.argument("model")
+@click.argument("prompt", nargs=-1)
+@click.option("--keepalive", metavar="DURATION", help="How long the model stays loaded afterwards, for example 5m.")
+@click.option("--verbose", is_flag=True, help="Print counts and timings after each answer.")
+@click.option("--insecure", is_flag=True, help="Allow registries that speak plain http, if the model must be pulled.")
+@click.option("--nowordwrap", is_flag=True, help="Do not break lines between words.")
+@click.option("--format", "format_", metavar="json|SCHEMA", help="Make the answer JSON, or JSON of this schema.")
+@click.option("--think", metavar="[=true|false|high|medium|low|max]", help="Let the model think, or not, or how much.")
+@click.option("--hidethinking", is_flag=True, help="Do not show what the model thinks.")
+@click.option("--truncate/--no-truncate", default=None, help="Embedding models: cut text that is too long.")
+@click.option("--dimensions", type=int, metavar="N", help="Embedding models: length of the vector.")
+def command(
+    model: str,
+    prompt: tuple[str, ...],
+    *,
+    keepalive: str | None,
+    verbose: bool,
+    insecure: bool,
+    nowordwrap: bool,
+    format_: str | None,
+    think: str | None,
+    hidethinking: bool,
+    truncate: bool | None,
+    dimensions: int | None,
+) -> None:
+    """Ask a model, or chat with it.
+
+    With a PROMPT, or with text on stdin, the answer is printed and the command ends; otherwise a chat begins. A model
+    that is not there yet is pulled. If no server runs on this machine, one is started for this command.
+    """
+    keep_alive = None if keepalive is None else check_duration(keepalive)
+    format_value = None if format_ is None else parse_format(format_)
+    think_value = None if think is None else parse_think(think)
+    display = Display(wordwrap=not nowordwrap, thinking=not hidethinking, verbose=verbose)
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
+    text = " ".join((*([piped] if piped else []), *prompt))
+    interactive = not text and sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    with connect_or_embed() as client:
+        shown = _shown_or_pulled(client, model, insecure=insecure)
+        if shown.can("embedding") and not shown.can("completion"):
+            _embed(client, model, text, keep_alive, truncate=truncate, dimensions=dimensions)
+        elif interactive:
+            from camelid.cli.chat.loop import chat
+
+            chat(client, model, shown, display, format_=format_value, think=think_value, keep_alive=keep_alive)
+        elif text:
+            _ask(client, GenerateBody(model, text, (), format_value, think_value, keep_alive), display)
+        else:
+            client.load(model, keep_alive=keep_alive)
+
+
+def _shown_or_pulled(client: Client, model: str, *, insecure: bool) -> ShownModel:
+    """What is known of the model, after fetching it if it is missing."""
+    try:
+        return client.show(model)
+    except ModelNotFoundError:
+        from camelid.cli.progress import show_progress
+
+        show_progress(client.pull(model, insecure=insecure))
+        return client.show(model)
+
+
+def _ask(client: Client, body: GenerateBody, display: Display) -> None:
+    answer = print_answer(client.generate(body), display)
+    if answer.last is None:
+        raise KeyboardInterrupt
+
+
+def _embed(
+    client: Client, model: str, text: str, keep_alive: str | None, *, truncate: bool | None, dimensions: int | None
+) -> None:
+    """Print the vector of the text as a JSON array."""
+    if not text:
+        raise RequestError(
+            f'embedding models require input text. Usage: camelid run {model} "your text here"',
+        )
+    given: dict[str, JsonValue] = {"keep_alive": keep_alive, "truncate": truncate, "dimensions": dimensions}
+    body: JsonObject = {"model": model, "input": text}
+    body |= {name: value for name, value in given.items() if value is not None}
+    vectors = client.embed(body)
+    click.echo(json.dumps(vectors[0], separators=(",", ":")))
