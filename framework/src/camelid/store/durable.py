@@ -1,0 +1,114 @@
+"""How bytes get to the disk for certain, and what is said when they cannot.
+
+What these functions have finished survives a crash of the machine; what they have not is invisible under its name.
+"""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from camelid.errors import DiskFullError, StoreError
+
+__all__ = ("create_file", "disk_errors", "make_folder", "sync_folder", "temporary_path", "write_all", "write_file")
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""No space, no quota, or a file system that takes no file as large as this."""
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into errors that a person can act on.
+
+    Args:
+        path: what is being read or written, for the message.
+
+    Raises:
+        DiskFullError: the disk has no room.
+        StoreError: any other refusal.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.strerror or error}: {path}"
+        if error.errno in _FULL:
+            raise DiskFullError(
+                f"no space left in {path.parent}: remove models, or let OLLAMA_MODELS name a folder on a larger disk",
+                reason=reason,
+            ) from error
+        raise StoreError(f"the models folder cannot be used: {reason}", reason=reason) from error
+
+
+def temporary_path(folder: Path, prefix: str) -> Path:
+    """A name that nothing has: `prefix` and random digits."""
+    return folder / f"{prefix}{secrets.randbits(64)}"
+
+
+def create_file(path: Path) -> int:
+    """Make a new empty file, mode 0644.
+
+    Returns:
+        Its descriptor, for writing only.
+    """
+    return os.open(path, _CREATE, 0o644)
+
+
+def write_all(descriptor: int, content: bytes | memoryview) -> None:
+    """Write everything; the system may take it in pieces."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a crash. Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, for certain."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o755)
+    sync_folder(folder.parent)
+
+
+def write_file(path: Path, content: bytes, *, temporary_in: Path) -> None:
+    """Replace a file atomically: readers see the old content or the new one, whatever happens.
+
+    Args:
+        path: where it shall stand; its folder is made if need be.
+        content: all of it.
+        temporary_in: a folder on the same file system where a stray temporary file disturbs nobody.
+
+    Raises:
+        DiskFullError: no room; nothing is left behind.
+        StoreError: the system refused.
+    """
+    with disk_errors(path):
+        make_folder(path.parent)
+        temporary = temporary_path(temporary_in, ".new-")
+        descriptor = create_file(temporary)
+        try:
+            try:
+                write_all(descriptor, content)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)

@@ -1,0 +1,36 @@
+"""What kind of model file it is, from its first bytes (contract 15.1)."""
+
+from pathlib import Path
+
+import msgspec
+
+from camelid.store.gguf import MAGIC
+from camelid.store.gguf_values import open_model_file
+
+__all__ = ("GGUF", "sniff_format")
+
+GGUF = "gguf"
+
+_DESCRIPTION_LIMIT = 1 << 20
+
+
+class _Description(msgspec.Struct):
+    """A model that is described in JSON instead of stored as weights names the format of its backend."""
+
+    camelid_backend: str
+
+
+def sniff_format(path: Path) -> str | None:
+    """`gguf`, the format that a JSON description names, or None if nothing is known.
+
+    Raises:
+        InvalidModelFileError: the file cannot be opened.
+    """
+    with open_model_file(path) as file:
+        start = file.read(_DESCRIPTION_LIMIT)
+    if start.startswith(MAGIC):
+        return GGUF
+    try:
+        return msgspec.json.decode(start, type=_Description).camelid_backend or None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None

@@ -1,0 +1,155 @@
+"""Bring a model that a registry knows into the store."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from camelid.contracts.registry import BlobSource, BlobStream, LayerSource, ResolvedModel
+from camelid.errors import CorruptManifestError, DigestMismatchError, InvalidModelFileError, RegistryError, RequestError
+from camelid.store import media_types
+from camelid.store.blobs import CHUNK, BlobWriter
+from camelid.store.config import ModelConfig, complete_config, decode_config, encode_config, read_config
+from camelid.store.digests import parse_digest
+from camelid.store.formats import GGUF, sniff_format
+from camelid.store.gguf import read_header
+from camelid.store.manifest import Layer, Manifest, decode_manifest
+from camelid.store.store import Store
+from camelid.store.stored import StoredModel
+from camelid.types.json import JsonObject
+from camelid.types.names import ModelName
+
+__all__ = ("OnProgress", "OpenBlob", "install")
+
+OpenBlob: TypeAlias = Callable[[BlobSource, int], BlobStream]
+"""`Registry.open` of the registry that resolved the model."""
+
+OnProgress: TypeAlias = Callable[[str, int, int], None]
+"""Called with a blob's digest (empty while it is unknown), its bytes, and those done. May raise to stop."""
+
+_CONFIG_LIMIT = 16 << 20
+
+
+def install(
+    store: Store, name: ModelName, resolved: ResolvedModel, open_blob: OpenBlob, on_progress: OnProgress
+) -> StoredModel:
+    """Store every layer, then the manifest. Blocks; whatever goes wrong, no model appears or changes.
+
+    Args:
+        store: where to.
+        name: under which name.
+        resolved: what the registry knows.
+        open_blob: how to read the blobs that are neither on this machine nor made up.
+        on_progress: told about each blob, in order.
+
+    Returns:
+        The model as it stands in the store.
+
+    Raises:
+        RegistryError: what the registry gave is not what it announced.
+        InvalidModelFileError: the model's file is broken.
+        DiskFullError: no room; what was stored completely is kept for the next try.
+    """
+    digests = [_store_blob(store, layer.blob, open_blob, on_progress) for layer in resolved.layers]
+    content: Manifest | bytes
+    if resolved.manifest is None:
+        content = _make_manifest(store, resolved, digests)
+    else:
+        content = resolved.manifest
+        try:
+            missing = decode_manifest(content).digests - set(digests)
+        except CorruptManifestError as error:
+            raise RegistryError(f"the registry's manifest of {name.short} is corrupt", reason=error.reason) from error
+        if missing:
+            raise RegistryError(f"the registry left out blobs of {name.short}", reason=", ".join(sorted(missing)))
+    spelled = store.write(name, content)
+    model = store.find(spelled)
+    if model is None:
+        raise RegistryError(f"{spelled.short} was deleted while it was stored: try again")
+    return model
+
+
+def _make_manifest(store: Store, resolved: ResolvedModel, digests: list[str]) -> Manifest:
+    """The manifest of a model whose registry has none, with the config that its files ask for."""
+    layers: list[Layer] = []
+    raw: JsonObject = dict(resolved.config)
+    for source, digest in zip(resolved.layers, digests, strict=True):
+        if source.media_type == media_types.CONFIG:
+            _known, written = decode_config(store.blobs.read(digest, _CONFIG_LIMIT))
+            raw = {**written, **raw}
+        else:
+            layers.append(_layer(store, source, digest))
+    main = next((layer for layer in layers if layer.media_type == media_types.MODEL), None)
+    if main is None:
+        raise RegistryError("the registry has no model file under this name")
+    try:
+        config = _completed(store, read_config(raw), main)
+    except msgspec.ValidationError as error:
+        raise RegistryError("the registry's config of this model is wrong", reason=str(error)) from error
+    content = encode_config({**raw, **msgspec.to_builtins(config)})
+    config_layer = Layer(media_type=media_types.CONFIG, digest=store.blobs.put(content), size=len(content))
+    return Manifest(config=config_layer, layers=tuple(layers))
+
+
+def _layer(store: Store, source: LayerSource, digest: str) -> Layer:
+    return Layer(media_type=source.media_type, digest=digest, size=store.blobs.size(digest), name=source.name)
+
+
+def _completed(store: Store, config: ModelConfig, main: Layer) -> ModelConfig:
+    path = store.blobs.path(main.digest)
+    model_format = config.model_format or sniff_format(path)
+    if model_format is None:
+        raise InvalidModelFileError("the model's file is of an unknown format", reason=f"blob {main.digest}")
+    config = msgspec.structs.replace(config, model_format=model_format)
+    return complete_config(config, read_header(path)) if model_format == GGUF else config
+
+
+def _store_blob(store: Store, blob: BlobSource, open_blob: OpenBlob, on_progress: OnProgress) -> str:
+    """Bring one blob into the store; its digest."""
+    expected = _announced(blob)
+    if expected and store.blobs.touch(expected, size=blob.size):
+        on_progress(expected, blob.size, blob.size)
+        return expected
+    try:
+        if blob.path is not None:
+            digest = store.blobs.link(
+                blob.path, expected=expected, on_progress=lambda done: on_progress(expected, blob.size, done)
+            )
+        else:
+            with store.blobs.writer() as writer:
+                if blob.content is not None:
+                    writer.write(blob.content)
+                else:
+                    _receive(blob, writer, open_blob, on_progress)
+                digest = writer.commit(expected)
+    except DigestMismatchError as error:
+        raise RegistryError(
+            "digest mismatch, file must be downloaded again: " + error.message.removeprefix("digest mismatch, ")
+        ) from error
+    size = store.blobs.size(digest)
+    on_progress(digest, size, size)
+    return digest
+
+
+def _announced(blob: BlobSource) -> str:
+    """The blob's canonical digest; empty if the registry does not know it."""
+    local = blob.path is not None or blob.content is not None
+    if not blob.digest and not local:
+        raise RegistryError("the registry did not say which digest a file has", reason=blob.url)
+    try:
+        return parse_digest(blob.digest) if blob.digest else ""
+    except RequestError as error:
+        raise RegistryError("the registry named a file by something that is no digest", reason=error.reason) from error
+
+
+def _receive(blob: BlobSource, writer: BlobWriter, open_blob: OpenBlob, on_progress: OnProgress) -> None:
+    """Read a blob from its registry, no more than was announced."""
+    try:
+        with open_blob(blob, 0) as stream:
+            while chunk := stream.read(CHUNK):
+                if writer.size + len(chunk) > blob.size:
+                    raise RegistryError("the registry sends more than it announced", reason=f"over {blob.size} bytes")
+                writer.write(chunk)
+                on_progress(blob.digest, blob.size, writer.size)
+    except OSError as error:
+        raise RegistryError("the connection to the registry broke: try again", reason=str(error)) from error

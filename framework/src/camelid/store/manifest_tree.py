@@ -1,0 +1,137 @@
+"""The folder `manifests`: `<host>/<namespace>/<model>/<tag>`, one file a model (contract 13.1).
+
+Only regular files at that depth count, and only where each part is a valid name; symbolic links are never followed.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from camelid.errors import CorruptManifestError, RequestError
+from camelid.store.durable import disk_errors, write_file
+from camelid.types.names import ModelName
+
+__all__ = ("ManifestFile", "ManifestTree")
+
+_DEPTH = 4
+_LIMIT = 16 << 20
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class ManifestFile(msgspec.Struct, frozen=True):
+    """A manifest on the disk, unread."""
+
+    name: ModelName
+    """As spelled on the disk."""
+    path: Path
+
+
+class ManifestTree:
+    """Names on the disk. Holds no state: others may write to the same folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        """Absolute."""
+
+    def files(self) -> Iterator[ManifestFile]:
+        """Every manifest, in alphabetical order."""
+        for parts in _walk(self.folder, ()):
+            name = ModelName(*parts)
+            with suppress(RequestError):
+                name.check()
+                yield ManifestFile(name, self.folder.joinpath(*parts))
+
+    def find(self, name: ModelName) -> ManifestFile | None:
+        """The manifest of that name; its spelling may differ in case (contract 2.1)."""
+        path = self.path(name)
+        with suppress(OSError):
+            if path in path.parent.iterdir() and stat.S_ISREG(path.lstat().st_mode):
+                return ManifestFile(ModelName(name.host, name.namespace, name.model, name.tag), path)
+        wanted = _folded(name)
+        return next((file for file in self.files() if _folded(file.name) == wanted), None)
+
+    def spelling(self, name: ModelName) -> ModelName:
+        """`name` with each part spelled as it already is somewhere on the disk, if it is (contract 2.1)."""
+        wanted, spelled = _folded(name), [name.host, name.namespace, name.model, name.tag]
+        exact = [False] * _DEPTH
+        for file in self.files():
+            existing = (file.name.host, file.name.namespace, file.name.model, file.name.tag)
+            for place, part in enumerate(existing):
+                if part.casefold() == wanted[place] and not exact[place]:
+                    exact[place] = part == spelled[place]
+                    spelled[place] = part
+        host, namespace, model, tag = spelled
+        return ModelName(host, namespace, model, tag, scheme=name.scheme)
+
+    def path(self, name: ModelName) -> Path:
+        """Where the manifest of that name lies, or would lie, in exactly this spelling.
+
+        Raises:
+            RequestError: `invalid model name`.
+        """
+        name.check()
+        return self.folder / name.host / name.namespace / name.model / name.tag
+
+    def read(self, file: ManifestFile) -> tuple[bytes, float] | None:
+        """A manifest's bytes, and when it was written (epoch seconds); None if it has gone meanwhile.
+
+        Raises:
+            CorruptManifestError: it is no regular file, or too large.
+            StoreError: it cannot be read.
+        """
+        with disk_errors(file.path):
+            try:
+                descriptor = os.open(file.path, _READ)
+            except FileNotFoundError:
+                return None
+        with disk_errors(file.path), os.fdopen(descriptor, "rb") as opened:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _LIMIT:
+                raise CorruptManifestError(f"the manifest of {file.name} is corrupt", reason="no file, or too large")
+            return opened.read(_LIMIT), status.st_mtime
+
+    def write(self, name: ModelName, content: bytes) -> None:
+        """Write a manifest, atomically, in exactly this spelling.
+
+        Raises:
+            DiskFullError: no room; what was there before is untouched.
+            RequestError: `invalid model name`.
+        """
+        # The temporary file lies where no reader looks for manifests, should a crash leave it.
+        write_file(self.path(name), content, temporary_in=self.folder)
+
+    def remove(self, file: ManifestFile) -> None:
+        """Remove a manifest and the folders it leaves empty."""
+        with disk_errors(file.path):
+            file.path.unlink(missing_ok=True)
+        self.remove_empty(file.path.parent)
+
+    def remove_empty(self, folder: Path) -> None:
+        """Remove a folder of the tree, and those above it, as far as they are empty."""
+        with suppress(OSError):
+            while folder != self.folder:
+                folder.rmdir()
+                folder = folder.parent
+
+
+def _folded(name: ModelName) -> tuple[str, str, str, str]:
+    return name.host.casefold(), name.namespace.casefold(), name.model.casefold(), name.tag.casefold()
+
+
+def _walk(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The parts of each regular file exactly `_DEPTH` deep."""
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if len(parts) == _DEPTH - 1:
+            if entry.is_file(follow_symlinks=False):
+                yield (*parts, entry.name)
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _walk(folder / entry.name, (*parts, entry.name))

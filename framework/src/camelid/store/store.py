@@ -1,0 +1,250 @@
+"""The models on this disk, in Ollama's own layout (contract 13)."""
+
+import logging
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from threading import RLock
+
+import msgspec
+
+from camelid.errors import CorruptManifestError, InvalidModelFileError, StoreError
+from camelid.store.blobs import BlobStore
+from camelid.store.durable import disk_errors, make_folder
+from camelid.store.formats import GGUF
+from camelid.store.gguf import GGUFHeader, read_header
+from camelid.store.manifest import Manifest, decode_manifest, encode_manifest
+from camelid.store.manifest_tree import ManifestFile, ManifestTree
+from camelid.store.stored import StoredModel, read_stored
+from camelid.store.sweep import rename_old_blobs, sweep
+from camelid.types.artifact import FileRole
+from camelid.types.names import ModelName
+
+__all__ = ("Store",)
+
+_log = logging.getLogger(__name__)
+
+
+class Store:
+    """A models folder. Every method may block on the disk; all may be called from any thread.
+
+    Another server, Ollama's included, may use the same folder at the same time.
+    """
+
+    def __init__(self, root: Path, *, prune: bool = True) -> None:
+        """Open a models folder, made if need be.
+
+        Args:
+            root: the folder; `~` is understood.
+            prune: remove what no model uses, now and when a model is replaced.
+
+        Raises:
+            StoreError: the folder cannot be made.
+        """
+        expanded = root.expanduser()
+        with disk_errors(expanded / "blobs"):
+            self.root = expanded.resolve()
+            # These two may be links to another disk; below them no link is followed.
+            blobs, manifests = (self.root / "blobs").resolve(), (self.root / "manifests").resolve()
+            make_folder(blobs)
+            make_folder(manifests)
+            rename_old_blobs(blobs)
+        self.blobs = BlobStore(blobs)
+        self._tree = ManifestTree(manifests)
+        self._prune = prune
+        self._lock = RLock()
+        self._read: dict[str, StoredModel] = {}
+        self._headers: dict[str, GGUFHeader | None] = {}
+        self._complained: set[tuple[ModelName, str]] = set()
+        if prune:
+            self.prune()
+
+    def list(self) -> list[StoredModel]:
+        """Every model that can be read, in alphabetical order; the others are logged and left out."""
+        found = []
+        for file in self._tree.files():
+            try:
+                model = self._load(file)
+            except StoreError as error:
+                self._complain(file, error)
+            else:
+                if model is not None:
+                    found.append(model)
+        digests = {model.digest for model in found}
+        with self._lock:
+            self._read = {digest: model for digest, model in self._read.items() if digest in digests}
+        return found
+
+    def find(self, name: ModelName) -> StoredModel | None:
+        """The model of that name, in whatever case it is written; None if there is none.
+
+        Raises:
+            CorruptManifestError: its manifest is not valid, or one of its blobs is missing.
+            RequestError: `invalid model name`.
+        """
+        file = self._tree.find(name)
+        model = None if file is None else self._load(file)
+        if model is None:
+            return None
+        for digest in sorted(model.manifest.digests):
+            if not self.blobs.has(digest):
+                raise CorruptManifestError(
+                    f"model {model.name.short} is incomplete: pull or create it again", reason=f"no blob {digest}"
+                )
+        return model
+
+    def spelling(self, name: ModelName) -> ModelName:
+        """`name` as it would be written to the disk: parts that exist there keep their case (contract 2.1)."""
+        return self._tree.spelling(name)
+
+    def write(self, name: ModelName, manifest: Manifest | bytes) -> ModelName:
+        """Let a model appear under a name, or replace it; the last step of making one.
+
+        Args:
+            name: parts that exist on the disk keep their case there.
+            manifest: bytes are stored as they are, so that their digest stays.
+
+        Returns:
+            The name as it is spelled on the disk.
+
+        Raises:
+            CorruptManifestError: the bytes are no manifest.
+            StoreError: a blob that it names is not here.
+            DiskFullError: no room; what had that name before is untouched.
+        """
+        content = manifest if isinstance(manifest, bytes) else encode_manifest(manifest)
+        digests = decode_manifest(content).digests
+        with self._lock:
+            for digest in sorted(digests):
+                if not self.blobs.has(digest):
+                    raise StoreError(f"blob {digest} went missing: try again", reason="removed by another program?")
+            old = self._tree.find(name)
+            spelled = self._tree.spelling(name) if old is None else old.name
+            replaced = frozenset() if old is None else self._digests(old)
+            self._tree.write(spelled, content)
+            self.blobs.claim(digests)
+            if self._prune:
+                self._discard_unused(replaced - digests)
+        return spelled
+
+    def copy(self, source: ModelName, destination: ModelName) -> bool:
+        """Give a model a second name; nothing happens if both are the same.
+
+        Returns:
+            Whether there is such a source.
+
+        Raises:
+            CorruptManifestError: its manifest is not valid.
+        """
+        with self._lock:
+            file = self._tree.find(source)
+            content = None if file is None else self._tree.read(file)
+            if file is None or content is None:
+                return False
+            if self._tree.find(destination) != file:
+                self.write(destination, content[0])
+            return True
+
+    def delete(self, name: ModelName) -> bool:
+        """Remove a model, and its blobs that no other model uses. Works for corrupt manifests too.
+
+        Returns:
+            Whether there was such a model.
+        """
+        with self._lock:
+            file = self._tree.find(name)
+            if file is None:
+                return False
+            digests = self._digests(file)
+            self._tree.remove(file)
+            self._discard_unused(digests)
+            return True
+
+    def prune(self) -> None:
+        """Remove old blobs that no model uses, remains of interrupted writes, and empty folders (contract 13.4).
+
+        Nothing is removed while any manifest is corrupt: what it uses cannot be known.
+        """
+        with self._lock:
+            try:
+                used = self._used()
+            except StoreError as error:
+                _log.warning("nothing is pruned: %s (%s)", error, error.reason)
+                return
+            sweep(self.blobs, self._tree, used)
+
+    def header(self, digest: str) -> GGUFHeader | None:
+        """The header of a blob that may be a GGUF file; None if it is none or is broken. Remembered.
+
+        Raises:
+            RequestError: `invalid digest format`.
+        """
+        if digest not in self._headers and self.blobs.has(digest):
+            try:
+                self._headers[digest] = read_header(self.blobs.path(digest))
+            except InvalidModelFileError as error:
+                _log.warning("blob %s: %s (%s)", digest, error, error.reason)
+                self._headers[digest] = None
+        return self._headers.get(digest)
+
+    def _load(self, file: ManifestFile) -> StoredModel | None:
+        """Read a model, or take it from memory: equal manifests mean equal blobs."""
+        content = self._tree.read(file)
+        if content is None:
+            return None
+        digest, modified_at = sha256(content[0]).hexdigest(), content[1]
+        known = self._read.get(digest)
+        if known is not None:
+            artifact = msgspec.structs.replace(known.artifact, name=file.name.short)
+            return msgspec.structs.replace(known, name=file.name, modified_at=modified_at, artifact=artifact)
+        try:
+            model = read_stored(self.blobs, file.name, digest, modified_at, decode_manifest(content[0]))
+        except CorruptManifestError as error:
+            message = f"model {file.name.short} is corrupt: delete it, or pull or create it again"
+            raise CorruptManifestError(message, reason=f"{error}: {error.reason}") from error
+        if model.artifact.format == GGUF:
+            heads = {role: model.artifact.with_role(role)[:1] for role in (FileRole.MODEL, FileRole.PROJECTOR)}
+            header, projector = (next((self.header(file.digest) for file in files), None) for files in heads.values())
+            model = msgspec.structs.replace(model, header=header, projector=projector)
+        with self._lock:
+            self._read[digest] = model
+        return model
+
+    def _digests(self, file: ManifestFile) -> frozenset[str]:
+        """The blobs that a manifest names; none if it is corrupt or gone."""
+        try:
+            content = self._tree.read(file)
+            return frozenset() if content is None else decode_manifest(content[0]).digests
+        except StoreError as error:
+            self._complain(file, error)
+            return frozenset()
+
+    def _used(self) -> set[str]:
+        """The blobs that any manifest names.
+
+        Raises:
+            StoreError: a manifest cannot be read.
+        """
+        used: set[str] = set()
+        for file in self._tree.files():
+            content = self._tree.read(file)
+            if content is not None:
+                used |= decode_manifest(content[0]).digests
+        return used
+
+    def _discard_unused(self, digests: Iterable[str]) -> None:
+        try:
+            unused = frozenset(digests) - self._used()
+        except StoreError as error:
+            _log.warning("blobs are kept, for a manifest is corrupt: %s (%s)", error, error.reason)
+            return
+        for digest in unused:
+            if self.blobs.discard(digest):
+                self._headers.pop(digest, None)
+
+    def _complain(self, file: ManifestFile, error: StoreError) -> None:
+        """Log what is wrong with a manifest, once."""
+        complaint = (file.name, error.reason)
+        if complaint not in self._complained:
+            self._complained.add(complaint)
+            _log.warning("%s is left out: %s (%s)", file.path, error, error.reason)

@@ -1,0 +1,70 @@
+"""Housekeeping at start: what crashes and interrupted downloads left behind (contract 13.4)."""
+
+import logging
+import os
+import time
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from pathlib import Path
+
+from camelid.errors import RequestError
+from camelid.store.blobs import BlobStore
+from camelid.store.digests import parse_digest
+from camelid.store.manifest_tree import ManifestTree
+
+__all__ = ("rename_old_blobs", "sweep")
+
+_GRACE_SECONDS = 3600.0
+_log = logging.getLogger(__name__)
+
+
+def rename_old_blobs(folder: Path) -> None:
+    """Early versions of Ollama wrote `sha256:…`, which some systems do not allow in a name."""
+    for path in folder.iterdir():
+        target = folder / path.name.replace("sha256:", "sha256-", 1)
+        if target != path and not target.exists():
+            path.rename(target)
+
+
+def sweep(blobs: BlobStore, tree: ManifestTree, used: AbstractSet[str]) -> None:
+    """Remove what nobody uses and nobody can be about to use, since it is older than an hour.
+
+    Args:
+        blobs: unused blobs and files that are none are removed from its folder.
+        tree: temporary files and empty folders are removed from it.
+        used: the digests that stay.
+    """
+    before = time.time() - _GRACE_SECONDS
+    for path in blobs.folder.iterdir():
+        digest = _blob_digest(path)
+        if digest is None:
+            _remove_old(path, before)
+        elif digest not in used and _is_old(path, before) and blobs.discard(digest):
+            _log.info("removed %s, which no model uses", digest)
+    for path in tree.folder.glob(".new-*"):
+        _remove_old(path, before)
+    for parent, _folders, _files in os.walk(tree.folder, topdown=False):
+        tree.remove_empty(Path(parent))
+
+
+def _blob_digest(path: Path) -> str | None:
+    """The digest that a file in `blobs` is named after; None if it is no blob."""
+    try:
+        digest = parse_digest(path.name)
+    except RequestError:
+        return None
+    return digest if path.name == digest.replace(":", "-") else None
+
+
+def _is_old(path: Path, before: float) -> bool:
+    try:
+        return path.lstat().st_mtime < before
+    except FileNotFoundError:
+        return False
+
+
+def _remove_old(path: Path, before: float) -> None:
+    if _is_old(path, before):
+        with suppress(OSError):  # a folder, or already gone
+            path.unlink()
+            _log.info("removed %s, the rest of an interrupted write", path.name)
