@@ -1,0 +1,115 @@
+"""The use case behind every chat endpoint (contract 5)."""
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+import msgspec
+
+from camelid.engine.pool import Pool
+from camelid.errors import RequestError, UnsupportedCapabilityError
+from camelid.prompts.conversation import Conversation
+from camelid.prompts.rendered import RenderedPrompt
+from camelid.services.answering import answer, answered_without_generating, thinking_splitter
+from camelid.services.checks import (
+    Think,
+    check_capability,
+    check_format,
+    check_images,
+    check_logprobs,
+    decide_think,
+)
+from camelid.services.conversation import assemble
+from camelid.services.loading import Model, Models
+from camelid.services.prompting import fitting_prompt
+from camelid.types.capabilities import Capability
+from camelid.types.generation import FinishReason, GenerationChunk
+from camelid.types.json import JsonObject, JsonValue
+from camelid.types.messages import Message, Tool
+from camelid.types.options import parse_options
+from camelid.wire.messages import Submit
+
+__all__ = ("Chat", "ChatRequest")
+
+
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to answer to."""
+
+    model: str
+    """As the client sent it."""
+    messages: tuple[Message, ...] = ()
+    """None: just load the model, or unload it if `keep_alive` is 0."""
+    tools: tuple[Tool, ...] = ()
+    options: JsonObject = {}
+    keep_alive: float | None = None
+    """Seconds; None = leave it as it is."""
+    think: Think = None
+    format: JsonValue = None
+    truncate: bool = True
+    """Leave out the oldest messages if they do not fit."""
+    shift: bool = True
+    """Forget the middle when the context is full, instead of ending."""
+    logprobs: bool = False
+    top_logprobs: int = 0
+
+
+class Chat:
+    """Answers conversations."""
+
+    def __init__(self, models: Models, pool: Pool) -> None:
+        self._models = models
+        self._pool = pool
+
+    async def __call__(self, request: ChatRequest) -> AsyncGenerator[GenerationChunk, None]:
+        """Answer; the last chunk, and only it, has `completion`. Close the iterator to stop early.
+
+        Raises:
+            CamelidError: before the first chunk if the request is wrong or the model cannot be loaded, in the order
+                of contract 5.2; later only if the worker fails.
+        """
+        started = time.perf_counter_ns()
+        check_logprobs(request.top_logprobs)
+        if not request.model:
+            raise RequestError("model is required")
+        model = await self._models.find(request.model)
+        if not request.messages and request.keep_alive == 0:
+            await self._pool.unload(model.stored.artifact.key)
+            yield answered_without_generating(FinishReason.UNLOAD)
+            return
+        think = decide_think(model, request.model, request.think)
+        _check(model, request)
+        options = parse_options(model.stored.params, request.options)
+        messages = assemble(model.stored, request.messages)
+
+        def render(kept: Sequence[Message]) -> RenderedPrompt:
+            return model.template.render(Conversation(messages=tuple(kept), tools=request.tools, think=think))
+
+        async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
+            if request.messages:
+                prompt = await fitting_prompt(lease.client, render, messages, truncate=request.truncate)
+                submit = Submit(
+                    id=0,
+                    prompt=prompt.content,
+                    sampling=options.sampling,
+                    add_special=prompt.add_special,
+                    truncate=request.truncate,
+                    shift=request.shift,
+                    logprobs=request.logprobs,
+                    top_logprobs=request.top_logprobs,
+                )
+                splitter = thinking_splitter(model.template, think, prompt.text)
+                async with aclosing(answer(lease, submit, thinking=splitter, started=started)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                return
+        yield answered_without_generating(FinishReason.LOAD)
+
+
+def _check(model: Model, request: ChatRequest) -> None:
+    if Capability.COMPLETION not in model.capabilities:
+        raise UnsupportedCapabilityError(f'"{request.model}" does not support chat')
+    if request.tools:
+        check_capability(model, Capability.TOOLS)
+    if request.messages:
+        check_images(model, request.model, request.messages)
+        check_format(request.format)

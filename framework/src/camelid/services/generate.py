@@ -1,0 +1,172 @@
+"""The use case behind every completion endpoint (contract 4)."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+import msgspec
+
+from camelid.engine.client import WorkerClient
+from camelid.engine.pool import Pool
+from camelid.errors import ModelNotFoundError, RequestError, UnsupportedCapabilityError
+from camelid.prompts.choose import choose_template
+from camelid.prompts.conversation import Conversation
+from camelid.prompts.rendered import RenderedPrompt
+from camelid.prompts.template import ChatTemplate
+from camelid.services.answering import answer, answered_without_generating, thinking_splitter
+from camelid.services.checks import (
+    Think,
+    check_capability,
+    check_format,
+    check_images,
+    check_logprobs,
+    decide_think,
+)
+from camelid.services.conversation import assemble
+from camelid.services.loading import NOT_FOUND, Model, Models
+from camelid.services.prompting import Prompt, fitting_prompt
+from camelid.types.capabilities import Capability
+from camelid.types.generation import FinishReason, GenerationChunk
+from camelid.types.json import JsonObject, JsonValue
+from camelid.types.messages import Message
+from camelid.types.options import parse_options
+from camelid.wire.messages import Submit
+
+__all__ = ("Generate", "GenerateRequest")
+
+
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to continue."""
+
+    model: str
+    """As the client sent it."""
+    prompt: str = ""
+    """Empty: just load the model, or unload it if `keep_alive` is 0."""
+    suffix: str = ""
+    """What shall follow the answer: fill in the middle."""
+    system: str = ""
+    """Replaces the model's system text."""
+    template: str = ""
+    """Go template that replaces the model's."""
+    context: tuple[int, ...] = ()
+    """What an earlier answer gave back: the conversation so far."""
+    raw: bool = False
+    """The prompt is for the model as it is, without template."""
+    images: tuple[bytes, ...] = ()
+    options: JsonObject = {}
+    keep_alive: float | None = None
+    """Seconds; None = leave it as it is."""
+    think: Think = None
+    format: JsonValue = None
+    truncate: bool = True
+    shift: bool = True
+    """Forget the middle when the context is full, instead of ending."""
+    logprobs: bool = False
+    top_logprobs: int = 0
+
+
+class Generate:
+    """Continues prompts."""
+
+    def __init__(self, models: Models, pool: Pool) -> None:
+        self._models = models
+        self._pool = pool
+
+    async def __call__(self, request: GenerateRequest) -> AsyncGenerator[GenerationChunk, None]:
+        """Answer; the last chunk, and only it, has `completion`. Close the iterator to stop early.
+
+        Raises:
+            CamelidError: before the first chunk if the request is wrong or the model cannot be loaded, in the order
+                of contract 4.2; later only if the worker fails.
+        """
+        started = time.perf_counter_ns()
+        check_logprobs(request.top_logprobs)
+        if not request.model:
+            raise ModelNotFoundError(NOT_FOUND.format(name=""))
+        model = await self._models.find(request.model)
+        if not request.prompt and request.keep_alive == 0:
+            await self._pool.unload(model.stored.artifact.key)
+            yield answered_without_generating(FinishReason.UNLOAD)
+            return
+        if request.raw and (request.template or request.system or request.context):
+            raise RequestError("raw mode does not support template, system, or context")
+        think = decide_think(model, request.model, request.think)
+        _check(model, request)
+        template = await _template(model, request)
+        options = parse_options(model.stored.params, request.options)
+        async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
+            if request.prompt:
+                prompt = await _prompt(lease.client, model, template, request, think)
+                submit = Submit(
+                    id=0,
+                    prompt=prompt.content,
+                    sampling=options.sampling,
+                    add_special=prompt.add_special,
+                    truncate=request.truncate,
+                    shift=request.shift,
+                    logprobs=request.logprobs,
+                    top_logprobs=request.top_logprobs,
+                    return_context=not request.raw,
+                )
+                splitter = None if request.raw else thinking_splitter(template, think, prompt.text)
+                async with aclosing(answer(lease, submit, thinking=splitter, started=started)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+                return
+        yield answered_without_generating(FinishReason.LOAD)
+
+
+def _check(model: Model, request: GenerateRequest) -> None:
+    if Capability.COMPLETION not in model.capabilities:
+        raise UnsupportedCapabilityError(f'"{request.model}" does not support generate')
+    if request.suffix and not request.raw:
+        check_capability(model, Capability.INSERT)
+    if request.prompt:
+        check_images(model, request.model, [Message(role="user", images=request.images)])
+        check_format(request.format)
+
+
+async def _template(model: Model, request: GenerateRequest) -> ChatTemplate:
+    """The model's template, or the Go template that the request brings."""
+    if not request.template:
+        return model.template
+    return await asyncio.to_thread(choose_template, request.template, "")
+
+
+async def _prompt(
+    client: WorkerClient, model: Model, template: ChatTemplate, request: GenerateRequest, think: Think
+) -> Prompt:
+    """The prompt by the rules of contract 4.4."""
+    if request.raw:
+        return Prompt(request.prompt, add_special=True)
+    if request.suffix:
+        gap = Conversation(prompt=request.prompt, suffix=request.suffix, think=think)
+        rendered = await asyncio.to_thread(template.render, gap)
+        return Prompt(rendered.text, rendered.add_special)
+
+    def render(messages: Sequence[Message]) -> RenderedPrompt:
+        return template.render(Conversation(messages=tuple(messages), think=think))
+
+    question = Message(role="user", content=request.prompt)
+    messages = assemble(model.stored, [question], system=request.system or None, history=not request.context)
+    prompt = await fitting_prompt(client, render, messages, truncate=request.truncate)
+    return await _continued(client, request.context, prompt) if request.context else prompt
+
+
+async def _continued(client: WorkerClient, context: tuple[int, ...], prompt: Prompt) -> Prompt:
+    """`prompt` after the tokens of an earlier answer.
+
+    Ollama turns the tokens into text and back, which loses control tokens on the way; here they stay tokens, so the
+    conversation keeps its shape and its cached prefix.
+
+    Raises:
+        RequestError: a token is none of the model's.
+    """
+    vocabulary = client.ready.facts.vocabulary_size
+    if not all(0 <= token < vocabulary for token in context):
+        raise RequestError("context holds tokens that this model does not know; send only what this model gave back")
+    tokens = prompt.tokens
+    if tokens is None:
+        tokens = await client.tokenize(prompt.text, add_special=False, parse_special=True)
+    return Prompt(prompt.text, add_special=False, tokens=(*context, *tokens))

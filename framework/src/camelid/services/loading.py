@@ -1,0 +1,144 @@
+"""From the name a client sent to a model that is known well enough to be prompted and loaded."""
+
+import asyncio
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from camelid.engine.request import LoadRequest
+from camelid.errors import InvalidModelFileError, ModelNotFoundError, RemoteModelError
+from camelid.prompts.choose import choose_template
+from camelid.prompts.template import ChatTemplate
+from camelid.services.capabilities import capabilities_of
+from camelid.services.references import REMOTE_UNAVAILABLE, parse_reference
+from camelid.store.gguf import GGUFHeader, read_header
+from camelid.store.gguf_values import Array
+from camelid.store.store import Store
+from camelid.store.stored import StoredModel
+from camelid.types.artifact import FileRole
+from camelid.types.capabilities import Capability
+from camelid.types.options import Options
+
+__all__ = ("NOT_FOUND", "Model", "ModelTraits", "Models")
+
+NOT_FOUND: Final = "model '{name}' not found"
+"""What most endpoints say of a name they do not know (contract 1.5)."""
+
+_REMEMBERED: Final = 64
+"""Models whose traits are kept; reading them again takes milliseconds."""
+
+
+class ModelTraits(msgspec.Struct, frozen=True):
+    """What a model's files say about using it. The same for all names of one manifest."""
+
+    template: ChatTemplate
+    capabilities: tuple[Capability, ...]
+    """In the order of contract 12.3."""
+    trained_context: int = 0
+    """Tokens; 0 = unknown before loading."""
+    cache_bytes_per_token: int = 0
+    """Estimated for f16; 0 = unknown."""
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A model in the store, and how to use it."""
+
+    stored: StoredModel
+    traits: ModelTraits
+
+    @property
+    def template(self) -> ChatTemplate:
+        """The template it is prompted with."""
+        return self.traits.template
+
+    @property
+    def capabilities(self) -> tuple[Capability, ...]:
+        """What it can do."""
+        return self.traits.capabilities
+
+    def load_request(self, options: Options) -> LoadRequest:
+        """What the pool needs to load it."""
+        return LoadRequest(
+            name=self.stored.name.short,
+            digest=self.stored.digest,
+            artifact=self.stored.artifact,
+            options=options,
+            trained_context=self.traits.trained_context,
+            cache_bytes_per_token=self.traits.cache_bytes_per_token,
+            completion=Capability.COMPLETION in self.traits.capabilities,
+        )
+
+
+class Models:
+    """Finds models by name."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._traits: OrderedDict[str, ModelTraits] = OrderedDict()
+
+    async def find(self, asked: str, *, not_found: str = NOT_FOUND) -> Model:
+        """The model that a client calls `asked`.
+
+        Args:
+            asked: as the client sent it, not empty.
+            not_found: what to say if there is none; `{name}` stands for `asked`.
+
+        Raises:
+            RequestError: `asked` is no name.
+            RemoteModelError: the model runs elsewhere.
+            ModelNotFoundError: the store does not have it.
+            ModelError: its files are damaged.
+        """
+        name = parse_reference(asked)
+        stored = await asyncio.to_thread(self._store.find, name)
+        if stored is None:
+            raise ModelNotFoundError(not_found.format(name=asked))
+        if stored.config.remote_host:
+            raise RemoteModelError(REMOTE_UNAVAILABLE)
+        if not stored.artifact.with_role(FileRole.MODEL):
+            raise InvalidModelFileError(f"model {name.short} has no weights: pull or create it again")
+        return Model(stored, await self.traits(stored))
+
+    async def traits(self, stored: StoredModel) -> ModelTraits:
+        """What the files of a stored model say; remembered.
+
+        Raises:
+            ModelError: they are damaged.
+        """
+        traits = self._traits.get(stored.digest)
+        if traits is None:
+            traits = await asyncio.to_thread(_read_traits, stored)
+            self._traits[stored.digest] = traits
+        self._traits.move_to_end(stored.digest)
+        while len(self._traits) > _REMEMBERED:
+            self._traits.popitem(last=False)
+        return traits
+
+
+def _read_traits(stored: StoredModel) -> ModelTraits:
+    if stored.artifact.format != "gguf":
+        template = choose_template(stored.template, "", bos_token="", eos_token="")
+        return ModelTraits(template, capabilities_of(stored, None, template), stored.config.context_length)
+    header = stored.header or read_header(Path(stored.artifact.model.path))
+    begin, end = _special_tokens(header) if header.chat_template else ("", "")
+    template = choose_template(stored.template, header.chat_template, bos_token=begin, eos_token=end)
+    return ModelTraits(
+        template=template,
+        capabilities=capabilities_of(stored, header, template),
+        trained_context=header.context_length,
+        cache_bytes_per_token=header.cache_bytes_per_token,
+    )
+
+
+def _special_tokens(header: GGUFHeader) -> tuple[str, str]:
+    """The texts of the begin and the end token, which Jinja templates write; empty where there is none."""
+    vocabulary = header.metadata.get("tokenizer.ggml.tokens")
+    tokens = vocabulary.read() if isinstance(vocabulary, Array) else []
+
+    def text(key: str) -> str:
+        place = header.integer(f"tokenizer.ggml.{key}")
+        return str(tokens[place]) if place is not None and 0 <= place < len(tokens) else ""
+
+    return text("bos_token_id"), text("eos_token_id")
