@@ -1,0 +1,61 @@
+"""Which of a model's templates is used (contract 5.4, 12.4)."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from camelid.errors import ModelError
+from camelid.prompts.template import ChatTemplate
+
+if TYPE_CHECKING:
+    from camelid.prompts.go import GoTemplate
+    from camelid.prompts.jinja import JinjaTemplate
+
+__all__ = ("choose_template",)
+
+_BARE = "{{ .Prompt }}"
+
+
+@lru_cache(maxsize=64)
+def choose_template(
+    go_source: str | None, jinja_source: str, *, bos_token: str = "", eos_token: str = ""
+) -> ChatTemplate:
+    """The template to use; remembered, so that asking for the same again costs nothing.
+
+    The Go template wins, unless Jinja can do strictly more, or the same but with a whole tool round trip that Go lacks.
+
+    Args:
+        go_source: the model's TEMPLATE; None if it has none.
+        jinja_source: the template in the model's file; empty if there is none.
+        bos_token: text of the model's begin token, for Jinja.
+        eos_token: text of its end token, for Jinja.
+
+    Raises:
+        ModelError: the template that is to be used is not valid.
+    """
+    if go_source is None and jinja_source:
+        return _jinja(jinja_source, bos_token, eos_token)
+    go = _go(_BARE if go_source is None else go_source)
+    if not jinja_source:
+        return go
+    try:
+        jinja = _jinja(jinja_source, bos_token, eos_token)
+    except ModelError:
+        return go
+    more = jinja.capabilities > go.capabilities
+    whole = jinja.capabilities == go.capabilities and jinja.tool_round_trip and not go.tool_round_trip
+    return jinja if more or whole else go
+
+
+# The engines take a tenth of a second to import, which a server that has not answered anybody yet need not wait for.
+
+
+def _go(source: str) -> "GoTemplate":
+    from camelid.prompts.go import GoTemplate  # noqa: PLC0415
+
+    return GoTemplate(source)
+
+
+def _jinja(source: str, bos_token: str, eos_token: str) -> "JinjaTemplate":
+    from camelid.prompts.jinja import JinjaTemplate  # noqa: PLC0415
+
+    return JinjaTemplate(source, bos_token, eos_token)

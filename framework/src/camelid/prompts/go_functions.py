@@ -1,0 +1,95 @@
+"""What Go templates may call: Ollama's functions, and Go's printing ones within a budget (contract 12.1)."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Final
+
+from gotpl.runtime.gofmt import sprintf
+
+from camelid.prompts.budget import BudgetExceededError, current_budget
+from camelid.prompts.go_json import JsonDict, JsonList, TypeNames, go_json
+from camelid.prompts.go_source import NOTHING, STEP, TEXT
+from camelid.prompts.go_values import typescript_type
+
+__all__ = ("FUNCTIONS",)
+
+_WIDTHS: Final = re.compile(r"%[^a-zA-Z%]*")
+_MAX_DIGITS: Final = 4
+
+
+def _json(value: object) -> str:
+    current_budget().spend_written(value)
+    return go_json(value)
+
+
+def _current_date(*_: object) -> str:
+    return date.today().isoformat()  # noqa: DTZ011 - the day where the server stands
+
+
+def _yesterday_date(*_: object) -> str:
+    return (date.today() - timedelta(days=1)).isoformat()  # noqa: DTZ011
+
+
+def _step(*values: object) -> object:
+    """Passes on its value; gotpl gives none for what Go calls an invalid value."""
+    budget = current_budget()
+    budget.step()
+    value = values[-1] if values else None
+    if isinstance(value, str):
+        budget.spend(len(value))
+    return value
+
+
+def _text(*values: object) -> object:
+    """The value as it is to be printed: gotpl does it, but for what prints as JSON."""
+    value = _step(*values)
+    if isinstance(value, (JsonDict, JsonList)):
+        return _json(value)
+    if isinstance(value, TypeNames):
+        return str(value)
+    if not isinstance(value, str):
+        current_budget().spend_written(value)
+    return value
+
+
+def _nothing() -> None:
+    current_budget().step()
+
+
+def _printf(pattern: str, *values: object) -> str:
+    budget = current_budget()
+    for directive in _WIDTHS.findall(pattern):
+        if "*" in directive or re.search(rf"\d{{{_MAX_DIGITS + 1}}}", directive):
+            raise BudgetExceededError(f"the width in {directive!r}")
+        budget.spend_written(values)
+    budget.spend(len(pattern))
+    return sprintf(pattern, *map(_text, values))
+
+
+def _print(*values: object) -> str:
+    """Go's `print`: spaces only between two values of which neither is a string."""
+    written = ""
+    for index, value in enumerate(values):
+        spaced = index and not isinstance(value, str) and not isinstance(values[index - 1], str)
+        written += f"{' ' if spaced else ''}{_printf('%v', value)}"
+    return written
+
+
+def _println(*values: object) -> str:
+    return " ".join(_printf("%v", value) for value in values) + "\n"
+
+
+FUNCTIONS: Final[Mapping[str, Callable[..., object]]] = {
+    "json": _json,
+    "currentDate": _current_date,
+    "yesterdayDate": _yesterday_date,
+    "toTypeScriptType": typescript_type,
+    "print": _print,
+    "printf": _printf,
+    "println": _println,
+    STEP: _step,
+    TEXT: _text,
+    NOTHING: _nothing,
+}
+"""By the names templates use."""

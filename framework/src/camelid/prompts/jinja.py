@@ -1,0 +1,135 @@
+"""Chat templates in Jinja, as model files carry them."""
+
+from camelid.errors import CamelidError, ModelError, RequestError, UnsupportedCapabilityError
+from camelid.prompts.budget import BudgetExceededError, render_budget
+from camelid.prompts.conversation import Conversation
+from camelid.prompts.jinja_environment import RefusedConversationError, compile_template
+from camelid.prompts.rendered import RenderedPrompt
+from camelid.prompts.template import ChatTemplate
+from camelid.types.capabilities import Capability
+from camelid.types.json import JsonObject
+from camelid.types.messages import Message, Tool, ToolCall
+
+__all__ = ("JinjaTemplate",)
+
+_OPEN, _CLOSE = "<think>", "</think>"
+
+
+class JinjaTemplate(ChatTemplate):
+    """A template in the dialect of Hugging Face's `apply_chat_template`."""
+
+    def __init__(self, source: str, bos_token: str = "", eos_token: str = "") -> None:
+        """Compile.
+
+        Args:
+            source: Jinja.
+            bos_token: text of the model's begin token; empty if it has none.
+            eos_token: text of its end token.
+
+        Raises:
+            ModelError: the source is no valid template.
+        """
+        self._source = source
+        self._bos_token = bos_token
+        self._eos_token = eos_token
+        try:
+            self._template = compile_template(source)
+        except Exception as error:  # hostile source: Jinja, or Python's compiler below it, may raise anything
+            raise _failure(error) from error
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """By the words in the source, as Ollama finds them."""
+        found = set()
+        if "tools" in self._source or "tool_call" in self._source:
+            found.add(Capability.TOOLS)
+        cuts_thinking = _splits_at_close(self._source) and "reasoning_content" not in self._source
+        if (_OPEN in self._source and _CLOSE in self._source) or cuts_thinking:
+            found.add(Capability.THINKING)
+        return frozenset(found)
+
+    @property
+    def thinking_tags(self) -> tuple[str, str] | None:
+        """The usual ones, if the source speaks of them."""
+        thinks = _OPEN in self._source or Capability.THINKING in self.capabilities
+        return (_OPEN, _CLOSE) if thinks else None
+
+    @property
+    def tool_round_trip(self) -> bool:
+        """Whether the source mentions earlier calls and the role of their results."""
+        return "tool_calls" in self._source and any(role in self._source for role in ("'tool'", '"tool"'))
+
+    def render(self, conversation: Conversation) -> RenderedPrompt:
+        """The prompt, ending where the assistant's turn begins."""
+        if conversation.suffix:
+            raise UnsupportedCapabilityError(
+                "this model does not support insert", reason="its template is Jinja, which has no form for a suffix"
+            )
+        variables = self._variables(conversation)
+        pieces = []
+        try:
+            with render_budget() as budget:
+                for piece in self._template.generate(variables):
+                    budget.step()
+                    budget.spend(len(piece))
+                    pieces.append(piece)
+        except RefusedConversationError as error:
+            raise RequestError(str(error), reason="the chat template called raise_exception") from error
+        except Exception as error:  # hostile templates may make Jinja, or Python below it, raise anything
+            raise _failure(error) from error
+        text = "".join(pieces)
+        return RenderedPrompt(text, add_special=not (self._bos_token and text.startswith(self._bos_token)))
+
+    def _variables(self, conversation: Conversation) -> JsonObject:
+        variables: JsonObject = {
+            "messages": [_message(turn) for turn in conversation.turns],
+            "tools": [_tool(tool) for tool in conversation.tools] or None,
+            "documents": None,
+            "add_generation_prompt": True,
+            "bos_token": self._bos_token,
+            "eos_token": self._eos_token,
+        }
+        if conversation.think is not None:
+            variables["enable_thinking"] = conversation.thinks
+        if isinstance(conversation.think, str):
+            variables["reasoning_effort"] = conversation.think
+        return variables
+
+
+def _splits_at_close(source: str) -> bool:
+    return any(f"split({quote}{_CLOSE}{quote}" in source for quote in "'\"")
+
+
+def _failure(error: Exception) -> CamelidError:
+    """What the client hears of an error inside Jinja."""
+    if isinstance(error, (BudgetExceededError, RecursionError, MemoryError)):
+        sentence = "the model's chat template computes or writes too much; give the model another TEMPLATE"
+    else:
+        sentence = f"the model's chat template is faulty: {error}; give the model another TEMPLATE"
+    return ModelError(sentence, reason=f"{type(error).__name__}: {error}")
+
+
+def _message(message: Message) -> JsonObject:
+    """A turn as templates know it: keys that hold nothing are left out, except the content."""
+    view: JsonObject = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        view["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
+    if message.tool_name:
+        view["name"] = message.tool_name
+    if message.tool_call_id:
+        view["tool_call_id"] = message.tool_call_id
+    return view
+
+
+def _tool_call(call: ToolCall) -> JsonObject:
+    function: JsonObject = {"name": call.function.name, "arguments": call.function.arguments}
+    identity: JsonObject = {"id": call.id} if call.id else {}
+    return {**identity, "type": "function", "function": function}
+
+
+def _tool(tool: Tool) -> JsonObject:
+    function: JsonObject = {"name": tool.function.name}
+    if tool.function.description:
+        function["description"] = tool.function.description
+    function["parameters"] = tool.function.parameters or {"type": "object", "properties": {}}
+    return {"type": tool.type, "function": function}
