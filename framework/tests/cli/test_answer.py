@@ -1,10 +1,10 @@
 from collections.abc import Generator
 
 import pytest
-
 from camelid.cli.answer import Display, print_answer
-from camelid.cli.messages import AnswerLine, ChatMessage
+from camelid.cli.messages import AnswerLine
 from camelid.errors import CamelidError
+from camelid.types.messages import Message
 
 
 class Stream:
@@ -35,9 +35,9 @@ def test_pieces_are_joined_and_the_answer_ends_its_line(capsys: pytest.CaptureFi
 
 def test_thinking_stands_between_two_marks(capsys: pytest.CaptureFixture[str]):
     lines = (
-        AnswerLine(message=ChatMessage("assistant", thinking="Hm")),
-        AnswerLine(message=ChatMessage("assistant", thinking=".")),
-        AnswerLine(message=ChatMessage("assistant", "Yes")),
+        AnswerLine(message=Message("assistant", thinking="Hm")),
+        AnswerLine(message=Message("assistant", thinking=".")),
+        AnswerLine(message=Message("assistant", "Yes")),
         LAST,
     )
     answer = print_answer(Stream(*lines).read(), Display())

@@ -1,5 +1,4 @@
 import pytest
-
 from camelid.cli.sizes import human_bytes, human_count, short_digest
 
 

@@ -1,7 +1,6 @@
+from camelid.cli.wordwrap import WordWrap
 from hypothesis import given
 from hypothesis import strategies as st
-
-from camelid.cli.wordwrap import WordWrap
 
 
 def wrapped(pieces: list[str], width: int) -> str:

@@ -8,12 +8,11 @@ from datetime import datetime
 import msgspec
 
 from camelid.types.json import JsonObject, JsonValue
-from camelid.types.messages import ToolCall
+from camelid.types.messages import Message
 
 __all__ = (
     "AnswerLine",
     "ChatBody",
-    "ChatMessage",
     "CreateBody",
     "Details",
     "GenerateBody",
@@ -60,16 +59,6 @@ class RunningModel(msgspec.Struct, frozen=True):
     context_length: int = 0
 
 
-class ChatMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One turn, as JSON has it: images are base64."""
-
-    role: str
-    content: str = ""
-    thinking: str = ""
-    images: tuple[bytes, ...] = ()
-    tool_calls: tuple[ToolCall, ...] = ()
-
-
 class TensorEntry(msgspec.Struct, frozen=True):
     """One tensor of a model's file."""
 
@@ -88,7 +77,7 @@ class ShownModel(msgspec.Struct, frozen=True):
     template: str = ""
     system: str = ""
     details: Details = Details()
-    messages: tuple[ChatMessage, ...] = ()
+    messages: tuple[Message, ...] = ()
     model_info: JsonObject = {}
     projector_info: JsonObject = {}
     tensors: tuple[TensorEntry, ...] = ()
@@ -122,7 +111,7 @@ class AnswerLine(StreamLine, frozen=True):
     """One line of `/api/generate` or `/api/chat`. Durations are nanoseconds."""
 
     response: str = ""
-    message: ChatMessage = ChatMessage("")
+    message: Message | None = None
     thinking: str = ""
     done: bool = False
     done_reason: str = ""
@@ -136,12 +125,12 @@ class AnswerLine(StreamLine, frozen=True):
     @property
     def text(self) -> str:
         """The piece of the answer, wherever this endpoint puts it."""
-        return self.response or self.message.content
+        return self.response or (self.message.content if self.message else "")
 
     @property
     def thought(self) -> str:
         """The piece of thinking, wherever this endpoint puts it."""
-        return self.thinking or self.message.thinking
+        return self.thinking or (self.message.thinking if self.message else "")
 
 
 class GenerateBody(msgspec.Struct, omit_defaults=True):
@@ -160,7 +149,7 @@ class ChatBody(msgspec.Struct, omit_defaults=True):
     """A request to `/api/chat`."""
 
     model: str
-    messages: tuple[ChatMessage, ...]
+    messages: tuple[Message, ...]
     format: JsonValue = None
     think: bool | str | None = None
     keep_alive: str | int | None = None
@@ -180,7 +169,7 @@ class CreateBody(msgspec.Struct, omit_defaults=True, rename={"from_": "from"}):
     system: str = ""
     license: tuple[str, ...] = ()
     parameters: JsonObject = {}
-    messages: tuple[ChatMessage, ...] = ()
+    messages: tuple[Message, ...] = ()
     quantize: str = ""
     renderer: str = ""
     parser: str = ""

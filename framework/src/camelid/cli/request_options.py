@@ -1,21 +1,15 @@
-"""Reading the values that `run` and `/set` take: thinking, format, durations, parameters (contract 19.5)."""
+"""Reading the values that `run` and `/set` take: thinking, format and durations (contract 19.5)."""
 
 import json
 
-import msgspec
-
 from camelid.errors import RequestError
 from camelid.types.durations import parse_duration
-from camelid.types.json import JsonObject, JsonValue
-from camelid.types.options import Options, SamplingOptions, parse_options
+from camelid.types.json import JsonValue
 
-__all__ = ("LEVELS", "check_duration", "parse_format", "parse_parameter", "parse_think")
+__all__ = ("LEVELS", "check_duration", "parse_format", "parse_think")
 
 LEVELS = ("high", "medium", "low", "max")
 """How much a model may think."""
-_PARAMETERS = {field.name for struct in (SamplingOptions, Options) for field in msgspec.structs.fields(struct)} - {
-    "sampling"
-}
 
 
 def parse_think(text: str) -> bool | str:
@@ -54,27 +48,3 @@ def check_duration(text: str) -> str:
     """
     parse_duration(text)
     return text
-
-
-def parse_parameter(name: str, values: list[str]) -> JsonObject:
-    """One model parameter, as words of a command line, as an entry of `options`.
-
-    Raises:
-        RequestError: there is no such parameter, or the value has the wrong type.
-    """
-    if name not in _PARAMETERS:
-        raise RequestError(f"unknown parameter '{name}'")
-    if not values:
-        raise RequestError(f"the parameter '{name}' needs a value")
-    option: JsonObject = {name: values if name == "stop" else _plain(" ".join(values))}
-    parse_options(option)
-    return option
-
-
-def _plain(text: str) -> JsonValue:
-    """A number, true, false or an object where the text is one in JSON; otherwise the text."""
-    try:
-        value: JsonValue = json.loads(text)
-    except ValueError:
-        return text
-    return value

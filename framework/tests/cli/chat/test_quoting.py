@@ -1,5 +1,4 @@
 import pytest
-
 from camelid.cli.chat.quoting import is_open, unquoted
 
 

@@ -1,5 +1,4 @@
 import pytest
-
 from camelid.cli.answer import Display
 from camelid.cli.chat.session import ChatSession
 from camelid.cli.chat.setting import change_setting
@@ -20,7 +19,7 @@ def session() -> ChatSession:
         ('parameter stop "a b" c', "Set parameter 'stop' to 'a b, c'\n", {"stop": ["a b", "c"]}),
         ("parameter use_mmap false", "Set parameter 'use_mmap' to 'false'\n", {"use_mmap": False}),
         ("parameter warmth 1", "Couldn't set parameter: \"unknown parameter 'warmth'\"\n", {}),
-        ("parameter seed hot", 'Couldn\'t set parameter: "option "seed" must be of type integer"\n', {}),
+        ("parameter seed hot", 'Couldn\'t set parameter: "invalid int value [hot]"\n', {}),
         ("parameter seed", "Usage:\n  /set parameter <name> <value>\n", {}),
     ],
 )

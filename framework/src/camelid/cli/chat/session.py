@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from camelid.cli.answer import Answer, Display, print_answer
-from camelid.cli.messages import ChatBody, ChatMessage, CreateBody, ShownModel
+from camelid.cli.messages import ChatBody, CreateBody, ShownModel
 from camelid.errors import CamelidError
 from camelid.types.json import JsonObject, JsonValue
+from camelid.types.messages import Message
 
 if TYPE_CHECKING:
     from camelid.cli.client import Client
@@ -41,7 +42,7 @@ class ChatSession:
         self.options: JsonObject = {}
         self.system = ""
         self.keeps_history = True
-        self.messages: list[ChatMessage] = []
+        self.messages: list[Message] = []
         """What was said here; the server puts the model's own messages before them (contract 5.3)."""
 
     def send(self, text: str, images: tuple[bytes, ...] = ()) -> None:
@@ -53,7 +54,7 @@ class ChatSession:
         Raises:
             CamelidError: the server's error.
         """
-        self.messages.append(ChatMessage("user", text, images=images))
+        self.messages.append(Message("user", text, images=images))
         body = ChatBody(self.model, self._conversation(), self.format, self.think, self.keep_alive, self.options)
         try:
             answer: Answer = print_answer(self.client.chat(body), self.display)
@@ -61,7 +62,7 @@ class ChatSession:
             self.messages.pop()
             raise
         if answer.content or answer.last is not None:
-            self.messages.append(ChatMessage("assistant", answer.content, thinking=answer.thinking))
+            self.messages.append(Message("assistant", answer.content, thinking=answer.thinking))
         else:
             self.messages.pop()
 
@@ -93,6 +94,6 @@ class ChatSession:
         """Forget the conversation; the settings stay."""
         self.messages.clear()
 
-    def _conversation(self) -> tuple[ChatMessage, ...]:
-        system = (ChatMessage("system", self.system),) if self.system else ()
+    def _conversation(self) -> tuple[Message, ...]:
+        system = (Message("system", self.system),) if self.system else ()
         return (*system, *self.messages)

@@ -9,8 +9,10 @@ import msgspec
 from camelid.cli.chat.help import HELP_TOPICS
 from camelid.cli.chat.quoting import unquoted
 from camelid.cli.chat.session import ChatSession
-from camelid.cli.request_options import LEVELS, parse_format, parse_parameter
+from camelid.cli.request_options import LEVELS, parse_format
 from camelid.errors import CamelidError
+from camelid.store.parameters import parse_parameter
+from camelid.types.json import JsonObject
 
 __all__ = ("change_setting",)
 
@@ -32,10 +34,13 @@ def _parameter(session: ChatSession, text: str) -> str:
         words = shlex.split(value) if name == "stop" else [value.strip()]
     except ValueError:  # an open quote: the user means it as it stands
         words = [value.strip()]
+    parameter: JsonObject = {}
     try:
-        session.options |= parse_parameter(name, words)
+        for word in words:
+            parse_parameter(parameter, name, word)
     except CamelidError as error:
         return f'Couldn\'t set parameter: "{error.message}"\n'
+    session.options |= parameter
     return f"Set parameter '{name}' to '{', '.join(words)}'\n"
 
 

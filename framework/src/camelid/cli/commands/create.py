@@ -1,0 +1,76 @@
+"""`camelid create MODEL` (contract 11, 19.1)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from camelid.cli.connection import connect
+from camelid.cli.messages import ProgressLine
+from camelid.cli.model_sources import collect, read_pieces
+from camelid.cli.sizes import short_digest
+from camelid.errors import RequestError
+from camelid.store.modelfile import Modelfile, decode, parse
+
+if TYPE_CHECKING:
+    from camelid.cli.client import Client
+    from camelid.cli.progress import ProgressDisplay
+
+__all__ = ("command",)
+
+
+@click.command("create")
+@click.argument("model")
+@click.option("-f", "--file", "file", metavar="PATH", help="The Modelfile; - reads it from stdin. [default: Modelfile]")
+@click.option("-q", "--quantize", default="", metavar="TYPE", help="Quantise the weights, for example to q4_K_M.")
+def command(model: str, file: str | None, quantize: str) -> None:
+    """Make a model from a Modelfile.
+
+    Without a Modelfile, the files in this folder are the model.
+    """
+    from camelid.cli.progress import ProgressDisplay
+
+    modelfile, folder = _read(file)
+    for warning in modelfile.warnings:
+        click.echo(warning, err=True)
+    with connect() as client, ProgressDisplay() as display:
+        display.status("gathering model components")
+        sources = collect(model, modelfile, folder, quantize=quantize)
+        for digest, path in sources.blobs.items():
+            if not client.has_blob(digest):
+                _upload(client, digest, path, display)
+        for line in client.create(sources.body):
+            display.show(line)
+
+
+def _read(file: str | None) -> tuple[Modelfile, Path]:
+    """The Modelfile, and the folder its paths are relative to."""
+    if file == "-":
+        return parse(decode(sys.stdin.buffer.read())), Path.cwd()
+    path = Path(file or "Modelfile").expanduser().absolute()
+    try:
+        return parse(decode(path.read_bytes())), path.parent
+    except FileNotFoundError as error:
+        if file is None:
+            return Modelfile(from_=(".",)), Path.cwd()
+        raise RequestError("specified Modelfile wasn't found", reason=str(path)) from error
+    except OSError as error:
+        raise RequestError(f"cannot read the Modelfile {path}: {error.strerror}", reason=str(error)) from error
+
+
+def _upload(client: Client, digest: str, path: Path, display: ProgressDisplay) -> None:
+    total = path.stat().st_size
+    status = f"copying file sha256:{short_digest(digest)}"
+
+    def counted() -> Iterator[bytes]:
+        completed = 0
+        for piece in read_pieces(path):
+            completed += len(piece)
+            display.show(ProgressLine(status=status, digest=digest, total=total, completed=completed))
+            yield piece
+
+    client.upload(digest, counted())

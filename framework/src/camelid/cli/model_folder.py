@@ -1,0 +1,56 @@
+"""Which files of a folder make a model (contract 11.3)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from camelid.errors import RequestError
+
+__all__ = ("model_files",)
+
+_WEIGHTS: Final = (
+    ("model*.safetensors", "*/model*.safetensors"),
+    ("consolidated*.safetensors",),
+    ("pytorch_model*.bin",),
+    ("consolidated*.pth",),
+    ("*.gguf",),
+    ("*.bin",),
+)
+"""The first group with a file is the model."""
+
+_COMPANIONS: Final = ("*.json", "*/*.json", "chat_template.jinja", "tokenizer.model", "*/tokenizer.model")
+_POINTER: Final = b"version https://git-lfs"
+
+
+def model_files(folder: Path) -> dict[str, Path]:
+    """The files to upload: names with slashes relative to the folder, and where they are, sorted by name.
+
+    Raises:
+        RequestError: no weights are there, a file is a Git LFS pointer, or a link leads out of the folder.
+    """
+    weights = next((found for group in _WEIGHTS if (found := list(_matching(folder, group)))), [])
+    if not weights:
+        raise RequestError(
+            "no Modelfile or safetensors files found", reason=f"no file of weights in {folder} that has a known name"
+        )
+    for path in weights:
+        _check_weights(path)
+    return {path.relative_to(folder).as_posix(): path for path in sorted({*weights, *_matching(folder, _COMPANIONS)})}
+
+
+def _matching(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+    inside = folder.resolve()
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            if not path.resolve().is_relative_to(inside):
+                raise RequestError(f"insecure path: {path} is a link that leads out of {folder}; copy the file there")
+            if path.is_file():
+                yield path
+
+
+def _check_weights(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise RequestError(
+                f"{path} is a Git LFS pointer and not the file itself; run 'git lfs pull' in its repository"
+            )

@@ -1,0 +1,117 @@
+"""From a Modelfile to a request to create a model, and the files that must be uploaded before it (contract 7.7, 11)."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from camelid.cli.messages import CreateBody
+from camelid.cli.model_folder import model_files
+from camelid.errors import RequestError
+from camelid.store.modelfile import Modelfile
+
+__all__ = ("ModelSources", "collect", "read_pieces")
+
+_PIECE_BYTES: Final = 1 << 20
+
+
+class ModelSources(msgspec.Struct, frozen=True):
+    """What `create` sends."""
+
+    body: CreateBody
+    blobs: dict[str, Path]
+    """By digest."""
+
+
+def collect(model: str, modelfile: Modelfile, folder: Path, *, quantize: str = "") -> ModelSources:
+    """Find and hash every file that a Modelfile names.
+
+    Args:
+        model: name of the model to make.
+        modelfile: what was read.
+        folder: what relative paths are relative to.
+        quantize: target type; empty to keep the weights as they are.
+
+    Raises:
+        RequestError: a file is missing or unusable, or two have the same name.
+    """
+    blobs: dict[str, Path] = {}
+
+    def digests(files: dict[str, Path]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, path in files.items():
+            found[name] = _digest(path)
+            blobs[found[name]] = path
+        return found
+
+    files: dict[str, Path] = {}
+    base = ""
+    for source in modelfile.from_:
+        local = _local_files(source, folder)
+        if twice := files.keys() & local.keys():
+            raise RequestError(f"two files of the model are called {min(twice)}; rename one of them")
+        files |= local
+        base = base if local else source
+    draft = _local_files(modelfile.draft, folder) if modelfile.draft else {}
+    if set(draft.values()) & set(files.values()):
+        raise RequestError(f"DRAFT must not reference the same local path as FROM: {modelfile.draft}")
+    adapters = {name: path for source in modelfile.adapters for name, path in _existing(source, folder).items()}
+    body = CreateBody(
+        model,
+        from_=base,
+        files=digests(files),
+        adapters=digests(adapters),
+        draft_files=digests(draft),
+        template=modelfile.template or "",
+        system=modelfile.system or "",
+        license=modelfile.licenses,
+        parameters=modelfile.parameters,
+        messages=modelfile.messages,
+        quantize=quantize,
+        renderer=modelfile.renderer,
+        parser=modelfile.parser,
+        requires=modelfile.requires,
+    )
+    return ModelSources(body, blobs)
+
+
+def read_pieces(path: Path) -> Iterator[bytes]:
+    """A file's bytes, a mebibyte at a time.
+
+    Raises:
+        RequestError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                yield piece
+    except OSError as error:
+        raise RequestError(f"cannot read {path}: {error.strerror}", reason=str(error)) from error
+
+
+def _local_files(source: str, folder: Path) -> dict[str, Path]:
+    """The files of a path by name; empty if the source is the name of a model."""
+    path = folder / Path(source).expanduser()
+    if path.is_dir():
+        return model_files(path)
+    if path.is_file():
+        return {path.name: path}
+    if source.startswith((".", "/", "~", "\\")) or source.lower().endswith((".gguf", ".safetensors", ".bin")):
+        raise RequestError(f"there is no file or folder {source}", reason=f"looked for {path}")
+    return {}
+
+
+def _existing(source: str, folder: Path) -> dict[str, Path]:
+    files = _local_files(source, folder)
+    if not files:
+        raise RequestError(f"there is no file or folder {source}", reason=f"looked in {folder}")
+    return files
+
+
+def _digest(path: Path) -> str:
+    hashed = hashlib.sha256()
+    for piece in read_pieces(path):
+        hashed.update(piece)
+    return f"sha256:{hashed.hexdigest()}"

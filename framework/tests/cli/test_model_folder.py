@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+from camelid.cli.model_folder import model_files
+from camelid.errors import RequestError
+
+
+def fill(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("there", "chosen"),
+    [
+        (["a.gguf"], ["a.gguf"]),
+        (["model.safetensors", "a.gguf", "config.json"], ["config.json", "model.safetensors"]),
+        (["b/model-1.safetensors", "b/config.json", "x/y/z.json"], ["b/config.json", "b/model-1.safetensors"]),
+        (["pytorch_model.bin", "ggml.bin", "tokenizer.model"], ["pytorch_model.bin", "tokenizer.model"]),
+        (["ggml.bin", "readme.md", "chat_template.jinja"], ["chat_template.jinja", "ggml.bin"]),
+    ],
+)
+def test_the_first_group_that_matches_is_the_model(tmp_path: Path, there: list[str], chosen: list[str]):
+    assert list(model_files(fill(tmp_path, *there))) == chosen
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path):
+    with pytest.raises(RequestError, match="no Modelfile or safetensors files found"):
+        model_files(fill(tmp_path, "config.json", "notes.txt"))
+
+
+def test_a_git_lfs_pointer_is_refused(tmp_path: Path):
+    (tmp_path / "a.gguf").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\n")
+    with pytest.raises(RequestError, match="git lfs pull"):
+        model_files(tmp_path)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path):
+    outside = fill(tmp_path / "outside", "secret.json") / "secret.json"
+    folder = fill(tmp_path / "model", "a.gguf")
+    (folder / "config.json").symlink_to(outside)
+    with pytest.raises(RequestError, match="insecure path"):
+        model_files(folder)
+
+
+def test_a_link_within_the_folder_is_followed(tmp_path: Path):
+    fill(tmp_path, "weights")
+    (tmp_path / "a.gguf").symlink_to(tmp_path / "weights")
+    assert list(model_files(tmp_path)) == ["a.gguf"]
