@@ -1,0 +1,208 @@
+"""The models that are here: list, show, copy, delete (contract 7.1, 7.3 to 7.5)."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from camelid.errors import ModelNotFoundError, RequestError
+from camelid.prompts.choose import choose_template
+from camelid.prompts.template import ChatTemplate
+from camelid.services.capabilities import capabilities_of
+from camelid.services.details import ModelDetails, details_of, info_of, metadata_of
+from camelid.services.references import parse_reference
+from camelid.store import modelfile
+from camelid.store.gguf import TensorInfo
+from camelid.store.modelfile import Modelfile
+from camelid.store.parameters import show_parameters
+from camelid.store.store import Store
+from camelid.store.stored import StoredModel
+from camelid.types.artifact import FileRole
+from camelid.types.capabilities import Capability
+from camelid.types.json import JsonObject
+from camelid.types.messages import Message
+from camelid.types.names import ModelName
+
+__all__ = ("Library", "ListedModel", "ModelReport", "ShowRequest")
+
+_REMOTE: Final = "ollama cloud is disabled: remote model details are unavailable"
+
+
+class ListedModel(msgspec.Struct, frozen=True):
+    """A row of the list."""
+
+    model: StoredModel
+    details: ModelDetails
+    capabilities: tuple[Capability, ...]
+    """Without what a Jinja template would add: a list does not compile templates of model files."""
+
+
+class ShowRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client wants to see of a model."""
+
+    model: str
+    """As sent."""
+    system: str = ""
+    """Shown instead of the model's own."""
+    verbose: bool = False
+    """Show arrays too; may be tens of megabytes."""
+    options: JsonObject = {}
+    """Merged into the parameters of the Modelfile."""
+
+
+class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of a model; empty means nothing is."""
+
+    model: StoredModel
+    details: ModelDetails
+    capabilities: tuple[Capability, ...]
+    license: str
+    modelfile: str
+    parameters: str
+    template: str
+    """Jinja if that is the one in use, else Go."""
+    system: str
+    messages: tuple[Message, ...]
+    model_info: JsonObject
+    projector_info: JsonObject
+    tensors: tuple[TensorInfo, ...]
+
+
+class Library:
+    """The use cases around stored models. Disk work is done in threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def list(self) -> list[StoredModel]:
+        """Every model that can be read, the newest first."""
+        return await asyncio.to_thread(_newest_first, self._store)
+
+    async def rows(self) -> tuple[ListedModel, ...]:
+        """Every model that can be read, the newest first, with what `/api/tags` says of it."""
+        return await asyncio.to_thread(lambda: tuple(map(_row, _newest_first(self._store))))
+
+    async def show(self, request: ShowRequest) -> ModelReport:
+        """Everything about one model.
+
+        Raises:
+            RequestError: no name, or an invalid one.
+            RemoteModelError: the name is that of a model in the cloud.
+            ModelNotFoundError: there is no such model.
+            CorruptManifestError: it is damaged.
+            ModelError: its template or its file is.
+        """
+        if not request.model:
+            raise RequestError("model is required")
+        return await asyncio.to_thread(self._show, request)
+
+    async def copy(self, source: str, destination: str) -> None:
+        """Give a model a second name, replacing what had it.
+
+        Raises:
+            RequestError: a name is invalid.
+            ModelNotFoundError: there is no such source.
+        """
+        names = []
+        for role, text in (("source", source), ("destination", destination)):
+            try:
+                names.append(_local_name(text))
+            except RequestError as error:
+                raise RequestError(f'{role} "{text}" is invalid', reason=error.reason) from error
+        if not await asyncio.to_thread(self._store.copy, *names):
+            raise ModelNotFoundError(f'model "{source}" not found')
+
+    async def delete(self, asked: str) -> None:
+        """Remove a model, and its blobs that no other uses. A worker that runs it goes on.
+
+        Raises:
+            RequestError: no name, or an invalid one.
+            ModelNotFoundError: there is no such model.
+        """
+        if not asked:
+            raise RequestError("model is required")
+        try:
+            name = _local_name(asked)
+        except RequestError as error:
+            raise RequestError(f'name "{asked}" is invalid', reason=error.reason) from error
+        if not await asyncio.to_thread(self._store.delete, name):
+            raise ModelNotFoundError(f"model '{asked}' not found")
+
+    def _show(self, request: ShowRequest) -> ModelReport:
+        name = parse_reference(request.model, unavailable=_REMOTE)
+        model = self._store.find(name)
+        if model is None:
+            raise ModelNotFoundError(f"model '{self._store.spelling(name).short}' not found")
+        jinja = "" if model.header is None else model.header.chat_template
+        chosen = choose_template(model.template, jinja)
+        system = request.system or model.system
+        return ModelReport(
+            model=model,
+            details=details_of(model),
+            capabilities=capabilities_of(model, model.header, chosen),
+            license="\n".join(model.licenses),
+            modelfile=_modelfile(model, system, {**model.params, **request.options}),
+            parameters=show_parameters(model.params),
+            template=jinja if _is_jinja(chosen) else model.template or "",
+            system=system,
+            messages=model.messages,
+            model_info=info_of(model, verbose=request.verbose),
+            projector_info={} if model.projector is None else metadata_of(model.projector, verbose=request.verbose),
+            tensors=() if model.header is None else model.header.tensors,
+        )
+
+
+def _newest_first(store: Store) -> list[StoredModel]:
+    return sorted(store.list(), key=lambda model: int(model.modified_at), reverse=True)
+
+
+def _row(model: StoredModel) -> ListedModel:
+    template = choose_template(model.template, "")
+    return ListedModel(model, details_of(model), capabilities_of(model, model.header, template))
+
+
+def _is_jinja(template: ChatTemplate) -> bool:
+    # Takes a tenth of a second, which the server's start can do without.
+    from camelid.prompts.jinja import JinjaTemplate  # noqa: PLC0415
+
+    return isinstance(template, JinjaTemplate)
+
+
+def _local_name(text: str) -> ModelName:
+    """A model on this disk; also a stub of one in the cloud, which is spelled `x:8b-cloud` (contract 2.2).
+
+    Raises:
+        RequestError: `invalid model name`.
+    """
+    rest, _colon, last = text.strip().rpartition(":")
+    source = last.lower()
+    if rest and source == "local":
+        return ModelName.parse(rest)
+    if source == "cloud" and ":" in rest.rpartition("/")[2]:
+        return ModelName.parse(f"{rest}-cloud")
+    return ModelName.parse(text)
+
+
+def _modelfile(model: StoredModel, system: str, parameters: JsonObject) -> str:
+    """The text that would make this model again (contract 7.3.1)."""
+    name, config = model.name.short, model.config
+    paths = {role: tuple(file.path for file in model.artifact.with_role(role)) for role in FileRole}
+    written = Modelfile(
+        from_=(*paths[FileRole.MODEL], *paths[FileRole.PROJECTOR]) or (name,),
+        adapters=paths[FileRole.ADAPTER],
+        draft="".join(paths[FileRole.DRAFT][:1]),
+        template=model.template,
+        system=system or None,
+        parameters=parameters,
+        licenses=model.licenses,
+        messages=model.messages,
+        renderer=config.renderer,
+        parser=config.parser,
+        requires=config.requires,
+    )
+    comments = (
+        'Modelfile generated by "ollama show"',
+        "To build a new Modelfile based on this, replace FROM with:",
+        f"FROM {name}",
+    )
+    return modelfile.write(written, comments if paths[FileRole.MODEL] else comments[:1])
