@@ -188,9 +188,6 @@ class Scheduler(Engine):
         if slot is not None:
             self._cache.shift(slot, keep, discard)
         sequence.drop(keep, discard)
-        for other in self._running:
-            if other.leader is sequence:
-                other.awaited = 0
 
     def _leave(self, sequence: Sequence, *, forget: bool = False) -> None:
         """Take a sequence out of its slot for good."""
@@ -209,8 +206,8 @@ class Scheduler(Engine):
             self._cache.forget(sequence.slot)
             self._cache.leave(sequence.slot)
             sequence.slot = None
-        younger = (place for place, other in enumerate(self._waiting) if other.number > sequence.number)
-        self._waiting.insert(next(younger, len(self._waiting)), sequence)
+        # All who wait came later: it was the youngest that ran.
+        self._waiting.appendleft(sequence)
 
     # What a step computes
 

@@ -1,0 +1,88 @@
+"""Whatever arrives when, with however little room: every request gives what it gives alone."""
+
+from camelid.decoding.scheduler import Scheduler
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+COMMON = [59, *range(40)]
+
+
+@st.composite
+def scenarios(draw):
+    context = draw(st.integers(5, 60))
+    hidden = draw(st.sampled_from([0, 0, 3, 17]))
+    decoder = {
+        "sequences": draw(st.integers(1, 5)),
+        "cells": draw(st.integers(context + hidden, 4 * context + hidden)),
+        "hidden_cells": hidden,
+        "context": context,
+        "batch": draw(st.integers(1, 24)),
+        "trims": draw(st.booleans()),
+        "copies": draw(st.booleans()),
+        "shifts": draw(st.booleans()),
+    }
+    requests = []
+    for number in range(draw(st.integers(1, 8))):
+        shared = draw(st.integers(0, min(len(COMMON), context - 2)))
+        own = draw(st.lists(st.integers(0, 5), min_size=1, max_size=context - 1 - shared))
+        requests.append(
+            {
+                "id": number,
+                "prompt": COMMON[:shared] + own,
+                "num_predict": draw(st.sampled_from([-1, 1, 5, 40, 90])),
+                "num_keep": draw(st.sampled_from([4, 0, 9, -1])),
+                "shift": draw(st.booleans()),
+                "arrives": draw(st.integers(0, 30)),
+                "leaves": draw(st.sampled_from([None, None, None, 0, 1, 5, 20])),
+            }
+        )
+    return decoder, requests
+
+
+@settings(max_examples=150, deadline=None)
+@given(scenarios())
+def test_every_request_gives_what_it_gives_alone(toys, scenario):
+    shape, wanted = scenario
+    decoder = toys.BatchDecoder(**shape)
+    engine = Scheduler(decoder, toys.Tokenizer(), clock=iter(range(10**9)).__next__)
+    cells = engine._cache._cells
+    answers = toys.Answers()
+    requests = {}
+    cancelled = set()
+    # Every step computes a token at least, and a request needs at most its context anew after each step back.
+    for step in range(30_000):
+        for want in wanted:
+            if want["arrives"] == step:
+                keys = ("id", "prompt", "num_predict", "num_keep", "shift")
+                fields = {key: want[key] for key in keys}
+                fields["num_predict"] = fields["num_predict"] if fields["num_predict"] > 0 else 3 * shape["context"]
+                request = toys.greedy(fields.pop("id"), fields.pop("prompt"), **fields)
+                requests[request.id] = request
+                engine.submit(request)
+            if want["leaves"] is not None and want["arrives"] + want["leaves"] == step:
+                engine.cancel(want["id"])
+                cancelled.add(want["id"])
+                assert all(other.request.id != want["id"] for other in (*engine._running, *engine._waiting))
+        if step > 60 and not engine.busy:
+            break
+        if engine.busy:
+            before = decoder.computed
+            events = engine.step()
+            assert events or decoder.computed > before, "a step in which nothing happened"
+            assert not any(event.id in cancelled for event in events)
+            answers.take(events)
+        assert cells.used == decoder.used
+    assert not engine.busy
+    assert all(slot.idle for slot in engine._cache.slots)
+    for request in requests.values():
+        answer = answers.get(request.id)
+        tokens, finish = toys.expected(request, shape["context"])
+        if request.id in cancelled and not (answer and answer.ended):
+            assert answer is None or answer.tokens == tokens[: len(answer.tokens)]
+        else:
+            assert answer.error is None
+            assert (answer.tokens, answer.finish) == (tokens, finish)
+            assert answer.events[0].cached_tokens < len(request.prompt)
+    while engine._cache.forget_oldest():
+        pass
+    assert (cells.used, decoder.used) == (0, 0)
