@@ -1,1 +1,1 @@
-"""Ollama's endpoints, one file a family."""
+"""Ollama's endpoints, one module for each family (contract 1.1)."""

@@ -1,0 +1,49 @@
+"""The HTTP application."""
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
+
+from camelid.api.errors import EXCEPTION_HANDLERS
+from camelid.api.ollama.routes import ROUTES
+from camelid.api.origins import Origins
+from camelid.api.routing import StrictRouting
+from camelid.api.security import Security, is_loopback
+from camelid.services.container import Services
+from camelid.types.addresses import parse_address
+
+__all__ = ("create_app",)
+
+
+class _Application(Litestar):
+    """Litestar without its plugins for pydantic and attrs.
+
+    Camelid does not use them, and importing pydantic, which other packages bring along, takes longer than all else
+    at start.
+    """
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return [*plugins, MsgspecDIPlugin()]
+
+
+def create_app(services: Services) -> Litestar:
+    """The application that serves `services`, and enters and leaves them with its own lifespan.
+
+    Raises:
+        ConfigurationError: an allowed origin is malformed.
+    """
+    settings = services.settings
+    app = _Application(
+        route_handlers=ROUTES,
+        dependencies={"services": Provide(lambda: services, use_cache=True, sync_to_thread=False)},
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=[services],
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=None,
+    )
+    check_host = is_loopback(parse_address(settings.host).host)
+    app.asgi_handler = Security(StrictRouting(app), Origins(settings.origins), check_host=check_host)
+    return app

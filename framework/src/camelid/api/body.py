@@ -1,0 +1,86 @@
+"""Request bodies, decoded as Go's `encoding/json` decodes them (contract 1.2).
+
+A body is described by a `msgspec.Struct` whose fields all have defaults. Keys match whatever their case, unknown ones
+are ignored, null leaves a field as it is, only the first JSON value counts, and the content type is never looked at.
+"""
+
+import re
+from typing import TypeVar
+
+import msgspec
+from litestar.types import Receive
+
+from camelid.api.json_syntax import first_value
+from camelid.api.json_values import read_struct
+from camelid.errors import RequestCancelledError, RequestError
+from camelid.types.json import JsonValue
+
+__all__ = ("decode", "read_body")
+
+_Body = TypeVar("_Body", bound=msgspec.Struct)
+
+_ESCAPE = re.compile(
+    r"\\(?:u(?P<high>[dD][89abAB]..)(?P<low>\\u[dD][c-fC-F]..)?|u(?P<lone>[dD][c-fC-F]..)|.)",
+    re.DOTALL,
+)
+"""One escape sequence of a JSON string; the groups find the halves of UTF-16 surrogate pairs."""
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        RequestCancelledError: the client left before it had sent everything.
+    """
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestCancelledError("request canceled", reason="the client left while it sent its request")
+        if message["type"] == "http.request":
+            parts.append(message["body"])
+            if not message["more_body"]:
+                return b"".join(parts)
+
+
+def decode(body: bytes, kind: type[_Body]) -> _Body:
+    """Decode a request.
+
+    Args:
+        body: as it was sent.
+        kind: what it should hold; a `ChatBody` is called `ChatRequest` in errors, as in Go.
+
+    Raises:
+        RequestError: the body is empty, malformed, or a value has the wrong type.
+    """
+    if not body.strip(b" \t\r\n"):
+        raise RequestError("missing request body")
+    return read_struct(_parse(body), kind, kind.__name__.removesuffix("Body") + "Request")
+
+
+def _parse(body: bytes) -> JsonValue:
+    """The first JSON value of a body, as plain Python data."""
+    try:
+        value: JsonValue = msgspec.json.decode(body)
+    except RecursionError as error:
+        raise RequestError("exceeded max depth") from error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _parse_leniently(first_value(body))
+    return value
+
+
+def _parse_leniently(text: bytes) -> JsonValue:
+    """Decode well-formed JSON that msgspec refuses; what is no Unicode becomes U+FFFD, as in Go."""
+    repaired = _ESCAPE.sub(_without_lone_surrogate, text.decode(errors="replace"))
+    try:
+        value: JsonValue = msgspec.json.decode(repaired)
+    except RecursionError as error:
+        raise RequestError("exceeded max depth") from error
+    except msgspec.DecodeError as error:
+        raise RequestError(f"json: {error}") from error
+    return value
+
+
+def _without_lone_surrogate(escape: re.Match[str]) -> str:
+    lone = escape["lone"] or (escape["high"] and not escape["low"])
+    return r"\ufffd" if lone else escape[0]

@@ -1,0 +1,129 @@
+"""POST /api/embed and its older form, POST /api/embeddings (contract 6)."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+from litestar import Response, post
+
+from camelid.api.body import decode, read_body
+from camelid.api.disconnect import cancelled_when_gone
+from camelid.api.request import ApiRequest
+from camelid.api.responses import json_reply
+from camelid.api.vectors import encode_vector, encode_vectors
+from camelid.errors import RequestError
+from camelid.services.container import Services
+from camelid.services.embed import Embeddings, EmbedRequest
+from camelid.types.durations import parse_keep_alive
+from camelid.types.json import JsonValue
+
+__all__ = ("embed", "embeddings")
+
+_MANY_NUMBERS: Final = 4096
+"""So many take a few milliseconds to print; more are printed beside the event loop."""
+
+
+class EmbedBody(msgspec.Struct):
+    """The request (contract 6.1)."""
+
+    model: str = ""
+    input: JsonValue = None
+    truncate: bool = True
+    dimensions: int = 0
+    options: dict[str, object] = {}
+    keep_alive: JsonValue = None
+
+
+class EmbedReply(msgspec.Struct, omit_defaults=True):
+    """The answer."""
+
+    model: str
+    embeddings: msgspec.Raw
+    total_duration: int = 0
+    load_duration: int = 0
+    prompt_eval_count: int = 0
+
+
+class EmbeddingBody(msgspec.Struct):
+    """The older request (contract 6.2)."""
+
+    model: str = ""
+    prompt: str = ""
+    options: dict[str, object] = {}
+    keep_alive: JsonValue = None
+
+
+class EmbeddingReply(msgspec.Struct):
+    """The answer to it."""
+
+    embedding: msgspec.Raw
+
+
+def _inputs(value: JsonValue) -> tuple[str, ...]:
+    """The texts to embed. An empty string is no text, a list with one in it has one.
+
+    Raises:
+        RequestError: neither a string nor a list of strings.
+    """
+    if value is None or value == "":
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise RequestError("invalid input type")
+
+
+async def _run(request: ApiRequest, services: Services, embed_request: EmbedRequest) -> Embeddings:
+    async with cancelled_when_gone(request.receive):
+        return await services.embed(embed_request)
+
+
+@post("/api/embed")
+async def embed(request: ApiRequest, services: Services) -> Response[bytes]:
+    """Vectors of some texts, at length 1. No text loads the model."""
+    body = decode(await read_body(request.receive), EmbedBody)
+    found = await _run(
+        request,
+        services,
+        EmbedRequest(
+            model=body.model,
+            inputs=_inputs(body.input),
+            truncate=body.truncate,
+            dimensions=body.dimensions,
+            options=body.options,
+            keep_alive=parse_keep_alive(body.keep_alive),
+        ),
+    )
+    many = sum(map(len, found.vectors)) > _MANY_NUMBERS
+    vectors = await asyncio.to_thread(encode_vectors, found.vectors) if many else encode_vectors(found.vectors)
+    return json_reply(
+        EmbedReply(
+            model=body.model,
+            embeddings=msgspec.Raw(vectors),
+            total_duration=found.timings.total_duration,
+            load_duration=found.timings.load_duration,
+            prompt_eval_count=found.timings.prompt_tokens,
+        )
+    )
+
+
+@post("/api/embeddings")
+async def embeddings(request: ApiRequest, services: Services) -> Response[bytes]:
+    """The vector of one text. It is never cut, and its length is what the runtime gives."""
+    body = decode(await read_body(request.receive), EmbeddingBody)
+    if not body.model:
+        raise RequestError("model is required")
+    found = await _run(
+        request,
+        services,
+        EmbedRequest(
+            model=body.model,
+            inputs=(body.prompt,) if body.prompt else (),
+            truncate=False,
+            options=body.options,
+            keep_alive=parse_keep_alive(body.keep_alive),
+            normalize=False,
+        ),
+    )
+    return json_reply(EmbeddingReply(msgspec.Raw(encode_vector(found.vectors[0]) if found.vectors else b"[]")))

@@ -1,0 +1,118 @@
+"""POST /api/generate (contract 4)."""
+
+import msgspec
+from litestar import post
+from litestar.types import ASGIApp
+
+from camelid.api.body import decode, read_body
+from camelid.api.encoding import encode, encode_text
+from camelid.api.ollama.generation import GenerationBody, Logprob, metrics, read_logprobs, reply
+from camelid.api.ollama.values import parse_images, parse_think
+from camelid.api.request import ApiRequest
+from camelid.api.timestamps import now
+from camelid.services.container import Services
+from camelid.services.generate import GenerateRequest
+from camelid.types.durations import parse_keep_alive
+from camelid.types.generation import GenerationChunk
+
+__all__ = ("generate",)
+
+
+class GenerateBody(GenerationBody, kw_only=True):
+    """The request (contract 4.1)."""
+
+    prompt: str = ""
+    suffix: str = ""
+    system: str = ""
+    template: str = ""
+    context: tuple[int, ...] = ()
+    raw: bool = False
+    images: tuple[str, ...] = ()
+
+
+class GenerateReply(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The answer, or a line of it (contract 4.5)."""
+
+    model: str
+    created_at: str
+    response: str
+    thinking: str = ""
+    done: bool
+    done_reason: str = ""
+    context: tuple[int, ...] = ()
+    total_duration: int = 0
+    load_duration: int = 0
+    prompt_eval_count: int = 0
+    prompt_eval_duration: int = 0
+    eval_count: int = 0
+    eval_duration: int = 0
+    logprobs: tuple[Logprob, ...] = ()
+
+
+class _Shape:
+    """Writes the answers of one request."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._head = b'{"model":' + encode_text(model) + b',"created_at":"'
+
+    def line(self, chunk: GenerationChunk) -> bytes:
+        if chunk.thinking or chunk.logprobs or chunk.completion:
+            return encode(self._reply(chunk)) + b"\n"
+        # Nearly every chunk: text and nothing else.
+        return b'%b%b","response":%b,"done":false}\n' % (self._head, now().encode(), encode_text(chunk.content))
+
+    def whole(self, chunks: list[GenerationChunk]) -> GenerateReply:
+        return self._reply(
+            GenerationChunk(
+                content="".join(chunk.content for chunk in chunks),
+                thinking="".join(chunk.thinking for chunk in chunks),
+                logprobs=tuple(entry for chunk in chunks for entry in chunk.logprobs),
+                completion=chunks[-1].completion if chunks else None,
+            )
+        )
+
+    def _reply(self, chunk: GenerationChunk) -> GenerateReply:
+        answer = GenerateReply(
+            model=self._model,
+            created_at=now(),
+            response=chunk.content,
+            thinking=chunk.thinking,
+            done=chunk.completion is not None,
+            logprobs=read_logprobs(chunk.logprobs),
+        )
+        if chunk.completion is None:
+            return answer
+        return msgspec.structs.replace(
+            answer,
+            done_reason=chunk.completion.reason.value,
+            context=chunk.completion.context,
+            **metrics(chunk.completion),
+        )
+
+
+@post("/api/generate")
+async def generate(request: ApiRequest, services: Services) -> ASGIApp:
+    """Continue a prompt. An empty one loads or unloads the model, and is never answered with a stream."""
+    body = decode(await read_body(request.receive), GenerateBody)
+    chunks = services.generate(
+        GenerateRequest(
+            model=body.model,
+            prompt=body.prompt,
+            suffix=body.suffix,
+            system=body.system,
+            template=body.template,
+            context=body.context,
+            raw=body.raw,
+            images=parse_images(body.images),
+            options=body.options,
+            keep_alive=parse_keep_alive(body.keep_alive),
+            think=parse_think(body.think),
+            format=body.format,
+            truncate=body.truncate,
+            shift=body.shift,
+            logprobs=body.logprobs,
+            top_logprobs=body.top_logprobs,
+        )
+    )
+    return await reply(request, chunks, _Shape(body.model), stream=body.stream and bool(body.prompt))

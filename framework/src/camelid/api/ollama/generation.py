@@ -1,0 +1,97 @@
+"""What `/api/generate` and `/api/chat` have in common: most of the request, the metrics, the log-probabilities."""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from typing import Protocol, TypedDict
+
+import msgspec
+from litestar.types import ASGIApp
+
+from camelid.api.disconnect import cancelled_when_gone
+from camelid.api.request import ApiRequest
+from camelid.api.responses import json_reply
+from camelid.api.streaming import LineStream
+from camelid.types.generation import Completion, GenerationChunk, TokenAlternative, TokenLogprob
+from camelid.types.json import JsonValue
+
+__all__ = ("GenerationBody", "Logprob", "Metrics", "ReplyShape", "metrics", "read_logprobs", "reply")
+
+
+class GenerationBody(msgspec.Struct, kw_only=True):
+    """Fields of both requests (contract 4.1)."""
+
+    model: str = ""
+    stream: bool = True
+    options: dict[str, object] = {}
+    keep_alive: JsonValue = None
+    think: JsonValue = None
+    format: JsonValue = None
+    truncate: bool = True
+    shift: bool = True
+    logprobs: bool = False
+    top_logprobs: int = 0
+
+
+class Metrics(TypedDict):
+    """The six metrics of the last object (contract 3.8)."""
+
+    total_duration: int
+    load_duration: int
+    prompt_eval_count: int
+    prompt_eval_duration: int
+    eval_count: int
+    eval_duration: int
+
+
+def metrics(completion: Completion) -> Metrics:
+    """The metrics of a generation; zeros are left out when they are encoded."""
+    timings = completion.timings
+    return {
+        "total_duration": timings.total_duration,
+        "load_duration": timings.load_duration,
+        "prompt_eval_count": timings.prompt_tokens,
+        "prompt_eval_duration": timings.prompt_duration,
+        "eval_count": timings.generated_tokens,
+        "eval_duration": timings.generation_duration,
+    }
+
+
+class Logprob(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One token and its log-probability (contract 3.6)."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...] = ()
+    top_logprobs: tuple["Logprob", ...] = ()
+
+
+def _logprob(entry: TokenLogprob | TokenAlternative, top: tuple[Logprob, ...] = ()) -> Logprob:
+    return Logprob(entry.text.decode("utf-8", "replace"), entry.logprob, tuple(entry.text), top)
+
+
+def read_logprobs(entries: Iterable[TokenLogprob]) -> tuple[Logprob, ...]:
+    """The log-probabilities of a chunk, as the wire shows them."""
+    return tuple(_logprob(entry, tuple(_logprob(other) for other in entry.top)) for entry in entries)
+
+
+class ReplyShape(Protocol):
+    """How chunks look on one endpoint."""
+
+    def line(self, chunk: GenerationChunk) -> bytes:
+        """A chunk as a line of a stream."""
+        ...
+
+    def whole(self, chunks: list[GenerationChunk]) -> msgspec.Struct:
+        """All chunks as one object."""
+        ...
+
+
+async def reply(
+    request: ApiRequest, chunks: AsyncGenerator[GenerationChunk, None], shape: ReplyShape, *, stream: bool
+) -> ASGIApp:
+    """Answer with a stream of lines, or with one object when the last chunk has come."""
+    if stream:
+        return LineStream(chunks, shape.line)
+    async with aclosing(chunks), cancelled_when_gone(request.receive):
+        collected = [chunk async for chunk in chunks]
+    return json_reply(shape.whole(collected)).to_asgi_response(None, request)

@@ -1,0 +1,87 @@
+"""GET /api/tags, POST /api/copy and DELETE /api/delete: the models on this disk (contract 7.1, 7.4, 7.5)."""
+
+import msgspec
+from litestar import HttpMethod, Response, delete, post, route
+from litestar.types import ASGIApp
+
+from camelid.api.body import decode, read_body
+from camelid.api.ollama.details import DetailsReply, details_reply
+from camelid.api.request import ApiRequest
+from camelid.api.responses import EmptyReply, json_reply
+from camelid.api.timestamps import local_time
+from camelid.services.container import Services
+from camelid.services.library import ListedModel
+
+__all__ = ("copy", "remove", "tags")
+
+
+class TagsEntry(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A model."""
+
+    name: str
+    model: str
+    remote_model: str = ""
+    remote_host: str = ""
+    modified_at: str
+    size: int
+    digest: str
+    details: DetailsReply
+    capabilities: tuple[str, ...] = ()
+
+
+class TagsReply(msgspec.Struct):
+    """The list."""
+
+    models: list[TagsEntry]
+
+
+class CopyBody(msgspec.Struct):
+    """Which model shall have which second name."""
+
+    source: str = ""
+    destination: str = ""
+
+
+class DeleteBody(msgspec.Struct):
+    """Which model shall go."""
+
+    model: str = ""
+    name: str = ""
+    """How older clients call it."""
+
+
+def _entry(row: ListedModel) -> TagsEntry:
+    model, name = row.model, row.model.name.short
+    return TagsEntry(
+        name=name,
+        model=name,
+        remote_model=model.config.remote_model,
+        remote_host=model.config.remote_host,
+        modified_at=local_time(model.modified_at),
+        size=model.size,
+        digest=model.digest,
+        details=details_reply(row.details, lengths=True),
+        capabilities=tuple(capability.value for capability in row.capabilities),
+    )
+
+
+@route("/api/tags", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+async def tags(services: Services) -> Response[bytes]:
+    """Every model, the newest first."""
+    return json_reply(TagsReply([_entry(row) for row in await services.library.rows()]))
+
+
+@post("/api/copy")
+async def copy(request: ApiRequest, services: Services) -> ASGIApp:
+    """Give a model a second name."""
+    body = decode(await read_body(request.receive), CopyBody)
+    await services.library.copy(body.source, body.destination)
+    return EmptyReply()
+
+
+@delete("/api/delete", status_code=200)
+async def remove(request: ApiRequest, services: Services) -> ASGIApp:
+    """Remove a model. The name stands in the body, although the method is DELETE."""
+    body = decode(await read_body(request.receive), DeleteBody)
+    await services.library.delete(body.model or body.name)
+    return EmptyReply()

@@ -1,0 +1,61 @@
+"""GET /api/ps, and its older name /api/running (contract 7.2)."""
+
+import msgspec
+from litestar import Response, get
+
+from camelid.api.ollama.details import DetailsReply
+from camelid.api.responses import json_reply
+from camelid.api.timestamps import local_time
+from camelid.engine.request import RunningModel
+from camelid.services.container import Services
+from camelid.store.config import read_config
+
+__all__ = ("running",)
+
+
+class RunningEntry(msgspec.Struct):
+    """A model in memory."""
+
+    name: str
+    model: str
+    size: int
+    """Bytes on all devices."""
+    digest: str
+    details: DetailsReply
+    expires_at: str
+    size_vram: int
+    """Of these, bytes on accelerators."""
+    context_length: int
+
+
+class RunningReply(msgspec.Struct):
+    """The list."""
+
+    models: list[RunningEntry]
+
+
+def _entry(model: RunningModel) -> RunningEntry:
+    config = read_config(model.config)
+    return RunningEntry(
+        name=model.name,
+        model=model.name,
+        size=model.size,
+        digest=model.digest,
+        details=DetailsReply(
+            parent_model="",
+            format=config.model_format,
+            family=config.model_family,
+            families=config.model_families or None,
+            parameter_size=config.model_type,
+            quantization_level=config.file_type,
+        ),
+        expires_at=local_time(model.expires_at),
+        size_vram=model.size_vram,
+        context_length=model.context_length,
+    )
+
+
+@get(["/api/ps", "/api/running"])
+async def running(services: Services) -> Response[bytes]:
+    """The models in memory, the one that stays longest first."""
+    return json_reply(RunningReply([_entry(model) for model in services.running.list()]))

@@ -1,0 +1,34 @@
+"""All of Ollama's endpoints."""
+
+from typing import Final
+
+from litestar.types import ControllerRouterHandler
+
+from camelid.api.ollama.blobs import blob_exists, upload_blob
+from camelid.api.ollama.chat import chat
+from camelid.api.ollama.embed import embed, embeddings
+from camelid.api.ollama.generate import generate
+from camelid.api.ollama.models import copy, remove, tags
+from camelid.api.ollama.ps import running
+from camelid.api.ollama.root import health, root, version
+from camelid.api.ollama.show import show, show_by_query
+
+__all__ = ("ROUTES",)
+
+ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
+    root,
+    version,
+    health,
+    generate,
+    chat,
+    embed,
+    embeddings,
+    tags,
+    running,
+    show,
+    show_by_query,
+    copy,
+    remove,
+    blob_exists,
+    upload_blob,
+)
