@@ -1,11 +1,12 @@
 """The models that are here: list, show, copy, delete (contract 7.1, 7.3 to 7.5)."""
 
 import asyncio
+import logging
 from typing import Final
 
 import msgspec
 
-from camelid.errors import ModelNotFoundError, RequestError
+from camelid.errors import ModelError, ModelNotFoundError, RequestError
 from camelid.prompts.choose import choose_template
 from camelid.prompts.template import ChatTemplate
 from camelid.services.capabilities import capabilities_of
@@ -24,6 +25,8 @@ from camelid.types.messages import Message
 from camelid.types.names import ModelName
 
 __all__ = ("Library", "ListedModel", "ModelReport", "ShowRequest")
+
+_log = logging.getLogger(__name__)
 
 _REMOTE: Final = "ollama cloud is disabled: remote model details are unavailable"
 
@@ -90,7 +93,6 @@ class Library:
             RemoteModelError: the name is that of a model in the cloud.
             ModelNotFoundError: there is no such model.
             CorruptManifestError: it is damaged.
-            ModelError: its template or its file is.
         """
         if not request.model:
             raise RequestError("model is required")
@@ -134,7 +136,7 @@ class Library:
         if model is None:
             raise ModelNotFoundError(f"model '{self._store.spelling(name).short}' not found")
         jinja = "" if model.header is None else model.header.chat_template
-        chosen = choose_template(model.template, jinja)
+        chosen = _template(model, jinja)
         system = request.system or model.system
         return ModelReport(
             model=model,
@@ -157,8 +159,16 @@ def _newest_first(store: Store) -> list[StoredModel]:
 
 
 def _row(model: StoredModel) -> ListedModel:
-    template = choose_template(model.template, "")
-    return ListedModel(model, details_of(model), capabilities_of(model, model.header, template))
+    return ListedModel(model, details_of(model), capabilities_of(model, model.header, _template(model, "")))
+
+
+def _template(model: StoredModel, jinja: str) -> ChatTemplate:
+    """The template in use. A broken one is shown and listed like any other; only running the model needs it whole."""
+    try:
+        return choose_template(model.template, jinja)
+    except ModelError as error:
+        _log.warning("the template of %s: %s", model.name.short, error)
+        return choose_template(None, "")
 
 
 def _is_jinja(template: ChatTemplate) -> bool:

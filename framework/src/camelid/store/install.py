@@ -5,11 +5,12 @@ from typing import TypeAlias
 
 import msgspec
 
-from camelid.contracts.registry import BlobSource, BlobStream, LayerSource, ResolvedModel
+from camelid.contracts.registry import BlobSource, BlobStream, ResolvedModel
 from camelid.errors import CorruptManifestError, DigestMismatchError, InvalidModelFileError, RegistryError, RequestError
 from camelid.store import media_types
 from camelid.store.blobs import CHUNK, BlobWriter
-from camelid.store.config import ModelConfig, complete_config, decode_config, encode_config, read_config
+from camelid.store.builder import ModelBuilder
+from camelid.store.config import ModelConfig, complete_config, decode_config, read_config
 from camelid.store.digests import parse_digest
 from camelid.store.formats import GGUF, sniff_format
 from camelid.store.gguf import read_header
@@ -71,28 +72,23 @@ def install(
 
 def _make_manifest(store: Store, resolved: ResolvedModel, digests: list[str]) -> Manifest:
     """The manifest of a model whose registry has none, with the config that its files ask for."""
-    layers: list[Layer] = []
     raw: JsonObject = dict(resolved.config)
     for source, digest in zip(resolved.layers, digests, strict=True):
         if source.media_type == media_types.CONFIG:
             _known, written = decode_config(store.blobs.read(digest, _CONFIG_LIMIT))
             raw = {**written, **raw}
-        else:
-            layers.append(_layer(store, source, digest))
-    main = next((layer for layer in layers if layer.media_type == media_types.MODEL), None)
-    if main is None:
-        raise RegistryError("the registry has no model file under this name")
     try:
-        config = _completed(store, read_config(raw), main)
+        builder = ModelBuilder(store, read_config(raw))
     except msgspec.ValidationError as error:
         raise RegistryError("the registry's config of this model is wrong", reason=str(error)) from error
-    content = encode_config({**raw, **msgspec.to_builtins(config)})
-    config_layer = Layer(media_type=media_types.CONFIG, digest=store.blobs.put(content), size=len(content))
-    return Manifest(config=config_layer, layers=tuple(layers))
-
-
-def _layer(store: Store, source: LayerSource, digest: str) -> Layer:
-    return Layer(media_type=source.media_type, digest=digest, size=store.blobs.size(digest), name=source.name)
+    for source, digest in zip(resolved.layers, digests, strict=True):
+        if source.media_type != media_types.CONFIG:
+            builder.add_blob(source.media_type, digest, source.name)
+    main = next((layer for layer in builder.layers if layer.media_type == media_types.MODEL), None)
+    if main is None:
+        raise RegistryError("the registry has no model file under this name")
+    builder.config = _completed(store, builder.config, main)
+    return builder.manifest(raw)
 
 
 def _completed(store: Store, config: ModelConfig, main: Layer) -> ModelConfig:
