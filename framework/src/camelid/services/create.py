@@ -7,8 +7,14 @@ from typing import TypeAlias
 
 import msgspec
 
-from camelid.errors import BlobNotFoundError, ModelError, RemoteModelError, RequestError, StoreError
-from camelid.errors import UnsupportedCapabilityError as Unsupported
+from camelid.errors import (
+    BlobNotFoundError,
+    ModelError,
+    RemoteModelError,
+    RequestError,
+    StoreError,
+    UnsupportedCapabilityError,
+)
 from camelid.prompts.choose import choose_template
 from camelid.services.config_overrides import override_config
 from camelid.services.model_files import ModelFileKind, check_quantization, inspect_file
@@ -77,12 +83,12 @@ class Create:
         """
         name = _check(request)
         builder = ModelBuilder(self._store, ModelConfig())
-        base: StoredModel | None = None
+        inherited: JsonObject = {}
         if request.from_:
             async with aclosing(self._base(request.from_)) as base_lines:
                 async for line in base_lines:
                     yield line
-            base = await asyncio.to_thread(self._inherit, builder, request)
+            inherited = await asyncio.to_thread(self._inherit, builder, request)
         else:
             found: list[ModelFileKind] = []
             for file, digest in (request.files or {}).items():
@@ -96,7 +102,7 @@ class Create:
                 kind = await asyncio.to_thread(self._inspect, file, digest)
                 yield Progress("parsing GGUF")
                 await asyncio.to_thread(_add_companion, builder, media_type, kind, digest)
-        await asyncio.to_thread(_add_texts, builder, request, {} if base is None else base.params)
+        await asyncio.to_thread(_add_texts, builder, request, inherited)
         for status in builder.statuses:
             yield Progress(status)
         yield Progress(WRITING_MANIFEST)
@@ -112,7 +118,8 @@ class Create:
                     if line.status != SUCCESS:
                         yield line
 
-    def _inherit(self, builder: ModelBuilder, request: CreateRequest) -> StoredModel:
+    def _inherit(self, builder: ModelBuilder, request: CreateRequest) -> JsonObject:
+        """Start from the base model; its parameters."""
         base = self._store.find(parse_reference(request.from_))
         if base is None:
             raise StoreError(f"{request.from_} was deleted meanwhile: try again")
@@ -122,7 +129,7 @@ class Create:
         builder.config = base.config if base.header is None else complete_config(base.config, base.header)
         if request.quantize:
             check_quantization(request.quantize, builder.config.file_type)
-        return base
+        return base.params
 
     def _inspect(self, file: str, digest: str) -> ModelFileKind:
         """What an uploaded file is.
@@ -147,7 +154,7 @@ def _check(request: CreateRequest) -> ModelName:
         raise RequestError("invalid model name", reason="the request names no model")
     name = parse_reference(request.model)
     if request.remote_host:
-        raise Unsupported("this server does not forward requests to other hosts: leave out remote_host")
+        raise UnsupportedCapabilityError("this server does not forward requests to other hosts: leave out remote_host")
     if not request.from_ and request.files is None:
         raise RequestError("neither 'from' or 'files' was specified")
     if not request.from_ and not request.files:
@@ -155,7 +162,9 @@ def _check(request: CreateRequest) -> ModelName:
     if request.draft_quantize:
         if not request.draft_files:
             raise RequestError("--draft-quantize requires a DRAFT model")
-        raise Unsupported("this server does not quantize: make the draft with llama.cpp's llama-quantize first")
+        raise UnsupportedCapabilityError(
+            "this server does not quantize: make the draft with llama.cpp's llama-quantize first"
+        )
     if len(request.adapters) > 1:
         raise RequestError("only one adapter is currently supported")
     for files in (request.files or {}, request.adapters, request.draft_files):
