@@ -15,7 +15,7 @@ class Running:
 
     def list(self) -> list[RunningModel]:
         """All that are loaded, loading or on their way out; the one that stays longest first."""
-        return sorted(self._pool.running(), key=lambda model: int(model.expires_at), reverse=True)
+        return self._pool.running()
 
     async def stop(self, asked: str) -> None:
         """Unload a model as soon as it is idle; nothing happens if it is not loaded.
