@@ -16,12 +16,15 @@ def command(*, as_json: bool) -> None:
 
     Each row says what the plugin provides, or why it is not loaded.
     """
+    from camelid.engine import placements
     from camelid.plugins.host import PluginHost
     from camelid.plugins.report import plugin_rows, rows_as_json, rows_as_text
 
     settings = load_settings()
     # The rows carry the reasons; the log would only repeat them on stderr.
     logging.getLogger("camelid.plugins").setLevel(logging.ERROR)
-    host = PluginHost.load(only=settings.plugins, disabled=settings.disabled_plugins)
+    host = PluginHost.load(
+        only=settings.plugins, disabled=settings.disabled_plugins, builtins={"placements": placements}
+    )
     rows = plugin_rows(host)
     click.echo(rows_as_json(rows) if as_json else rows_as_text(rows), nl=False)

@@ -15,10 +15,14 @@ def command(models: tuple[str, ...]) -> None:
 
     A loaded model is unloaded first. Files that no other model uses are deleted.
     """
+    from camelid.cli.client import ServerUnreachableError
+
     with connect() as client:
         for model in models:
             try:
                 client.load(model, keep_alive=0)
+            except ServerUnreachableError:
+                raise
             except NotFoundError:
                 pass  # deleting it says the same, with the words for deleting
             except CamelidError as error:

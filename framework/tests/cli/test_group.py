@@ -1,0 +1,90 @@
+import json
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+from camelid import __version__
+from camelid.cli.group import COMMANDS
+from click import Command
+
+HEAVY = ("httpx", "rich", "litestar", "msgspec", "prompt_toolkit", "numpy", "uvicorn", "pluggy", "asyncio")
+
+
+def modules_after(*arguments: str) -> set[str]:
+    """What a clean interpreter has imported after a command."""
+    code = (
+        "import json, sys\nfrom camelid.cli import main\n"
+        f"sys.argv = ['camelid', *{arguments!r}]\n"
+        "try:\n    main()\nfinally:\n    print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return set(json.loads(run.stderr))
+
+
+def test_help_imports_nothing_that_a_command_needs():
+    assert modules_after("--help").isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "plugins"])
+def test_help_of_a_command_imports_no_http_and_no_terminal_library(name: str):
+    assert modules_after(name, "--help").isdisjoint({"httpx", "rich", "litestar", "prompt_toolkit", "numpy", "uvicorn"})
+
+
+@pytest.mark.parametrize(("name", "entry"), COMMANDS.items())
+def test_the_table_says_what_the_command_says(name: str, entry):
+    command = import_module(f"camelid.cli.commands.{entry.module}").command
+    assert isinstance(command, Command)
+    assert entry.summary == (command.help or "").split("\n")[0]
+    assert entry.hidden == (name != command.name)
+
+
+def test_without_arguments_the_help_is_shown(camelid):
+    run = camelid()
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("Usage: camelid [OPTIONS] COMMAND [ARGS]...\n")
+    assert run.stdout == camelid("--help").stdout
+
+
+@pytest.mark.parametrize("flag", ["-v", "--version"])
+def test_version(camelid, flag: str):
+    assert camelid(flag).stdout == f"camelid version is {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("dance",), "Error: No such command 'dance'."),
+        (("cp", "a"), "Error: Missing argument 'DESTINATION'."),
+        (("run", "x", "--think=hard"), 'Error: invalid value for --think: "hard"'),
+        (("run", "x", "--keepalive", "300"), 'Error: time: missing unit in duration "300"'),
+        (("show", "x", "--license", "--system"), "Error: only one of '--license', '--modelfile'"),
+        (("create", "x", "-f", "nowhere"), "Error: specified Modelfile wasn't found"),
+    ],
+)
+def test_mistakes_are_one_error_line_and_exit_1(camelid, arguments: tuple[str, ...], text: str):
+    run = camelid(*arguments)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert text in run.stderr
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("ps",), ("show", "x"), ("pull", "x"), ("rm", "x"), ("stop", "x")])
+def test_without_a_server_commands_say_what_to_do(camelid, arguments: tuple[str, ...]):
+    run = camelid(*arguments)
+    assert (run.returncode, run.stdout, run.stderr) == (
+        1,
+        "",
+        "Error: could not connect to a camelid server at http://127.0.0.1:1, run 'camelid serve' to start it\n",
+    )
+
+
+def test_a_wrong_setting_ends_every_command(camelid):
+    run = camelid("list", CAMELID_HOSTT="x")
+    assert run.returncode == 1
+    assert run.stderr == "Error: the variable CAMELID_HOSTT is no setting of Camelid; did you mean CAMELID_HOST?\n"
+
+
+def test_a_reader_that_leaves_early_is_no_traceback():
+    line = f"{sys.executable} -m camelid --help | true"
+    run = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in run.stderr
