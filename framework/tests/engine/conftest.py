@@ -1,0 +1,152 @@
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from camelid.contracts.placement import Connection, Placement, WorkerSpec
+from camelid.errors import ModelLoadError, ModelMemoryError
+from camelid.types.facts import ModelFacts
+from camelid.types.generation import FinishReason
+from camelid.types.memory import MemoryUse
+from camelid.wire.faults import fault_from
+from camelid.wire.framing import decode_to_worker, encode
+from camelid.wire.messages import (
+    PROTOCOL_VERSION,
+    Cancel,
+    Delta,
+    Detokenize,
+    Embed,
+    Embedded,
+    Failed,
+    FromWorker,
+    Goodbye,
+    Ready,
+    Shutdown,
+    Step,
+    Submit,
+    Text,
+    Tokenize,
+    Tokens,
+)
+
+
+class ToyWorker:
+    """A worker that lives on the event loop. The config of its artifact says how it misbehaves; a prompt is answered
+    word by word, one step each, and the prompt `wait` is not answered at all.
+    """
+
+    def __init__(self, spec: WorkerSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None], pid: int):
+        self.pid = pid
+        self.spec = spec
+        self.heard: list[object] = []
+        self.dead = False
+        self.pinged = asyncio.Event()
+        self._on_frame = on_frame
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._words: dict[int, list[str]] = {}
+        self._loop.call_soon(self._load)
+
+    def _load(self):
+        match self.spec.artifact.config.get("load"):
+            case "refuse":
+                self.say(Failed(0, fault_from(ModelLoadError("no such tensor", reason="why"))))
+                self.end("exited with status 1")
+            case "die":
+                self.end("killed by SIGSEGV\nlast words")
+            case "never":
+                pass
+            case "speak another protocol":
+                self.become_ready(PROTOCOL_VERSION + 1)
+            case {"memory": int(most)} if self.spec.options.context_length > most:
+                self.say(Failed(0, fault_from(ModelMemoryError("too large"))))
+                self.end("exited with status 1")
+            case {"seconds": float(seconds)}:
+                self._loop.call_later(seconds, self.become_ready)
+            case _:
+                self.become_ready()
+
+    def become_ready(self, protocol: int = PROTOCOL_VERSION):
+        context = self.spec.options.context_length
+        facts = ModelFacts("toy", 256, 8192, context)
+        self.say(Ready(protocol, facts, (MemoryUse("cpu", 10, 2), MemoryUse("cuda:0", 5)), "toy"))
+
+    def say(self, message: FromWorker):
+        self.say_bytes(encode(message))
+
+    def say_bytes(self, frame: bytes):
+        if not self.dead:
+            self._on_frame(frame)
+
+    def end(self, reason: str):
+        if not self.dead:
+            self.dead = True
+            self._loop.call_soon(self._on_end, reason)
+
+    def kill(self):
+        self.end("killed by SIGKILL")
+
+    def send(self, frame: bytes):
+        message = decode_to_worker(frame)
+        self.heard.append(message)
+        match message:
+            case Submit():
+                self._words[message.id] = str(message.prompt).split()
+                if message.prompt != "wait":
+                    self._loop.call_soon(self._step, message.id)
+            case Cancel():
+                self._words.pop(message.id, None)
+            case Embed():
+                self.say(Embedded(message.id, bytes(4 * len(message.inputs)), 1, 7))
+            case Tokenize():
+                self.pinged.set()
+                if self.spec.artifact.config.get("deaf") is not True:
+                    self.say(Tokens(message.id, tuple(message.text.encode())))
+            case Detokenize():
+                self.say(Text(message.id, bytes(message.tokens).decode()))
+            case Shutdown() if self.spec.artifact.config.get("stubborn") is not True:
+                self.say(Goodbye())
+                self.end("exited with status 0")
+
+    def _step(self, request: int):
+        words = self._words.get(request)
+        if words is None:
+            return
+        word = words.pop(0)
+        self.say(Step((Delta(request, word, 1, None if words else FinishReason.STOP),)))
+        if words:
+            self._loop.call_soon(self._step, request)
+
+
+class ToyPlacement(Placement):
+    """Starts toy workers and remembers them."""
+
+    name = "toy"
+
+    def __init__(self):
+        self.workers: list[ToyWorker] = []
+        self.started = asyncio.Event()
+
+    async def start(
+        self, spec: WorkerSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
+    ) -> Connection:
+        worker = ToyWorker(spec, on_frame, on_end, pid=100 + len(self.workers))
+        self.workers.append(worker)
+        self.started.set()
+        return worker
+
+    @property
+    def alive(self) -> list[str]:
+        """Names of the models whose workers live."""
+        return [worker.spec.artifact.name for worker in self.workers if not worker.dead]
+
+
+@pytest.fixture
+def toys() -> ToyPlacement:
+    return ToyPlacement()
+
+
+@pytest.fixture
+def prompt() -> Callable[..., Submit]:
+    """A request with this prompt; the client fills in the id."""
+    return lambda text, **changes: msgspec.structs.replace(Submit(0, text), **changes)
