@@ -90,7 +90,7 @@ async def test_a_context_continues_the_conversation(generate: Generate, add_mode
 @pytest.mark.parametrize("token", [-1, 260, 2**31])
 async def test_a_context_of_another_model_is_refused(generate: Generate, add_model, token: int):
     add_model()
-    with pytest.raises(RequestError, match="context holds tokens"):
+    with pytest.raises(RequestError, match=f"token {token} is not in this model's vocabulary"):
         await answer(generate, request("hi", context=(256, token)))
 
 

@@ -159,13 +159,7 @@ async def _continued(client: WorkerClient, context: tuple[int, ...], prompt: Pro
 
     Ollama turns the tokens into text and back, which loses control tokens on the way; here they stay tokens, so the
     conversation keeps its shape and its cached prefix.
-
-    Raises:
-        RequestError: a token is none of the model's.
     """
-    vocabulary = client.ready.facts.vocabulary_size
-    if not all(0 <= token < vocabulary for token in context):
-        raise RequestError("context holds tokens that this model does not know; send only what this model gave back")
     tokens = prompt.tokens
     if tokens is None:
         tokens = await client.tokenize(prompt.text, add_special=False, parse_special=True)
