@@ -32,6 +32,7 @@
     │   ├── CorruptManifestError      500
     │   └── DiskFullError             507
     ├── RegistryError                 502  where models come from
+    │   └── PullRefusedError          500  (Ollama's status for a pull that cannot begin, contract 7.8)
     └── ConfigurationError            500  settings, flags, ports; ends the command
 
 ``message`` is one sentence for the client that says what to do next.
@@ -62,6 +63,7 @@ __all__ = (
     "PluginLoadError",
     "PromptTooLongError",
     "ProtocolError",
+    "PullRefusedError",
     "RegistryError",
     "RemoteModelError",
     "RequestCancelledError",
@@ -225,6 +227,12 @@ class RegistryError(CamelidError):
     """A place that models come from failed or refused."""
 
     status = 502
+
+
+class PullRefusedError(RegistryError):
+    """No registry knows the name, or it may not be asked. Ollama answers 500 here (contract 7.8), so do we."""
+
+    status = 500
 
 
 class ConfigurationError(CamelidError):

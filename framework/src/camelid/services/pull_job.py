@@ -1,0 +1,137 @@
+"""One fetch in a thread of its own, watched from the event loop by any number of clients."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Lock, Thread
+from typing import Final, TypeAlias
+
+from camelid.services.progress import Progress
+
+__all__ = ("PullJob", "Report", "Watcher")
+
+Report: TypeAlias = Callable[[Progress], None]
+"""Takes each line of the work, in the work's thread. Raises, to end the work, when nobody watches any more."""
+
+_SECONDS_BETWEEN_LINES: Final = 0.06
+"""Of one blob (contract 7.8)."""
+
+
+class _AbandonedError(Exception):
+    """Nobody watches. Never leaves this module."""
+
+
+class Watcher:
+    """The lines for one client. Of unread lines with the same status only the last is kept."""
+
+    def __init__(self, seen: dict[str, Progress]) -> None:
+        self._lines = dict(seen)
+        self._news = asyncio.Event()
+        self._ended = False
+        self._error: BaseException | None = None
+
+    def put(self, line: Progress) -> None:
+        """Add a line."""
+        self._lines[line.status] = line
+        self._news.set()
+
+    def end(self, error: BaseException | None) -> None:
+        """No more lines come. The reader gets the unread ones, then the error, if there is one."""
+        self._ended, self._error = True, error
+        self._news.set()
+
+    async def __aiter__(self) -> AsyncIterator[Progress]:
+        """The lines, until the end."""
+        while self._lines or not self._ended:
+            while self._lines:
+                yield self._lines.pop(next(iter(self._lines)))
+            if not self._ended:
+                self._news.clear()
+                await self._news.wait()
+        if self._error is not None:
+            raise self._error
+
+
+class PullJob:
+    """Runs work until it ends or nobody watches.
+
+    The thread is not one of the event loop's own: a few slow downloads would leave none for other requests.
+    """
+
+    def __init__(self, work: Callable[[Report], None], on_end: Callable[["PullJob"], None]) -> None:
+        """Start, on the running event loop.
+
+        Args:
+            work: blocks, and tells through its argument how far it is.
+            on_end: called on the event loop when the work has ended or is given up: nobody may join any more.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._on_end = on_end
+        self._watchers: list[Watcher] = []
+        self._seen: dict[str, Progress] = {}
+        self._abandoned = Event()
+        self._lock = Lock()
+        self._unsent: dict[str, Progress] = {}
+        self._last: Progress | None = None
+        self._last_time = 0.0
+        # A daemon: a stalled download must not keep the server from ending, and loses nothing that was complete.
+        Thread(target=self._run, args=(work,), name="pull", daemon=True).start()
+
+    @contextmanager
+    def watch(self) -> Iterator[Watcher]:
+        """The lines so far and those to come. When the last watcher leaves, the work is given up."""
+        watcher = Watcher(self._seen)
+        self._watchers.append(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.remove(watcher)
+            if not self._watchers:
+                self._abandoned.set()
+                self._on_end(self)
+
+    def _run(self, work: Callable[[Report], None]) -> None:
+        """The thread."""
+        error: BaseException | None = None
+        try:
+            work(self._report)
+        except _AbandonedError:
+            pass
+        except BaseException as caught:  # noqa: BLE001 - every watcher raises it, whatever it is
+            error = caught
+        with suppress(RuntimeError):  # the event loop is closed, so nobody waits
+            self._loop.call_soon_threadsafe(self._end, error)
+
+    def _report(self, line: Progress) -> None:
+        if self._abandoned.is_set():
+            raise _AbandonedError
+        now = time.monotonic()
+        hurried = now - self._last_time < _SECONDS_BETWEEN_LINES
+        if line == self._last or (hurried and line.completed < line.total):
+            return
+        self._last, self._last_time = line, now
+        with self._lock:
+            announced = bool(self._unsent)
+            self._unsent[line.status] = line
+        if not announced:
+            try:
+                self._loop.call_soon_threadsafe(self._send)
+            except RuntimeError as error:
+                raise _AbandonedError from error
+
+    def _send(self) -> None:
+        """On the event loop: hand the lines to the watchers."""
+        with self._lock:
+            unsent, self._unsent = self._unsent, {}
+        self._seen |= unsent
+        for watcher in self._watchers:
+            for line in unsent.values():
+                watcher.put(line)
+
+    def _end(self, error: BaseException | None) -> None:
+        """On the event loop: the work is done."""
+        self._send()
+        self._on_end(self)
+        for watcher in self._watchers:
+            watcher.end(error)
