@@ -1,0 +1,34 @@
+"""`python -m camelid.worker`: the child process that holds one model. The server starts it, nobody else."""
+
+import logging
+import os
+import queue
+import sys
+from threading import Thread
+
+from camelid.worker.guard import take_pipes
+from camelid.worker.pipes import FrameWriter, Inbox, read_frames
+
+
+def main() -> None:
+    """Serve one model, and end the process without running any library's exit handlers: they can hang or crash."""
+    requests, answers = take_pipes()
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if os.environ.get("CAMELID_DEBUG", "").lower() in ("1", "true") else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    inbox: Inbox = queue.SimpleQueue()
+    writer = FrameWriter(answers)
+    Thread(target=read_frames, args=(requests, inbox, writer.send), name="camelid-frames", daemon=True).start()
+
+    # Only now, so that a worker without a server ends before it loads anything.
+    from camelid.worker.loop import WorkerLoop  # noqa: PLC0415
+
+    status = WorkerLoop(inbox, writer.send).run()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""All answers in the making: requests go into the engine, deltas come out."""
+
+import time
+
+from camelid.contracts.engine import EngineEvent, EngineRequest
+from camelid.contracts.tokenizer import Tokenizer
+from camelid.errors import ModelError
+from camelid.wire.messages import Delta, Submit
+from camelid.worker.answer import Answer
+from camelid.worker.prompt import prompt_tokens
+from camelid.worker.session import Session
+
+__all__ = ("Generation",)
+
+
+class _Pieces(dict[int, bytes]):
+    """The bytes of tokens, asked for once each."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self._tokenizer = tokenizer
+
+    def __missing__(self, token: int) -> bytes:
+        piece = self[token] = self._tokenizer.token_bytes(token)
+        return piece
+
+
+class Generation:
+    """The requests of a worker's engine."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._pieces = _Pieces(session.tokenizer)
+        self._answers: dict[int, Answer] = {}
+        self._refused: list[Delta] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has anything to do."""
+        return bool(self._answers or self._refused)
+
+    def submit(self, submit: Submit) -> None:
+        """Hand a request to the engine; a refusal comes with the next step."""
+        now = time.monotonic_ns()
+        try:
+            engine = self._session.engine()
+            prompt = prompt_tokens(submit, self._session.tokenizer, engine.context_length)
+            engine.submit(
+                EngineRequest(submit.id, prompt, submit.sampling, submit.logprobs, submit.top_logprobs, submit.shift)
+            )
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this request may suffer
+            self._refused.append(Delta(submit.id, fault=self._session.fault(error)))
+        else:
+            self._answers[submit.id] = Answer(submit, prompt, now)
+
+    def cancel(self, request: int) -> None:
+        """Drop a request."""
+        if self._answers.pop(request, None) is not None:
+            self._session.engine().cancel(request)
+        self._refused = [delta for delta in self._refused if delta.id != request]
+
+    def step(self) -> list[Delta]:
+        """Advance the engine by a step."""
+        deltas, self._refused = self._refused, []
+        if not self._answers:
+            return deltas
+        engine = self._session.engine()
+        try:
+            events = engine.step()
+        except Exception as error:  # noqa: BLE001 - the engine is a backend's: its requests fail, the worker stays
+            for request in self._answers:
+                engine.cancel(request)
+            return deltas + self._fail_all(error)
+        now = time.monotonic_ns()
+        for event in events:
+            delta = self._take(event, now)
+            if delta is not None:
+                deltas.append(delta)
+        if self._answers and not engine.busy:
+            deltas += self._fail_all(ModelError("the model's backend ended without finishing this request"))
+        return deltas
+
+    def _take(self, event: EngineEvent, now: int) -> Delta | None:
+        """Turn an event into a delta, and forget a request that has ended."""
+        answer = self._answers.get(event.id)
+        if answer is None:
+            return None
+        fault = self._session.fault(event.error) if event.error else None
+        delta = answer.take(event, self._pieces, now, fault)
+        if event.finish or fault:
+            del self._answers[event.id]
+        elif answer.stopped:
+            self.cancel(event.id)
+        return delta
+
+    def _fail_all(self, error: Exception) -> list[Delta]:
+        """End every request with the same error."""
+        fault, now = self._session.fault(error), time.monotonic_ns()
+        answers, self._answers = self._answers, {}
+        last = (answer.take(EngineEvent(request), self._pieces, now, fault) for request, answer in answers.items())
+        return [delta for delta in last if delta is not None]

@@ -1,0 +1,118 @@
+"""One loaded model and everything that was built on it."""
+
+import gc
+import logging
+import re
+import time
+from collections.abc import Callable
+from importlib import metadata
+
+from camelid.contracts.embedder import Embedder
+from camelid.contracts.engine import Engine
+from camelid.contracts.model import LoadedModel
+from camelid.contracts.tokenizer import Tokenizer
+from camelid.decoding.lift import lift
+from camelid.errors import CamelidError, RequestError, UnsupportedCapabilityError
+from camelid.plugins.host import PluginHost
+from camelid.wire.faults import fault_from
+from camelid.wire.messages import PROTOCOL_VERSION, Fault, Ready, Start
+
+__all__ = ("Session", "blame")
+
+_log = logging.getLogger("camelid.worker")
+
+
+class Session:
+    """What a worker holds between `Start` and `Goodbye`. Engine and embedder are built when first asked for."""
+
+    def __init__(self, start: Start) -> None:
+        """Load the model.
+
+        Raises:
+            CamelidError: the plugin or the model cannot be used.
+        """
+        self.start = start
+        began = time.monotonic_ns()
+        self._host = PluginHost.load(only={start.plugin}, worker=True)
+        self._distribution = next((row.distribution for row in self._host.records if row.name == start.plugin), "")
+        self._engine: Engine | None = None
+        self._embedder: Embedder | None = None
+        self.model: LoadedModel = self._host.load_model(start.plugin, start.artifact, start.options)
+        try:
+            self.tokenizer: Tokenizer = self._host.tokenizer(start.plugin, self.model)
+            self.ready = Ready(
+                protocol=PROTOCOL_VERSION,
+                facts=self.model.facts,
+                memory=self.model.memory(),
+                backend=start.backend,
+                backend_version=_runtime_version(self._distribution),
+                load_duration=time.monotonic_ns() - began,
+            )
+        except BaseException:
+            self.model.close()
+            raise
+        # What is alive now stays alive: no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
+
+    def engine(self) -> Engine:
+        """The model's engine.
+
+        Raises:
+            UnsupportedCapabilityError: the model cannot generate.
+        """
+        if self._engine is None:
+            generator = self._host.generator(self.start.plugin, self.model, self.tokenizer)
+            if generator is None:
+                raise UnsupportedCapabilityError(f"{self.start.artifact.name} does not support generate")
+            self._engine = lift(generator, self.tokenizer)
+        return self._engine
+
+    def embedder(self) -> Embedder:
+        """The model's embedder.
+
+        Raises:
+            UnsupportedCapabilityError: the model cannot embed.
+        """
+        if self._embedder is None:
+            self._embedder = self._host.embedder(self.start.plugin, self.model, self.tokenizer)
+            if self._embedder is None:
+                raise UnsupportedCapabilityError(f"{self.start.artifact.name} does not support embeddings")
+        return self._embedder
+
+    def fault(self, error: Exception) -> Fault:
+        """What to tell the server of an error in a request."""
+        return blame(error, self._distribution or self.start.plugin)
+
+    def close(self) -> None:
+        """Close everything in the order in which it stands on each other; what fails is logged."""
+        closing: list[tuple[str, Callable[[], None]]] = [
+            (type(part).__name__, part.close) for part in (self._engine, self._embedder, self.model) if part is not None
+        ]
+        for name, close in closing:
+            try:
+                close()
+            except Exception:  # noqa: BLE001 - the rest still has to be closed
+                _log.exception("closing the %s failed", name)
+
+
+def blame(error: Exception, plugin: str) -> Fault:
+    """An error for the wire; the plugin is named unless the client is to blame. Foreign exceptions are logged."""
+    if not isinstance(error, CamelidError):
+        _log.error("%s failed", plugin, exc_info=error)
+    fault = fault_from(error)
+    if fault.plugin or isinstance(error, RequestError):
+        return fault
+    return Fault(fault.kind, fault.message, fault.reason, plugin)
+
+
+def _runtime_version(distribution: str) -> str:
+    """Name and version of the library that a backend's distribution is built on; empty if that cannot be told."""
+    try:
+        for requirement in metadata.requires(distribution) or ():
+            name = re.match(r"[A-Za-z0-9._-]+", requirement)
+            if name and "extra ==" not in requirement and name[0].lower() not in ("camelid", "numpy", "msgspec"):
+                return f"{name[0]} {metadata.version(name[0])}"
+    except (metadata.PackageNotFoundError, ValueError):
+        pass
+    return ""
