@@ -1,0 +1,219 @@
+"""A GGUF model in memory, and what is built on it."""
+
+import ctypes
+from pathlib import Path
+
+import msgspec
+from camelid import BatchLimits, LoadedModel
+from camelid.errors import InvalidModelFileError, ModelLoadError, UnsupportedCapabilityError
+from camelid.types.artifact import FileRole, ModelArtifact
+from camelid.types.capabilities import Capability
+from camelid.types.facts import ModelFacts
+from camelid.types.loading import LoadOptions
+from camelid.types.memory import MemoryUse
+from llama_cpp import llama_cpp
+
+from camelid_llamacpp.buffers import memory_by_device
+from camelid_llamacpp.context import Context, context_parameters
+from camelid_llamacpp.decoder import OUTPUT_ROWS, LlamaDecoder
+from camelid_llamacpp.embedder import EMBEDDING_SEQUENCES, LlamaEmbedder, splits_inputs
+from camelid_llamacpp.failures import load_error
+from camelid_llamacpp.logs import NATIVE_LOG
+from camelid_llamacpp.options import LlamaCppOptions
+from camelid_llamacpp.tokenizer import LlamaTokenizer
+from camelid_llamacpp.traits import ModelTraits, metadata, read_traits
+
+__all__ = ("LlamaModel",)
+
+_MAGIC = b"GGUF"
+_WHOLE_INPUT_TOKENS = 2048
+"""Longest input of models that need all of it in one computation: Ollama's default for them (contract 3.1)."""
+
+
+class LlamaModel(LoadedModel):
+    """Owns a `llama_model`, and closes the contexts on it that are still open."""
+
+    def __init__(self, artifact: ModelArtifact, options: LoadOptions) -> None:
+        """Load the model's file or files.
+
+        Raises:
+            InvalidModelFileError: not a GGUF file, or a damaged one.
+            ModelMemoryError: not enough memory.
+            ModelLoadError: llama.cpp does not know such models, or an option is wrong.
+            UnsupportedCapabilityError: the model has adapters.
+        """
+        try:
+            self._extra = msgspec.convert(options.backend, LlamaCppOptions)
+        except msgspec.ValidationError as error:
+            raise ModelLoadError(f"the llama.cpp backend cannot use these options: {error}") from error
+        if artifact.with_role(FileRole.ADAPTER):
+            raise UnsupportedCapabilityError("the llama.cpp backend cannot apply adapters yet; use the model without")
+        self._name = artifact.name
+        self._options = options
+        self._contexts: list[Context] = []
+        NATIVE_LOG.install()
+        llama_cpp.llama_backend_init()
+        NATIVE_LOG.take_complaints()
+        NATIVE_LOG.take_buffers()
+        self._handle = self._load([_checked(file.path, self._name) for file in artifact.with_role(FileRole.MODEL)])
+        self._buffers = NATIVE_LOG.take_buffers()
+        self._traits = read_traits(self._handle)
+        self._facts = self._read_facts()
+
+    def _load(self, paths: list[bytes]) -> int:
+        handle: int | None
+        parameters = _model_parameters(self._options, self._extra)
+        if len(paths) == 1:
+            handle = llama_cpp.llama_model_load_from_file(paths[0], parameters)
+        else:
+            parts = (ctypes.c_char_p * len(paths))(*paths)
+            handle = llama_cpp.llama_model_load_from_splits(parts, len(paths), parameters)
+        if not handle:
+            raise load_error(self._name, NATIVE_LOG.take_complaints())
+        return handle
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What the file says."""
+        return self._facts
+
+    def memory(self) -> tuple[MemoryUse, ...]:
+        """The model and all open contexts, by device; mapped weights count as if they were read."""
+        open_contexts = [context for context in self._contexts if not context.closed]
+        return memory_by_device([*self._buffers, *(buffer for context in open_contexts for buffer in context.buffers)])
+
+    def tokenizer(self) -> LlamaTokenizer:
+        """A tokenizer, valid until the model is closed."""
+        return LlamaTokenizer(llama_cpp.llama_model_get_vocab(self._handle))
+
+    def decoder(self) -> LlamaDecoder | None:
+        """A decoder with `parallel` sequences, or None if the model does not generate.
+
+        Raises:
+            ModelError: its context could not be allocated.
+        """
+        if not self._traits.generates:
+            return None
+        options = self._options
+        parameters = context_parameters(options, self._extra)
+        parameters.n_ctx = self._facts.context_length * options.parallel
+        parameters.n_batch = parameters.n_ubatch = options.batch_tokens
+        parameters.n_seq_max = options.parallel
+        parameters.n_outputs_max = max(OUTPUT_ROWS, options.parallel)
+        context = self._open(parameters)
+        limits = BatchLimits(
+            sequences=options.parallel,
+            cells=llama_cpp.llama_n_ctx(context.handle),
+            context_length=self._facts.context_length,
+            batch_tokens=llama_cpp.llama_n_batch(context.handle),
+        )
+        return LlamaDecoder(context, self._traits, limits)
+
+    def embedder(self) -> LlamaEmbedder | None:
+        """An embedder, or None if the model only ranks.
+
+        Raises:
+            ModelError: its context could not be allocated.
+        """
+        if Capability.EMBEDDING not in self._facts.capabilities:
+            return None
+        length = self._facts.context_length
+        budget = min(self._options.batch_tokens, length)
+        longest = length if splits_inputs(self._traits) else max(budget, min(length, _WHOLE_INPUT_TOKENS))
+        parameters = context_parameters(self._options, self._extra)
+        parameters.embeddings = True
+        parameters.pooling_type = self._traits.pooling
+        parameters.n_ctx = length
+        parameters.n_batch = parameters.n_ubatch = budget if splits_inputs(self._traits) else longest
+        parameters.n_seq_max = EMBEDDING_SEQUENCES
+        return LlamaEmbedder(
+            self._open(parameters), self._traits, self._facts.embedding_length, max_tokens=longest, budget=budget
+        )
+
+    def close(self) -> None:
+        """Free contexts, then the model."""
+        for context in self._contexts:
+            context.close()
+        llama_cpp.llama_model_free(self._handle)
+
+    def _open(self, parameters: llama_cpp.llama_context_params) -> Context:
+        context = Context(self._name, self._handle, parameters)
+        self._contexts.append(context)
+        return context
+
+    def _read_facts(self) -> ModelFacts:
+        handle, options, traits = self._handle, self._options, self._traits
+        trained: int = llama_cpp.llama_model_n_ctx_train(handle)
+        layers: int = llama_cpp.llama_model_n_layer(handle)
+        vocabulary: int = llama_cpp.llama_model_get_vocab(handle)
+        template = metadata(handle, "tokenizer.chat_template")
+        return ModelFacts(
+            architecture=traits.architecture,
+            vocabulary_size=traits.vocabulary_size,
+            trained_context=trained,
+            context_length=options.context_length if traits.rotary else min(options.context_length, trained),
+            embedding_length=llama_cpp.llama_model_n_embd_out(handle),
+            parameter_count=llama_cpp.llama_model_n_params(handle),
+            layers=layers,
+            offloaded_layers=_offloaded_layers(options.gpu_layers, layers),
+            chat_template=template,
+            bos_token=_token_text(vocabulary, llama_cpp.llama_vocab_bos(vocabulary)),
+            eos_token=_token_text(vocabulary, llama_cpp.llama_vocab_eos(vocabulary)),
+            capabilities=_capabilities(traits),
+        )
+
+
+def _checked(path: str, name: str) -> bytes:
+    """The path for llama.cpp, if a GGUF file lies there."""
+    try:
+        with Path(path).open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise ModelLoadError(f"the file of model {name!r} cannot be read", reason=str(error)) from error
+    if magic != _MAGIC:
+        reason = f"it begins with {magic!r}"
+        raise InvalidModelFileError(f"the file of model {name!r} is not a GGUF file", reason=reason)
+    return path.encode("utf-8", "surrogateescape")
+
+
+def _model_parameters(options: LoadOptions, extra: LlamaCppOptions) -> llama_cpp.llama_model_params:
+    parameters: llama_cpp.llama_model_params = llama_cpp.llama_model_default_params()
+    parameters.n_gpu_layers = options.gpu_layers
+    if options.main_gpu is not None:
+        parameters.split_mode = llama_cpp.LLAMA_SPLIT_MODE_NONE
+        parameters.main_gpu = options.main_gpu
+    parameters.load_mode = {
+        (None, False): llama_cpp.LLAMA_LOAD_MODE_AUTO,
+        (None, True): llama_cpp.LLAMA_LOAD_MODE_MMAP_MLOCK,
+        (True, False): llama_cpp.LLAMA_LOAD_MODE_MMAP,
+        (True, True): llama_cpp.LLAMA_LOAD_MODE_MMAP_MLOCK,
+        (False, False): llama_cpp.LLAMA_LOAD_MODE_NONE,
+        (False, True): llama_cpp.LLAMA_LOAD_MODE_MLOCK,
+    }[options.memory_map, extra.lock_memory]
+    parameters.check_tensors = extra.check_tensors
+    return parameters
+
+
+def _offloaded_layers(wanted: int, layers: int) -> int:
+    """What `n_gpu_layers` comes to: negative means all; nothing without a GPU that this llama.cpp can use."""
+    if not llama_cpp.llama_supports_gpu_offload():
+        return 0
+    return layers if wanted < 0 else min(wanted, layers)
+
+
+def _token_text(vocabulary: int, token: int) -> str:
+    if token < 0:
+        return ""
+    text: bytes = llama_cpp.llama_vocab_get_text(vocabulary, token)
+    return text.decode("utf-8", "replace")
+
+
+def _capabilities(traits: ModelTraits) -> frozenset[Capability]:
+    capabilities = {Capability.TOKENIZE}
+    if traits.pooling != llama_cpp.LLAMA_POOLING_TYPE_RANK:
+        capabilities.add(Capability.EMBEDDING)
+    if traits.generates:
+        capabilities |= {Capability.COMPLETION, Capability.LOGPROBS, Capability.BATCHING, Capability.STATE_SAVE}
+        if traits.shares_prefixes:
+            capabilities.add(Capability.PREFIX_SHARING)
+    return frozenset(capabilities)

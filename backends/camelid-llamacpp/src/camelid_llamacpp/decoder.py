@@ -1,0 +1,198 @@
+"""Many sequences over one KV cache of llama.cpp."""
+
+import ctypes
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from camelid import Batch, BatchDecoder, BatchLimits, KVCacheFullError, Sampler
+from camelid.errors import ModelError
+from camelid.types.options import SamplingOptions
+from llama_cpp import llama_cpp
+
+from camelid_llamacpp.context import Context, NativeBatch, float_rows
+from camelid_llamacpp.logs import NATIVE_LOG
+from camelid_llamacpp.penalties import Penalties
+from camelid_llamacpp.sampler import LlamaSampler
+from camelid_llamacpp.traits import ModelTraits
+
+__all__ = ("OUTPUT_ROWS", "LlamaDecoder")
+
+OUTPUT_ROWS = 64
+"""Output rows that a batch may always have, however few its sequences; each costs a row of logits in memory."""
+
+_NO_ROOM = 1
+_address_of_logits = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32)(
+    # declared anew, because the binding's own return type takes longer to make than the call
+    ctypes.cast(llama_cpp.llama_get_logits_ith, ctypes.c_void_p).value or 0
+)
+
+
+class LlamaDecoder(BatchDecoder):
+    """A context with a unified KV cache: sequences that share a prefix share its cells."""
+
+    def __init__(self, context: Context, traits: ModelTraits, limits: BatchLimits) -> None:
+        """Take over a context.
+
+        Args:
+            context: its own; closed with the decoder.
+            traits: what the model's memory can do.
+            limits: what the context was made for.
+
+        Raises:
+            ModelError: the model cannot compute.
+        """
+        self._context = context
+        self._handle = context.handle
+        self._memory = context.memory
+        self._traits = traits
+        self._limits = limits
+        self._output_rows = max(OUTPUT_ROWS, limits.sequences)
+        self._bound: NativeBatch | None = None
+        self._rows: dict[int, npt.NDArray[np.float32]] = {}
+        self._shared = np.zeros((limits.sequences, limits.sequences), np.int64)
+        self._shift_pending = False
+        # The first computation reads the weights from disk and sets up threads: better now than in a request.
+        self._compute_one_token(sequence=0)
+        self.trim(0, 0)
+
+    @property
+    def limits(self) -> BatchLimits:
+        """What the context was made for."""
+        return self._limits
+
+    def decode(self, batch: Batch) -> None:
+        """Compute a batch.
+
+        Raises:
+            KVCacheFullError: no room; the cache is as it was before.
+            ModelError: the batch is not valid, or computing failed; what of it is in the cache is unknown.
+        """
+        if not 0 < batch.size <= self._limits.batch_tokens:
+            raise ModelError(f"a batch of {batch.size} tokens; 1 to {self._limits.batch_tokens} can be computed")
+        if np.count_nonzero(batch.outputs[: batch.size]) > self._output_rows:
+            raise ModelError(f"a batch with more than {self._output_rows} output rows cannot be computed")
+        if self._bound is None or self._bound.source is not batch:
+            self._bound = NativeBatch(batch)
+        status: int = llama_cpp.llama_decode(self._handle, self._bound.native())
+        if status == _NO_ROOM:
+            raise KVCacheFullError(
+                "the KV cache is full; use a smaller context, or try again later",
+                reason=NATIVE_LOG.take_complaints(),
+            )
+        if status != 0:
+            raise self._context.failure("decoding", status)
+        self._shift_pending = False
+
+    def logits(self, row: int) -> npt.NDArray[np.float32]:
+        """The logits of an output row of the last batch, as a view.
+
+        Raises:
+            IndexError: the row is no output row.
+        """
+        address: int | None = _address_of_logits(self._handle, row)
+        if address is None:
+            NATIVE_LOG.take_complaints()
+            raise IndexError(f"row {row} of the last batch has no logits")
+        view = self._rows.get(address)
+        if view is None:
+            view = self._rows[address] = float_rows(address, 1, self._traits.vocabulary_size)[0]
+        if self._traits.suppressed_tokens.size:
+            view[self._traits.suppressed_tokens] = -np.inf
+        return view
+
+    def trim(self, sequence: int, length: int) -> bool:
+        """Keep the first `length` tokens of a sequence, if the model's memory can."""
+        if length == 0:
+            llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        elif not self._complete(sequence) or not llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1):
+            return False
+        self._limit_sharing(sequence, length)
+        return True
+
+    def copy_prefix(self, source: int, target: int, length: int) -> bool:
+        """Let `target` see the first `length` tokens of `source`: cells get a second owner, nothing is copied."""
+        last: int = llama_cpp.llama_memory_seq_pos_max(self._memory, source)
+        if not self._traits.shares_prefixes or not self._complete(source) or last + 1 < length:
+            return False
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        self._shared[target] = self._shared[:, target] = np.minimum(self._shared[source], length)
+        self._shared[source, target] = self._shared[target, source] = length
+        self._shared[target, target] = 0
+        return True
+
+    def shift(self, sequence: int, keep: int, discard: int) -> bool:
+        """Drop tokens from the middle; False if the moved ones are shared, for a cell has one position only."""
+        if not self._traits.shifts or self._shared[sequence].max() > keep + discard:
+            return False
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, keep, keep + discard)
+        llama_cpp.llama_memory_seq_add(self._memory, sequence, keep + discard, -1, -discard)
+        self._limit_sharing(sequence, keep)
+        self._shift_pending = True
+        return True
+
+    def sampler(self, options: SamplingOptions, seed: int, prompt: Sequence[int]) -> Sampler:
+        """A sampler that reads the logits where llama.cpp left them."""
+        penalties = Penalties(options, self._limits.context_length, prompt)
+        return LlamaSampler(self._handle, self.logits, options, seed, penalties)
+
+    def save(self, sequence: int) -> bytes:
+        """The sequence's cells. The logits of the last batch may be gone afterwards.
+
+        Raises:
+            ModelError: llama.cpp could not save it.
+        """
+        if self._shift_pending:
+            # llama.cpp rotates shifted keys with the next batch, and would save them as they are; any batch will do.
+            self._compute_one_token(sequence)
+        size: int = llama_cpp.llama_state_seq_get_size(self._handle, sequence)
+        state = np.empty(size, np.uint8)
+        target = state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        if llama_cpp.llama_state_seq_get_data(self._handle, target, size, sequence) != size:
+            raise self._context.failure("saving a sequence", 0)
+        return state.tobytes()
+
+    def restore(self, sequence: int, state: bytes) -> None:
+        """Fill an empty sequence from what `save` gave.
+
+        Raises:
+            KVCacheFullError: no room; the sequence stays empty.
+            ModelError: these bytes are no state of this model.
+        """
+        source = np.frombuffer(state, np.uint8).ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        NATIVE_LOG.take_complaints()
+        if llama_cpp.llama_state_seq_set_data(self._handle, source, len(state), sequence) == len(state):
+            return
+        self.trim(sequence, 0)
+        complaints = NATIVE_LOG.take_complaints()
+        if "available cells" in complaints:
+            raise KVCacheFullError("the KV cache is full; try again later", reason=complaints)
+        raise ModelError("a saved sequence could not be restored; it is computed again", reason=complaints)
+
+    def close(self) -> None:
+        """Free the context. Samplers are closed before."""
+        self._rows.clear()
+        self._context.close()
+
+    def _complete(self, sequence: int) -> bool:
+        """Whether the sequence still has its first token; a sliding window may have passed it."""
+        if not self._traits.window:
+            return True
+        first: int = llama_cpp.llama_memory_seq_pos_min(self._memory, sequence)
+        return first == 0
+
+    def _limit_sharing(self, sequence: int, length: int) -> None:
+        """Note that from `length` on, no token of the sequence is another's too."""
+        np.minimum(self._shared[sequence], length, out=self._shared[sequence])
+        self._shared[:, sequence] = self._shared[sequence]
+
+    def _compute_one_token(self, sequence: int) -> None:
+        """Compute a token at the end of a sequence and forget it again; a full cache is no failure."""
+        position: int = llama_cpp.llama_memory_seq_pos_max(self._memory, sequence) + 1
+        batch = Batch(1)
+        batch.add(sequence, [0], position, output=True)
+        status: int = llama_cpp.llama_decode(self._handle, NativeBatch(batch).native())
+        if status not in (0, _NO_ROOM):
+            raise self._context.failure("decoding", status)
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
+        self._shift_pending = False

@@ -1,0 +1,37 @@
+"""What llama.cpp's complaints mean, as errors of Camelid's tree."""
+
+import re
+
+from camelid.errors import InvalidModelFileError, ModelError, ModelLoadError, ModelMemoryError
+
+__all__ = ("load_error",)
+
+_MEMORY = re.compile(r"alloc|out of memory|not enough memory|insufficient memory", re.IGNORECASE)
+_FILE = re.compile(
+    r"corrupt|incomplete|magic|gguf_init|gguf_read|failed to read|file bounds|missing tensor"
+    r"|invalid (?:file|string|type)|key not found|wrong (?:shape|type|array)|duplicate|unexpectedly reached end",
+    re.IGNORECASE,
+)
+
+
+def load_error(name: str, complaints: str) -> ModelError:
+    """The error for a model that llama.cpp would not load or open.
+
+    Args:
+        name: of the model, for the client.
+        complaints: the last warnings and errors it logged; they become the reason.
+    """
+    if _MEMORY.search(complaints):
+        return ModelMemoryError(
+            f"there is not enough memory for model {name!r}; use a smaller context or a smaller model",
+            reason=complaints,
+        )
+    if _FILE.search(complaints):
+        return InvalidModelFileError(
+            f"the file of model {name!r} is damaged or incomplete; remove the model and get it again",
+            reason=complaints,
+        )
+    return ModelLoadError(
+        f"llama.cpp could not load model {name!r}; its kind may be newer than this llama.cpp, see the log",
+        reason=complaints or "llama.cpp gave no reason",
+    )

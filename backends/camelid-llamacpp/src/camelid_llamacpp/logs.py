@@ -1,0 +1,65 @@
+"""llama.cpp's log: to Python's logging (so to standard error, never standard output), and kept where it says why."""
+
+import ctypes
+import logging
+from collections import deque
+
+from llama_cpp import llama_cpp
+
+from camelid_llamacpp.buffers import Buffer, parse_buffer
+
+__all__ = ("NATIVE_LOG", "NativeLog")
+
+_logger = logging.getLogger(__name__)
+
+# enum ggml_log_level
+_DEBUG, _WARNING, _ERROR, _CONTINUED = 1, 3, 4, 5
+
+
+class NativeLog:
+    """Receives every line that llama.cpp and ggml log in this process; there is one, as their log is global."""
+
+    def __init__(self) -> None:
+        self._complaints: deque[str] = deque(maxlen=12)
+        self._buffers: deque[Buffer] = deque(maxlen=64)
+        self._level = _DEBUG
+        self._line = ""
+        self._callback = llama_cpp.llama_log_callback(self._receive)  # kept: llama.cpp holds a bare pointer to it
+
+    def install(self) -> None:
+        """Take over from whoever received the log before: llama_cpp prints it."""
+        llama_cpp.llama_log_set(self._callback, ctypes.c_void_p())
+
+    def take_complaints(self) -> str:
+        """The last warnings and errors since they were last taken, as one line."""
+        text = "; ".join(self._complaints)
+        self._complaints.clear()
+        return text
+
+    def take_buffers(self) -> tuple[Buffer, ...]:
+        """The allocations since they were last taken."""
+        buffers = tuple(self._buffers)
+        self._buffers.clear()
+        return buffers
+
+    def _receive(self, level: int, text: bytes, _user_data: int | None) -> None:
+        """The callback: a piece of a line, most often a whole one."""
+        if level != _CONTINUED:
+            self._level, self._line = level, ""
+        if self._level <= _DEBUG:
+            return  # thousands of lines about single tensors
+        self._line += text.decode("utf-8", "replace")
+        if self._line.endswith("\n"):
+            line, self._line = self._line.strip(), ""
+            if line:
+                self._keep(line)
+
+    def _keep(self, line: str) -> None:
+        _logger.debug("%s", line)
+        if self._level in (_WARNING, _ERROR):
+            self._complaints.append(line)
+        elif (buffer := parse_buffer(line)) is not None:
+            self._buffers.append(buffer)
+
+
+NATIVE_LOG = NativeLog()

@@ -1,0 +1,91 @@
+"""The hooks of the llama.cpp backend. Importing this loads no native library."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeGuard
+
+from camelid import hookimpl
+from camelid.errors import MissingDependencyError
+from camelid.types.artifact import ModelArtifact
+from camelid.types.capabilities import Capability
+from camelid.types.descriptor import BackendDescriptor
+from camelid.types.loading import LoadOptions
+
+from camelid_llamacpp.options import LlamaCppOptions
+
+if TYPE_CHECKING:
+    from camelid import BatchDecoder, Embedder, LoadedModel, Tokenizer
+
+    from camelid_llamacpp.backend import LlamaModel
+
+__all__ = ("CAMELID_API",)
+
+CAMELID_API = 1
+
+_FORMATS = frozenset({"gguf"})
+
+
+@hookimpl
+def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
+    """One backend, for GGUF files."""
+    register(
+        BackendDescriptor(
+            name="llamacpp",
+            formats=_FORMATS,
+            capabilities=frozenset(
+                {
+                    Capability.COMPLETION,
+                    Capability.EMBEDDING,
+                    Capability.TOKENIZE,
+                    Capability.LOGPROBS,
+                    Capability.BATCHING,
+                    Capability.PREFIX_SHARING,
+                    Capability.STATE_SAVE,
+                }
+            ),
+            description="GGUF models on llama.cpp, on CPU and GPU",
+            options=LlamaCppOptions,
+        )
+    )
+
+
+@hookimpl
+def camelid_load_model(artifact: ModelArtifact, options: LoadOptions) -> LoadedModel | None:
+    """Load a GGUF file."""
+    if artifact.format not in _FORMATS:
+        return None
+    try:
+        from camelid_llamacpp.backend import LlamaModel
+    except (ImportError, OSError, RuntimeError) as error:
+        raise MissingDependencyError(
+            "llama.cpp could not be loaded; install it with: python -m pip install --force-reinstall llama-cpp-python",
+            reason=str(error),
+            plugin="camelid-llamacpp",
+        ) from error
+    return LlamaModel(artifact, options)
+
+
+@hookimpl
+def camelid_tokenizer(model: LoadedModel) -> Tokenizer | None:
+    """The tokenizer in the model's own file."""
+    return model.tokenizer() if _loaded_here(model) else None
+
+
+@hookimpl
+def camelid_generator(model: LoadedModel) -> BatchDecoder | None:
+    """A decoder, unless the model only embeds."""
+    return model.decoder() if _loaded_here(model) else None
+
+
+@hookimpl
+def camelid_embedder(model: LoadedModel) -> Embedder | None:
+    """An embedder, unless the model only ranks."""
+    return model.embedder() if _loaded_here(model) else None
+
+
+def _loaded_here(model: LoadedModel) -> TypeGuard[LlamaModel]:
+    """Whether this plugin loaded the model; asked of foreign models too, for which nothing is imported."""
+    backend = sys.modules.get("camelid_llamacpp.backend")
+    return backend is not None and isinstance(model, backend.LlamaModel)
