@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 
 class Terminal:
     """What a person sees and types."""
@@ -38,7 +36,6 @@ class Terminal:
         os.write(self.fd, text.encode())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pty")
 def test_a_chat_from_prompt_to_bye(server: str, tmp_path: Path):
     terminal = Terminal(server, tmp_path, "run", "camelid/echo")
     terminal.wait_for("Send a message")
