@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 from camelid.contracts.placement import Connection, Placement, WorkerSpec
@@ -27,6 +27,10 @@ _COMMAND: Final = (sys.executable, "-P", "-m", "camelid.worker")
 class ProcessPlacement(Placement):
     """Starts each worker as `python -m camelid.worker` on this machine, and talks to it through its pipes."""
 
+    def __init__(self, command: Sequence[str] = _COMMAND) -> None:
+        """Take another `command` to run workers under a debugger or a profiler."""
+        self._command = tuple(command)
+
     @property
     def name(self) -> str:
         """`process`."""
@@ -40,7 +44,7 @@ class ProcessPlacement(Placement):
         try:
             _, process = await loop.subprocess_exec(
                 lambda: _WorkerProcess(spec.artifact.name, on_frame, on_end),
-                *_COMMAND,
+                *self._command,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,

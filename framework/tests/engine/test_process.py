@@ -1,0 +1,171 @@
+"""The default placement with real child processes; small scripts play the worker."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+from camelid.contracts.placement import WorkerSpec
+from camelid.engine import process
+from camelid.engine.process import ProcessPlacement
+from camelid.errors import ProtocolError, WorkerError
+from camelid.types.artifact import ModelArtifact, ModelFile
+from camelid.types.loading import LoadOptions
+from camelid.wire import framing
+from camelid.wire.framing import decode_to_worker
+from camelid.wire.messages import PROTOCOL_VERSION, Start
+
+SPEC = WorkerSpec("toy", "plugin", ModelArtifact("toy", "toy", (ModelFile("/toy"),)), LoadOptions(parallel=3))
+ECHO = "import os\nwhile data := os.read(0, 1 << 20): os.write(1, data)"
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request):
+    def run(coroutine: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=request.param) as runner:
+            runner.run(coroutine)
+
+    return run
+
+
+class Child:
+    """A started script, its frames and its end."""
+
+    def __init__(self):
+        self.frames: list[bytes] = []
+        self.came = asyncio.Event()
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def of(cls, script: str) -> "Child":
+        child = cls()
+        child.connection = await ProcessPlacement([sys.executable, "-c", script]).start(
+            SPEC, child.on_frame, child.ended.set_result
+        )
+        return child
+
+    def on_frame(self, frame: bytes):
+        assert not self.ended.done()
+        self.frames.append(frame)
+        self.came.set()
+
+    async def end(self) -> str:
+        async with asyncio.timeout(20):
+            return await self.ended
+
+
+def test_frames_go_there_and_back_and_the_first_is_start(run):
+    async def main():
+        child = await Child.of(ECHO)
+        assert child.connection.pid > 0
+        large = bytes(range(256)) * 20_000
+        child.connection.send(large)
+        child.connection.send(b"")
+        async with asyncio.timeout(20):
+            while len(child.frames) < 3:
+                child.came.clear()
+                await child.came.wait()
+        assert decode_to_worker(child.frames[0]) == Start(
+            PROTOCOL_VERSION, "toy", "plugin", SPEC.artifact, LoadOptions(parallel=3)
+        )
+        assert child.frames[1:] == [large, b""]
+        child.connection.kill()
+        assert (await child.end()).startswith("killed by SIGKILL")
+        child.connection.kill()
+        child.connection.send(b"dropped")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (
+            "import sys; print('first\\nlast words', file=sys.stderr); sys.exit(3)",
+            "exited with status 3\nfirst\nlast words",
+        ),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by SIGSEGV"),
+        (
+            "import os; os.write(1, b'\\xff' * 9); os.read(0, 9); os.read(0, 1 << 20); os.read(0, 9)",
+            "it sent a frame of",
+        ),
+        (
+            "import subprocess, sys; subprocess.Popen(['sleep', '4']); print('left a child', file=sys.stderr)",
+            "exited with status 0\nleft a child",
+        ),
+    ],
+    ids=["exit", "signal", "nonsense", "grandchild"],
+)
+def test_every_end_is_told_once_and_in_words(run, script, reason, monkeypatch):
+    monkeypatch.setattr(process, "LAST_WORDS_SECONDS", 0.3)
+
+    async def main():
+        child = await Child.of(script)
+        assert (await child.end()).startswith(reason)
+        await asyncio.sleep(0.4)
+
+    run(main())
+
+
+def test_a_worker_that_closed_its_pipe_and_hangs_is_ended(monkeypatch):
+    """On asyncio only: uvloop leaves the child a second copy of the pipe, so nobody can notice there. The client's
+    watch, which asks for signs of life, ends such a worker on any loop.
+    """
+    monkeypatch.setattr(process, "LAST_WORDS_SECONDS", 0.3)
+
+    async def main():
+        child = await Child.of("import os, time; os.close(1); time.sleep(60)")
+        assert (await child.end()).startswith("killed by SIGKILL")
+
+    asyncio.run(main())
+
+
+def test_frames_that_came_before_the_end_are_all_heard(run):
+    async def main():
+        child = await Child.of("import os\nfor _ in range(1000): os.write(1, b'\\x02\\0\\0\\0ab')")
+        assert await child.end() == "exited with status 0"
+        assert child.frames == [b"ab"] * 1000
+
+    run(main())
+
+
+def test_a_command_that_does_not_exist_is_a_worker_error(run):
+    async def main():
+        with pytest.raises(WorkerError, match="could not be started"):
+            await ProcessPlacement(["/no/such/python"]).start(SPEC, print, print)
+
+    run(main())
+
+
+def test_a_frame_that_is_too_long_is_refused_before_it_is_sent(run, monkeypatch):
+    monkeypatch.setattr(framing, "MAX_FRAME_BYTES", 1000)
+
+    async def main():
+        child = await Child.of(ECHO)
+        with pytest.raises(ProtocolError):
+            child.connection.send(bytes(1001))
+        child.connection.kill()
+        await child.end()
+
+    run(main())
+
+
+def test_a_cancelled_start_leaves_no_process_behind(run, tmp_path):
+    marker = tmp_path / "alive"
+    script = f"import time, pathlib; time.sleep(0.5); pathlib.Path({str(marker)!r}).touch()"
+
+    async def main():
+        task = asyncio.create_task(Child.of(script))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.result().connection.kill()
+            await task.result().end()
+
+    run(main())
+    time.sleep(0.8)
+    assert not marker.exists()
