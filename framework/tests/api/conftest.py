@@ -13,8 +13,18 @@ from blockbuster import blockbuster_ctx
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
 @pytest.fixture(autouse=True)
-def _nothing_blocks() -> Iterator[None]:
+def nothing_blocks() -> Iterator[None]:
     """A blocking call of our code inside the event loop fails the test."""
     with blockbuster_ctx("camelid"):
         yield
@@ -25,17 +35,22 @@ def serve() -> Serve:
     """Serves an ASGI application; gives a client of it, whose `base_url` has the port."""
 
     @asynccontextmanager
-    async def serving(app) -> AsyncIterator[httpx.AsyncClient]:
+    async def serving(app, *, grace: int | None = None) -> AsyncIterator[httpx.AsyncClient]:
+        """Serve `app`; with `grace` the server is asked to end and waited for, else it is just dropped."""
         with socket.create_server(("127.0.0.1", 0)) as sock:
-            config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1)
-            server = uvicorn.Server(config)
+            server = _Server(
+                uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=grace)
+            )
             task = asyncio.create_task(server._serve(sockets=[sock]))
+            await server.ready.wait()
             url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-            while not server.started:
-                await asyncio.sleep(0.005)
             async with httpx.AsyncClient(base_url=url, timeout=20, verify=False, trust_env=False) as client:
                 yield client
+            if grace is None:
+                task.cancel()
+                for listener in server.servers:
+                    listener.close()
             server.should_exit = True
-            await task
+            await asyncio.wait([task])
 
     return serving

@@ -71,7 +71,10 @@ def test_all_kinds_of_fields_are_read():
         ('{"model": "a", "MODEL": null}', SampleBody(model="a")),
         ('{"unknown": {"deep": [1]}, "model": "m"}', SampleBody(model="m")),
         ('{"stream": null, "tokens": null, "inner": null}', SampleBody()),
-        ('{"names": ["a", null], "tokens": [null], "inners": [null]}', SampleBody(names=["a", ""], tokens=(0,), inners=(InnerBody(),))),
+        (
+            '{"names": ["a", null], "tokens": [null], "inners": [null]}',
+            SampleBody(names=["a", ""], tokens=(0,), inners=(InnerBody(),)),
+        ),
         ("null", SampleBody()),
         ('{"model": "m"} and {more', SampleBody(model="m")),
         ('{"model": "m"}{"model": "n"}', SampleBody(model="m")),
@@ -96,8 +99,14 @@ def test_go_reads_it_like_this(text, expected):
         ('{"number": true}', "json: cannot unmarshal bool into Go struct field SampleRequest.number of type int"),
         ('{"tokens": 1}', "json: cannot unmarshal number into Go struct field SampleRequest.tokens of type []int"),
         ('{"tokens": ["a"]}', "json: cannot unmarshal string into Go struct field SampleRequest.tokens of type int"),
-        ('{"inners": "a"}', "json: cannot unmarshal string into Go struct field SampleRequest.inners of type []api.Inner"),
-        ('{"inners": ["a"]}', "json: cannot unmarshal string into Go struct field SampleRequest.inners of type api.Inner"),
+        (
+            '{"inners": "a"}',
+            "json: cannot unmarshal string into Go struct field SampleRequest.inners of type []api.Inner",
+        ),
+        (
+            '{"inners": ["a"]}',
+            "json: cannot unmarshal string into Go struct field SampleRequest.inners of type api.Inner",
+        ),
         (
             '{"inners": [{"text": []}]}',
             "json: cannot unmarshal array into Go struct field SampleRequest.inners.text of type string",
@@ -106,7 +115,11 @@ def test_go_reads_it_like_this(text, expected):
             '{"options": []}',
             "json: cannot unmarshal array into Go struct field SampleRequest.options of type map[string]interface {}",
         ),
-        ('{"files": {"a": 1}}', "json: cannot unmarshal number into Go struct field SampleRequest.files of type string"),
+        (
+            '{"files": {"a": 1}}',
+            "json: cannot unmarshal number into Go struct field SampleRequest.files of type string",
+        ),
+        ('{"$Renamed": 1}', "json: cannot unmarshal number into Go struct field SampleRequest.$renamed of type string"),
         ("[]", "json: cannot unmarshal array into Go value of type api.SampleRequest"),
         ('"text"', "json: cannot unmarshal string into Go value of type api.SampleRequest"),
         ("1", "json: cannot unmarshal number into Go value of type api.SampleRequest"),

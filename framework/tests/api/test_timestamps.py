@@ -1,6 +1,6 @@
 import re
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from camelid.api.timestamps import local_time, now
@@ -44,4 +44,4 @@ def test_for_ever_is_a_date_in_292_years(zone):
     text = local_time(float("inf"))
     when = datetime.fromisoformat(text)
     assert when.utcoffset() == timedelta(hours=5, minutes=30)
-    assert when - datetime.now(timezone.utc) > timedelta(days=292 * 365)
+    assert when - datetime.now(UTC) > timedelta(days=292 * 365)

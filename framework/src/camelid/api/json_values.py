@@ -7,7 +7,7 @@ is no integer, and errors name Go's struct, field and type.
 from collections.abc import Callable
 from functools import cache
 from types import NoneType, UnionType
-from typing import TypeVar, Union, get_args, get_origin
+from typing import NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -52,16 +52,21 @@ def _read_fields(value: dict[str, JsonValue], kind: type[_Struct], where: str) -
     for key, item in value.items():
         field = fields.get(key) or fields.get(key.lower())
         if field is not None and item is not None:
-            name, read = field
-            given[name] = read(item, f"{where}.{name}")
+            given[field.attribute] = field.read(item, f"{where}.{field.key}")
     return kind(**given)
 
 
+class _Field(NamedTuple):
+    key: str
+    attribute: str
+    read: _Reader
+
+
 @cache
-def _fields(kind: type[msgspec.Struct]) -> dict[str, tuple[str, _Reader]]:
-    """For each key in lower case: the attribute and how to read it."""
+def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
+    """The fields of a Struct, by their keys in lower case."""
     return {
-        field.encode_name.lower(): (field.name, _reader(_without_none(field.type)))
+        field.encode_name.lower(): _Field(field.encode_name, field.name, _reader(_without_none(field.type)))
         for field in msgspec.structs.fields(kind)
     }
 

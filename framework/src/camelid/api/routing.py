@@ -42,6 +42,8 @@ class StrictRouting:
     def _redirect(self, scope: HTTPScope) -> Response[bytes] | None:
         """To the path without the slash at its end, if there is such a route."""
         path = scope["path"].removesuffix("/")
+        if "//" in scope["path"]:
+            return None
         try:
             self._router.handle_routing(path=path, method=scope["method"])
         except (NotFoundException, MethodNotAllowedException):

@@ -64,16 +64,18 @@ async def _store(blobs: BlobStore, digest: str, receive: Receive) -> None:
 
 
 @route("/api/blobs/{digest:str}", http_method=[HttpMethod.HEAD])
-async def blob_exists(digest: str, services: Services) -> ASGIApp:
+async def blob_exists(request: ApiRequest, services: Services) -> ASGIApp:
     """Whether the store has a blob."""
+    digest = str(request.path_params["digest"])
     if not await asyncio.to_thread(services.store.blobs.has, digest):
-        raise BlobNotFoundError(f"blob {digest!r} not found")
+        raise BlobNotFoundError(f"blob {digest} not found")
     return EmptyReply(200)
 
 
 @post("/api/blobs/{digest:str}")
-async def upload_blob(request: ApiRequest, digest: str, services: Services) -> ASGIApp:
+async def upload_blob(request: ApiRequest, services: Services) -> ASGIApp:
     """Store the body under its digest. What is there already is not read again."""
+    digest = str(request.path_params["digest"])
     blobs = services.store.blobs
     if await asyncio.to_thread(blobs.touch, digest):
         return EmptyReply(200)

@@ -1,6 +1,5 @@
 """GET / and GET /api/version, which clients use to find the server, and Camelid's own GET /api/health (contract 8)."""
 
-
 import msgspec
 from litestar import HttpMethod, Response, get, route
 

@@ -6,10 +6,12 @@ from litestar.types import ControllerRouterHandler
 
 from camelid.api.ollama.blobs import blob_exists, upload_blob
 from camelid.api.ollama.chat import chat
+from camelid.api.ollama.create import create
 from camelid.api.ollama.embed import embed, embeddings
 from camelid.api.ollama.generate import generate
 from camelid.api.ollama.models import copy, remove, tags
 from camelid.api.ollama.ps import running
+from camelid.api.ollama.pull import pull
 from camelid.api.ollama.root import health, root, version
 from camelid.api.ollama.show import show, show_by_query
 
@@ -31,4 +33,6 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     remove,
     blob_exists,
     upload_blob,
+    create,
+    pull,
 )

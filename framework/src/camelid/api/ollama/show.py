@@ -102,9 +102,7 @@ async def show(request: ApiRequest, services: Services) -> Response[bytes]:
     return await _show(
         request,
         services,
-        ShowRequest(
-            model=body.model or body.name, system=body.system, verbose=body.verbose, options=body.options
-        ),
+        ShowRequest(model=body.model or body.name, system=body.system, verbose=body.verbose, options=body.options),
     )
 
 

@@ -1,0 +1,84 @@
+"""POST /api/create: make a model from another one or from uploaded files (contract 7.7)."""
+
+import msgspec
+from litestar import post
+from litestar.types import ASGIApp
+
+from camelid.api.body import decode, read_body
+from camelid.api.errors import PROGRESS_EXCEPTION_HANDLERS
+from camelid.api.ollama.messages import MessageBody, read_messages
+from camelid.api.ollama.progress import progress_reply
+from camelid.api.request import ApiRequest
+from camelid.errors import RequestError
+from camelid.services.container import Services
+from camelid.services.create import CreateRequest
+from camelid.types.json import JsonValue
+
+__all__ = ("create",)
+
+
+class CreateBody(msgspec.Struct):
+    """The request. `modelfile` and `path` of old clients are ignored."""
+
+    model: str = ""
+    name: str = ""
+    """How older clients call it."""
+    stream: bool = True
+    base: str = msgspec.field(name="from", default="")
+    files: dict[str, str] | None = None
+    adapters: dict[str, str] = {}
+    draft_files: dict[str, str] = {}
+    template: str = ""
+    system: str = ""
+    license: JsonValue = None
+    parameters: dict[str, object] = {}
+    messages: tuple[MessageBody, ...] = ()
+    quantize: str = ""
+    quantization: str = ""
+    """How older clients call it."""
+    draft_quantize: str = ""
+    renderer: str = ""
+    parser: str = ""
+    requires: str = ""
+    remote_host: str = ""
+    info: dict[str, object] = {}
+
+
+def _licenses(value: JsonValue) -> tuple[str, ...]:
+    """One text, or a list of them.
+
+    Raises:
+        RequestError: neither.
+    """
+    texts = [value] if isinstance(value, str) else [] if value is None else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise RequestError("license must be a string or a list of strings")
+    return tuple(text for text in texts if text)
+
+
+@post("/api/create", exception_handlers=PROGRESS_EXCEPTION_HANDLERS)
+async def create(request: ApiRequest, services: Services) -> ASGIApp:
+    """Make a model."""
+    body = decode(await read_body(request.receive), CreateBody)
+    steps = services.create(
+        CreateRequest(
+            model=body.model or body.name,
+            from_=body.base,
+            files=body.files,
+            adapters=body.adapters,
+            draft_files=body.draft_files,
+            template=body.template,
+            system=body.system,
+            licenses=_licenses(body.license),
+            parameters=body.parameters,
+            messages=read_messages(body.messages),
+            quantize=body.quantize or body.quantization,
+            draft_quantize=body.draft_quantize,
+            renderer=body.renderer,
+            parser=body.parser,
+            requires=body.requires,
+            remote_host=body.remote_host,
+            info=body.info,
+        )
+    )
+    return await progress_reply(request, steps, stream=body.stream)

@@ -1,0 +1,36 @@
+"""POST /api/pull: fetch a model (contract 7.8)."""
+
+import msgspec
+from litestar import post
+from litestar.types import ASGIApp
+
+from camelid.api.body import decode, read_body
+from camelid.api.errors import PROGRESS_EXCEPTION_HANDLERS
+from camelid.api.ollama.progress import progress_reply
+from camelid.api.request import ApiRequest
+from camelid.errors import RequestError
+from camelid.services.container import Services
+from camelid.services.references import parse_reference
+
+__all__ = ("pull",)
+
+
+class PullBody(msgspec.Struct):
+    """The request. User name and password of old clients are ignored."""
+
+    model: str = ""
+    name: str = ""
+    """How older clients call it."""
+    insecure: bool = False
+    stream: bool = True
+
+
+@post("/api/pull", exception_handlers=PROGRESS_EXCEPTION_HANDLERS)
+async def pull(request: ApiRequest, services: Services) -> ASGIApp:
+    """Fetch a model from the first registry that knows it."""
+    body = decode(await read_body(request.receive), PullBody)
+    asked = body.model or body.name
+    if not asked:
+        raise RequestError("invalid model name", reason="the request names no model")
+    steps = services.pull(parse_reference(asked), insecure=body.insecure)
+    return await progress_reply(request, steps, stream=body.stream)
