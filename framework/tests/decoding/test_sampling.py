@@ -78,6 +78,21 @@ def test_repeat_penalty_divides_positive_and_multiplies_negative_logits():
     assert sampler([-1.0, -1.5], prompt=(0,), **options).sample(0) == 1
 
 
+def test_repeat_penalty_of_zero_is_none():
+    assert sampler([3.0, 2.0], prompt=(1,), temperature=0, repeat_penalty=0.0).sample(0) == 0
+
+
+@pytest.mark.parametrize("spread", [0.1, 2.0])
+def test_nucleus_of_a_large_vocabulary_is_that_of_a_full_sort(spread):
+    logits = (np.random.default_rng(1).gumbel(size=9000) * spread).astype(np.float32)
+    chances = np.exp(logits.astype(float)) / np.exp(logits.astype(float)).sum()
+    order = np.argsort(-logits, kind="stable")
+    nucleus = set(order[: int(np.searchsorted(np.cumsum(chances[order]), 0.5)) + 1].tolist())
+    tokens = drawn(sampler(logits, temperature=30.0, top_k=0, top_p=0.5), 30 * len(nucleus) if spread > 1 else 500)
+    assert set(tokens) <= nucleus
+    assert spread < 1 or set(tokens) == nucleus
+
+
 def test_presence_counts_once_and_frequency_every_time():
     assert sampler([3.0, 1.5], prompt=(0, 0), temperature=0, presence_penalty=1.0).sample(0) == 0
     assert sampler([3.0, 1.5], prompt=(0, 0), temperature=0, frequency_penalty=1.0).sample(0) == 1

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from numpy.random import default_rng
 
 from camelid.contracts.generation import Logits
 from camelid.contracts.sampler import Sampler
@@ -18,7 +19,9 @@ TokenIds: TypeAlias = npt.NDArray[np.intp]
 Weights: TypeAlias = npt.NDArray[np.float64]
 
 _COLUMNS: Final = 128
-"""Logits that `top_tokens` compares at once; a few more come out than were asked for, and are sorted away."""
+"""Fewest columns of `top_tokens`."""
+_NUCLEUS: Final = 1000
+"""Tokens among which top-p is tried first."""
 
 
 def resolve_seed(seed: int) -> int:
@@ -31,12 +34,13 @@ def top_tokens(logits: Logits, count: int) -> TokenIds:
 
     A partition of the whole vocabulary costs half a millisecond; this costs twenty microseconds. The vocabulary is cut
     into columns; the `count`-th largest of their maxima is no larger than the `count`-th largest of all, so whatever
-    lies below it cannot be among the best.
+    lies below it cannot be among the best. A few more than `count` are left, and sorted.
     """
-    rows = len(logits) // _COLUMNS
-    if rows and count < _COLUMNS:
-        maxima = logits[: rows * _COLUMNS].reshape(rows, _COLUMNS).max(axis=0)
-        floor = np.partition(maxima, _COLUMNS - count)[_COLUMNS - count]
+    columns = max(_COLUMNS, 2 * count)
+    rows = len(logits) // columns
+    if rows > 1:
+        maxima = logits[: rows * columns].reshape(rows, columns).max(axis=0)
+        floor = np.partition(maxima, columns - count)[columns - count]
         tokens = np.flatnonzero(logits >= floor)
     else:
         tokens = np.arange(len(logits))
@@ -70,8 +74,10 @@ class LogitsSampler(Sampler):
         """
         self._logits = logits
         self._options = options
-        self._random = np.random.default_rng(seed)
-        penalties = options.repeat_penalty != 1.0 or options.presence_penalty or options.frequency_penalty
+        self._random = default_rng(seed)
+        # A factor of zero or less makes no sense, and would make every repeated token infinitely likely.
+        self._repeat = np.float32(options.repeat_penalty if options.repeat_penalty > 0 else 1.0)
+        penalties = self._repeat != 1.0 or options.presence_penalty or options.frequency_penalty
         window = context_length if options.repeat_last_n < 0 else options.repeat_last_n
         self._window: npt.NDArray[np.int32] | None = None
         self._seen = 0
@@ -104,34 +110,53 @@ class LogitsSampler(Sampler):
         options = self._options
         tokens, counts = np.unique(window[: self._seen], return_counts=True)
         values = logits[tokens]
-        repeat = np.float32(options.repeat_penalty)
-        values = np.where(values > 0, values / repeat, values * repeat)
+        values = np.where(values > 0, values / self._repeat, values * self._repeat)
         values -= (counts * options.frequency_penalty + options.presence_penalty).astype(np.float32)
         penalised = logits.copy()
         penalised[tokens] = values
         return penalised
 
     def _choose(self, logits: Logits) -> int:
-        options = self._options
-        count = options.top_k if 0 < options.top_k < len(logits) else len(logits)
-        tokens = top_tokens(logits, count)
-        scores = logits[tokens].astype(np.float64)
-        if not len(scores) or not np.isfinite(scores[0]):
+        options, best = self._options, logits.max()
+        if not np.isfinite(best):
             return int(logits.argmax())
-        scores -= scores[0]
+        tokens, whole = self._candidates(logits, best)
+        scores = (logits[tokens] - best).astype(np.float64)
         if 0 < options.typical_p < 1:
             kept = _typical(scores, options.typical_p)
             tokens, scores = tokens[kept], scores[kept]
+            whole = float(np.exp(scores).sum())
         if options.top_p < 1:
-            share = np.cumsum(_softmax(scores))
-            kept_count = int(np.searchsorted(share, options.top_p)) + 1
-            tokens, scores = tokens[:kept_count], scores[:kept_count]
+            share = np.cumsum(np.exp(scores)) / whole
+            count = int(np.searchsorted(share, options.top_p)) + 1
+            tokens, scores = tokens[:count], scores[:count]
+        scores -= scores.max()
         if options.min_p > 0:
-            likely = scores >= scores[0] + np.log(min(options.min_p, 1.0))
+            likely = scores >= np.log(min(options.min_p, 1.0))
             tokens, scores = tokens[likely], scores[likely]
-        chances = np.cumsum(np.exp((scores - scores[0]) / options.temperature))
+        chances = np.cumsum(np.exp(scores / options.temperature))
         place = int(np.searchsorted(chances, self._random.random() * chances[-1], side="right"))
         return int(tokens[min(place, len(tokens) - 1)])
+
+    def _candidates(self, logits: Logits, best: np.float32) -> tuple[TokenIds, float]:
+        """The tokens that top-k leaves, the best first if the next cuts need that, and the weight of all it left.
+
+        Weights are relative to the most likely token. Without top-k, top-p nearly always ends among the first thousand:
+        the others then only have to be summed, not sorted.
+        """
+        options, size = self._options, len(logits)
+        if 0 < options.top_k < size:
+            tokens = top_tokens(logits, options.top_k)
+            return tokens, float(np.exp(logits[tokens] - best).sum(dtype=np.float64))
+        weights = np.exp(logits - best)
+        whole = float(weights.sum(dtype=np.float64))
+        if 0 < options.typical_p < 1:
+            return top_tokens(logits, size), whole
+        if options.top_p >= 1:
+            return np.arange(size), whole
+        tokens = top_tokens(logits, _NUCLEUS)
+        enough = float(weights[tokens].sum(dtype=np.float64)) >= options.top_p * whole
+        return (tokens if enough else top_tokens(logits, size)), whole
 
 
 def _softmax(scores: Weights) -> Weights:

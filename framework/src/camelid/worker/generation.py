@@ -5,6 +5,7 @@ import time
 from camelid.contracts.engine import EngineEvent, EngineRequest
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.errors import ModelError
+from camelid.types.capabilities import Capability
 from camelid.wire.messages import Delta, Submit
 from camelid.worker.answer import Answer
 from camelid.worker.prompt import prompt_tokens
@@ -41,9 +42,11 @@ class Generation:
 
     def submit(self, submit: Submit) -> None:
         """Hand a request to the engine; a refusal comes with the next step."""
-        now = time.monotonic_ns()
         try:
             engine = self._session.engine()
+            if submit.logprobs:
+                self._session.require(Capability.LOGPROBS)
+            now = time.monotonic_ns()
             prompt = prompt_tokens(submit, self._session.tokenizer, engine.context_length)
             engine.submit(
                 EngineRequest(submit.id, prompt, submit.sampling, submit.logprobs, submit.top_logprobs, submit.shift)

@@ -14,6 +14,7 @@ from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.lift import lift
 from camelid.errors import CamelidError, RequestError, UnsupportedCapabilityError
 from camelid.plugins.host import PluginHost
+from camelid.types.capabilities import Capability
 from camelid.wire.faults import fault_from
 from camelid.wire.messages import PROTOCOL_VERSION, Fault, Ready, Start
 
@@ -55,6 +56,17 @@ class Session:
         gc.collect()
         gc.freeze()
 
+    def require(self, capability: Capability) -> None:
+        """Refuse what the backend did not declare for this model: what is not promised is not proven either.
+
+        Raises:
+            UnsupportedCapabilityError: it is not declared.
+        """
+        if capability not in self.ready.facts.capabilities:
+            raise UnsupportedCapabilityError(
+                f"{self.start.artifact.name} does not support {capability.value} on the backend {self.start.backend}"
+            )
+
     def engine(self) -> Engine:
         """The model's engine.
 
@@ -62,6 +74,7 @@ class Session:
             UnsupportedCapabilityError: the model cannot generate.
         """
         if self._engine is None:
+            self.require(Capability.COMPLETION)
             generator = self._host.generator(self.start.plugin, self.model, self.tokenizer)
             if generator is None:
                 raise UnsupportedCapabilityError(f"{self.start.artifact.name} does not support generate")
@@ -75,6 +88,7 @@ class Session:
             UnsupportedCapabilityError: the model cannot embed.
         """
         if self._embedder is None:
+            self.require(Capability.EMBEDDING)
             self._embedder = self._host.embedder(self.start.plugin, self.model, self.tokenizer)
             if self._embedder is None:
                 raise UnsupportedCapabilityError(f"{self.start.artifact.name} does not support embeddings")
