@@ -73,11 +73,10 @@ async def test_the_gap_is_filled_by_the_templates_own_form(generate: Generate, a
 
 
 async def test_a_context_continues_the_conversation(generate: Generate, add_model):
-    # The second answer shows the first prompt and answer, and the history of the model only once.
     template = "{{ range .Messages }}[{{ .Role }}]{{ .Content }}{{ end }}<|answer|>"
-    add_model(template=template, messages=[{"role": "user", "content": "history"}])
+    add_model(template=template, messages=[{"role": "assistant", "content": "history"}])
     first = await collect(generate(request("one")))
-    assert first.content == "[user]history[user]one"
+    assert first.content == "[assistant]history[user]one"
     assert first.completion is not None
     assert len(first.completion.context) == 2 + 2 * len(first.content)
     second = await collect(generate(request("<|turn|>two", context=first.completion.context)))

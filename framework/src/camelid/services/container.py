@@ -1,0 +1,76 @@
+"""Everything a server needs, built from its settings and closed together."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from camelid.contracts.registry import Registry
+from camelid.engine import placements
+from camelid.engine.pool import Pool
+from camelid.errors import ConfigurationError
+from camelid.plugins.host import PluginHost
+from camelid.services.chat import Chat
+from camelid.services.create import Create
+from camelid.services.embed import Embed
+from camelid.services.generate import Generate
+from camelid.services.library import Library
+from camelid.services.loading import Models
+from camelid.services.pull import Pull
+from camelid.services.running import Running
+from camelid.settings import Settings
+from camelid.store.store import Store
+
+__all__ = ("Services",)
+
+
+class Services:
+    """The use cases of one server, and the parts they share.
+
+    Making one loads the plugins and opens the store, both quickly and blocking; no model is loaded before somebody
+    asks. Enter it in the event loop that it shall serve; leaving it ends all workers.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Build.
+
+        Raises:
+            ConfigurationError: the settings name a placement or a registry that no plugin has.
+            StoreError: the models folder cannot be used.
+        """
+        self.settings = settings
+        self.plugins = PluginHost.load(
+            only=settings.plugins, disabled=settings.disabled_plugins, builtins={"placements": placements}
+        )
+        self.store = Store(settings.models, prune=not settings.noprune)
+        self.pool = Pool(self.plugins.catalog, settings)
+        self.models = Models(self.store)
+        self.chat = Chat(self.models, self.pool)
+        self.generate = Generate(self.models, self.pool)
+        self.embed = Embed(self.models, self.pool)
+        self.running = Running(self.models, self.pool)
+        self.library = Library(self.store)
+        self.pull = Pull(self.store, _in_order(self.plugins.catalog.registries, settings.registries))
+        self.create = Create(self.store, self.pull)
+
+    async def __aenter__(self) -> Self:
+        """Nothing to start: workers are started by requests."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End all workers."""
+        await self.pool.close()
+
+
+def _in_order(registries: Sequence[Registry], first: Sequence[str]) -> list[Registry]:
+    """The registries that are named come first, in that order; the others stay as they registered."""
+    known = {registry.name: registry for registry in registries}
+    for name in first:
+        if name not in known:
+            choice = ", ".join(sorted(known)) or "none"
+            raise ConfigurationError(f"there is no registry {name!r}; the setting registries may name: {choice}")
+    return list({name: known[name] for name in (*first, *known)}.values())
