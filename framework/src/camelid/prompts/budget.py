@@ -12,7 +12,7 @@ from typing import Final
 
 __all__ = ("MAX_CHARACTERS", "MAX_STEPS", "Budget", "BudgetExceededError", "current_budget", "render_budget")
 
-MAX_STEPS: Final = 1_000_000
+MAX_STEPS: Final = 400_000
 """A thousand turns of a long template need some ten thousand."""
 MAX_CHARACTERS: Final = 64_000_000
 """All the text that one render makes, also what it throws away."""

@@ -22,8 +22,10 @@ from camelid.prompts.jinja_guards import FILTERS, FORBIDDEN_METHODS, OPERATORS, 
 
 __all__ = ("MAX_SOURCE", "RefusedConversationError", "compile_template")
 
-MAX_SOURCE: Final = 1_000_000
-"""Characters of a template."""
+MAX_SOURCE: Final = 200_000
+"""Characters of a template: several times the longest known, and a few seconds of compiling at worst."""
+_MAX_NESTED_LOOPS: Final = 20
+"""Python compiles no more; Jinja takes ever longer to find that out."""
 
 _STEP, _WEIGHED, _WRITTEN = "camelid_step", "camelid_weighed", "camelid_written"
 
@@ -46,8 +48,15 @@ class _GenerationBlock(Extension):
 class _Accounting(NodeTransformer):
     """Puts the filters that report to the budget where templates loop, compare and concatenate."""
 
+    def __init__(self) -> None:
+        self._loops = 0
+
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - Jinja's naming
+        self._loops += 1
+        if self._loops > _MAX_NESTED_LOOPS:
+            raise TemplateError(f"more than {_MAX_NESTED_LOOPS} loops in one another")
         self.generic_visit(node)
+        self._loops -= 1
         node.body.insert(0, nodes.ExprStmt(_step(node.lineno), lineno=node.lineno))
         if node.test is not None:
             node.test = nodes.And(_step(node.lineno), node.test, lineno=node.lineno)

@@ -1,0 +1,90 @@
+from itertools import pairwise
+
+import pytest
+from camelid.prompts.thinking import Split, ThinkingSplitter
+from hypothesis import given
+from hypothesis import strategies as st
+
+TAGS = ("<think>", "</think>")
+
+# Mostly pieces of tags and white space, so that tags come up whole, broken and repeated.
+TEXTS = st.lists(
+    st.sampled_from(["<think>", "</think>", "<", "</", "think", ">", " ", "\n", "a", "é", "<thi", "nk>", "<<think>"]),
+    max_size=12,
+).map("".join)
+
+
+def split(splitter: ThinkingSplitter, pieces: list[str]) -> Split:
+    splits = [*map(splitter.feed, pieces), splitter.finish()]
+    return Split("".join(part.thinking for part in splits), "".join(part.content for part in splits))
+
+
+@pytest.mark.parametrize(
+    ("text", "thinking", "content"),
+    [
+        ("Hello", "", "Hello"),
+        ("", "", ""),
+        ("<think>hm</think>Hi", "hm", "Hi"),
+        (" \n<think>\n hm \n</think>\n\n Hi \n", "hm \n", "Hi \n"),
+        ("<think></think>Hi", "", "Hi"),
+        ("<think>hm", "hm", ""),
+        ("<think>hm</thi", "hm</thi", ""),
+        ("<think>a</think>b</think>c<think>d", "a", "b</think>c<think>d"),
+        ("Well: <think>hm</think>", "", "Well: <think>hm</think>"),
+        ("  Hello", "", "  Hello"),
+        ("  <thi", "", "  <thi"),
+        (" \n ", "", " \n "),
+        ("<thick>", "", "<thick>"),
+    ],
+)
+def test_the_split(text, thinking, content):
+    assert split(ThinkingSplitter(*TAGS), [text]) == Split(thinking, content)
+
+
+@pytest.mark.parametrize(
+    ("text", "thinking", "content"),
+    [
+        ("\nhm</think>\n\nHi", "hm", "Hi"),
+        ("hm", "hm", ""),
+        (" <think>hm</think>", "<think>hm", ""),
+    ],
+)
+def test_a_prompt_may_have_opened_the_thinking(text, thinking, content):
+    inside = ThinkingSplitter.after("<|im_start|>assistant\n<think>\n", TAGS)
+    assert split(inside, [text]) == Split(thinking, content)
+
+
+@pytest.mark.parametrize("prompt", ["", "<|im_start|>assistant\n", "<think>\n\n</think>\n\n"])
+def test_other_prompts_leave_it_closed(prompt):
+    assert split(ThinkingSplitter.after(prompt, TAGS), ["hm</think>Hi"]) == Split("", "hm</think>Hi")
+
+
+@given(text=TEXTS, cuts=st.lists(st.integers(0, 60), max_size=8), inside=st.booleans())
+def test_where_the_stream_is_cut_does_not_matter(text, cuts, inside):
+    edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})
+    pieces = [text[start:end] for start, end in pairwise(edges)]
+    whole = split(ThinkingSplitter(*TAGS, starts_inside=inside), [text])
+    assert split(ThinkingSplitter(*TAGS, starts_inside=inside), pieces) == whole
+    assert split(ThinkingSplitter(*TAGS, starts_inside=inside), list(text)) == whole
+
+
+@given(
+    thinking=st.text(st.sampled_from("ab <>/tk\n"), max_size=20),
+    content=st.text(st.sampled_from("ab <>/"), max_size=20),
+)
+def test_every_letter_arrives_once(thinking, content):
+    expected = Split(thinking.lstrip(), content.lstrip())
+    assert split(ThinkingSplitter("[T]", "[/T]"), list(f"[T]{thinking}[/T]{content}")) == expected
+
+
+def test_content_is_not_held_back():
+    splitter = ThinkingSplitter(*TAGS)
+    assert splitter.feed("<think>a") == Split(thinking="a")
+    assert splitter.feed("b</") == Split(thinking="b")
+    assert splitter.feed("x") == Split(thinking="</x")
+    assert splitter.feed("</think>c<") == Split(content="c<")
+
+
+def test_tags_must_be_something():
+    with pytest.raises(ValueError, match="empty"):
+        ThinkingSplitter("", "</think>")
