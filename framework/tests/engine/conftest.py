@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
@@ -146,7 +146,25 @@ def toys() -> ToyPlacement:
     return ToyPlacement()
 
 
+@pytest.fixture(scope="session")
+def toy_placement() -> type[ToyPlacement]:
+    """For tests that need many."""
+    return ToyPlacement
+
+
 @pytest.fixture
 def prompt() -> Callable[..., Submit]:
     """A request with this prompt; the client fills in the id."""
     return lambda text, **changes: msgspec.structs.replace(Submit(0, text), **changes)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+    """Waits for something that must happen soon."""
+
+    async def until(condition: Callable[[], bool]):
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110 - the condition is whatever a test looks at
+                await asyncio.sleep(0.002)
+
+    return until

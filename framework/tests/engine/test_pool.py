@@ -72,13 +72,6 @@ async def settle():
         await asyncio.sleep(0.001)
 
 
-async def until(condition: Callable[[], bool]):
-    """Wait for something that must happen soon."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - the condition is whatever a test looks at
-            await asyncio.sleep(0.002)
-
-
 def names(pool: Pool) -> list[str]:
     return sorted(row.name for row in pool.running())
 
@@ -159,7 +152,7 @@ async def test_giving_up_on_a_reload_leaves_the_model_as_it_was(open_pool, toys)
 # Keep-alive
 
 
-async def test_an_idle_model_goes_after_its_keep_alive(open_pool, toys):
+async def test_an_idle_model_goes_after_its_keep_alive(open_pool, toys, until):
     async with open_pool() as pool:
         async with pool.lease(model("a"), 0.02):
             await asyncio.sleep(0.05)
@@ -169,7 +162,7 @@ async def test_an_idle_model_goes_after_its_keep_alive(open_pool, toys):
         assert await use(pool, model("a")) == 101
 
 
-async def test_zero_unloads_as_soon_as_nobody_uses_the_model(open_pool, toys):
+async def test_zero_unloads_as_soon_as_nobody_uses_the_model(open_pool, toys, until):
     async with open_pool() as pool:
         async with pool.lease(model("a"), None):
             await use(pool, model("a"), 0)
@@ -178,7 +171,7 @@ async def test_zero_unloads_as_soon_as_nobody_uses_the_model(open_pool, toys):
         await until(lambda: toys.alive == [])
 
 
-async def test_a_later_keep_alive_replaces_and_an_absent_one_leaves_alone(open_pool, toys):
+async def test_a_later_keep_alive_replaces_and_an_absent_one_leaves_alone(open_pool, toys, until):
     async with open_pool(keep_alive=0.01) as pool:
         await use(pool, model("a"), FOREVER)
         await use(pool, model("a"))
@@ -196,7 +189,7 @@ async def test_a_new_lease_stops_the_timer(open_pool, toys):
             assert toys.alive == ["a"]
 
 
-async def test_unload_takes_an_idle_model_at_once_and_a_busy_one_when_it_is_idle(open_pool, toys):
+async def test_unload_takes_an_idle_model_at_once_and_a_busy_one_when_it_is_idle(open_pool, toys, until):
     async with open_pool() as pool:
         await use(pool, model("a"))
         await pool.unload(model("a").artifact.key)
@@ -357,7 +350,7 @@ async def test_a_model_that_dies_again_and_again_is_quarantined_with_its_reason(
             await use(pool, bad)
 
 
-async def test_deaths_after_loading_count_too_but_unloading_does_not(open_pool, toys):
+async def test_deaths_after_loading_count_too_but_unloading_does_not(open_pool, toys, until):
     async with open_pool() as pool:
         for _ in range(4):
             await use(pool, model("a"), 0)
@@ -373,7 +366,7 @@ async def test_deaths_after_loading_count_too_but_unloading_does_not(open_pool, 
 # Who waits, and for how long
 
 
-async def test_a_load_that_nobody_waits_for_any_more_is_abandoned(open_pool, toys):
+async def test_a_load_that_nobody_waits_for_any_more_is_abandoned(open_pool, toys, until):
     async with open_pool() as pool:
         slow = model("slow", config={"load": "never"})
         first, second = begin(pool, slow), begin(pool, slow)
@@ -434,7 +427,7 @@ async def test_a_loaded_model_does_not_wait_behind_a_load(open_pool):
 
 
 @pytest.mark.parametrize("ticks", range(12))
-async def test_a_lease_cancelled_at_any_moment_is_given_back(open_pool, toys, ticks):
+async def test_a_lease_cancelled_at_any_moment_is_given_back(open_pool, toys, ticks, until):
     async with open_pool() as pool:
         task = begin(pool, model("a"), 0)
         await toys.started.wait()
@@ -484,7 +477,7 @@ async def test_a_model_on_its_way_out_is_still_shown(open_pool, toys):
 # The end
 
 
-async def test_closing_refuses_who_waits_and_ends_what_runs(open_pool, toys):
+async def test_closing_refuses_who_waits_and_ends_what_runs(open_pool, toys, until):
     async with open_pool() as pool:
         await use(pool, model("a"))
         loading = begin(pool, model("slow", config={"load": "never"}))

@@ -61,15 +61,14 @@ class _WorkerThread(threading.Thread):
         self._inbox.put(None)
 
     def run(self) -> None:
-        reason = "the thread ended"
         try:
             # Imported here because the server imports no NumPy, which the worker needs.
             from camelid.worker.loop import WorkerLoop  # noqa: PLC0415
 
-            WorkerLoop(self._inbox, self._emit).run()
+            reason = f"ended with status {WorkerLoop(self._inbox, self._emit).run()}"
         # The thread's death is reported as a process's would be, whatever it died of.
         except (Exception, SystemExit) as error:  # noqa: BLE001
-            reason = f"the thread ended with {type(error).__name__}: {error}\n{traceback.format_exc()}"
+            reason = f"ended with {type(error).__name__}: {error}\n{traceback.format_exc()}"
         self._post(partial(self._on_end, reason))
 
     def _emit(self, message: FromWorker) -> None:
