@@ -9,11 +9,14 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 from camelid import errors, hookspecs, settings
+from camelid.cli.group import camelid
 
-__all__ = ("PAGES", "errors_page", "hooks_page", "settings_page")
+__all__ = ("PAGES", "command_line_page", "errors_page", "hooks_page", "settings_page")
 
 HERE = Path(__file__).parent
+_HELP_COLUMNS = 100
 NOTE = "<!-- Written by docs/reference/generate.py; edit the docstrings instead. -->"
 
 
@@ -52,7 +55,24 @@ def settings_page() -> str:
     return "\n\n".join(["# Settings", NOTE, inspect.getdoc(settings) or "", "\n".join(rows)]) + "\n"
 
 
-PAGES = {"hooks.md": hooks_page, "errors.md": errors_page, "settings.md": settings_page}
+def command_line_page() -> str:
+    """The help of every command."""
+    top = click.Context(camelid, info_name="camelid", terminal_width=_HELP_COLUMNS, **camelid.context_settings)
+    parts = ["# Command line", NOTE, f"```text\n{camelid.get_help(top)}\n```"]
+    for name in camelid.list_commands(top):
+        command = camelid.get_command(top, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=top, terminal_width=_HELP_COLUMNS)
+        parts += [f"## {name}", f"```text\n{command.get_help(context)}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+PAGES = {
+    "command-line.md": command_line_page,
+    "errors.md": errors_page,
+    "hooks.md": hooks_page,
+    "settings.md": settings_page,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

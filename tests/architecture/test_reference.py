@@ -5,7 +5,7 @@ import runpy
 import pytest
 
 
-@pytest.mark.parametrize("page", ["hooks.md", "errors.md", "settings.md"])
+@pytest.mark.parametrize("page", ["command-line.md", "errors.md", "hooks.md", "settings.md"])
 def test_the_page_is_up_to_date(root, page):
     folder = root / "docs" / "reference"
     written = runpy.run_path(str(folder / "generate.py"))["PAGES"][page]()

@@ -66,6 +66,10 @@ class LazyGroup(click.Group):
     invoke_without_command=True,
     subcommand_metavar="COMMAND [ARGS]...",
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=(
+        "Commands talk to the server at OLLAMA_HOST, or 127.0.0.1:11434. "
+        "An error is one line on stderr and exit status 1; Ctrl+C gives 130."
+    ),
 )
 @click.version_option(__version__, "-v", "--version", message="camelid version is %(version)s")
 @click.pass_context

@@ -26,7 +26,13 @@ __all__ = ("command",)
 @click.command("create")
 @click.argument("model")
 @click.option("-f", "--file", "file", metavar="PATH", help="The Modelfile; - reads it from stdin. [default: Modelfile]")
-@click.option("-q", "--quantize", default="", metavar="TYPE", help="Quantise the weights, for example to q4_K_M.")
+@click.option(
+    "-q",
+    "--quantize",
+    default="",
+    metavar="TYPE",
+    help="Type the weights shall have; files of another type are refused.",
+)
 def command(model: str, file: str | None, quantize: str) -> None:
     """Make a model from a Modelfile.
 
