@@ -9,6 +9,7 @@ import stat
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -24,7 +25,7 @@ CHUNK = 1 << 20
 
 _PREFIX = "sha256-"
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_UNCLAIMED_SECONDS = 3600.0
+_WANTED_SECONDS = 3600.0
 _NO_HARD_LINK = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 )
@@ -89,13 +90,17 @@ class BlobWriter:
 
 
 class BlobStore:
-    """The folder `blobs`. Safe to use from several threads, and beside another server."""
+    """The folder `blobs`. Safe to use from several threads, and beside another server.
+
+    A blob that was stored or touched counts as wanted until a manifest names it, or for an hour: `discard` spares it.
+    Who makes a model says so with an `owner`, any object of its own; an upload, which is for nobody yet, has none.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         """Absolute."""
         self._lock = Lock()
-        self._unclaimed: dict[str, float] = {}
+        self._wanted: dict[str, dict[object, float]] = {}
 
     def path(self, digest: str) -> Path:
         """Where the blob lies, or would lie.
@@ -143,7 +148,7 @@ class BlobStore:
             return file.read(limit)
 
     @contextmanager
-    def writer(self) -> Iterator[BlobWriter]:
+    def writer(self, owner: object = None) -> Iterator[BlobWriter]:
         """Write a blob whose size nobody needs to know; without `commit` nothing of it stays.
 
         Raises:
@@ -153,13 +158,13 @@ class BlobStore:
         temporary = temporary_path(self.folder, _PREFIX)
         with disk_errors(temporary):
             descriptor = create_file(temporary)
-        writer = BlobWriter(descriptor, temporary, self._keep)
+        writer = BlobWriter(descriptor, temporary, partial(self._keep, owner=owner))
         try:
             yield writer
         finally:
             writer.abandon()
 
-    def put(self, content: bytes) -> str:
+    def put(self, content: bytes, owner: object = None) -> str:
         """Store bytes; what is here already is kept.
 
         Returns:
@@ -169,17 +174,18 @@ class BlobStore:
             DiskFullError: no room.
         """
         digest = digest_of(content)
-        if self.touch(digest, size=len(content)):
+        if self.touch(digest, owner, size=len(content)):
             return digest
-        with self.writer() as writer:
+        with self.writer(owner) as writer:
             writer.write(content)
             return writer.commit(digest)
 
-    def touch(self, digest: str, *, size: int | None = None) -> bool:
-        """Say that a blob is about to be used, so that no sweep takes it before a manifest names it.
+    def touch(self, digest: str, owner: object = None, *, size: int | None = None) -> bool:
+        """Say that a blob is about to be used, so that nothing removes it before a manifest names it.
 
         Args:
             digest: which one.
+            owner: who is about to use it.
             size: what it must have; a blob of another size was damaged and counts as missing.
 
         Returns:
@@ -190,17 +196,25 @@ class BlobStore:
             found = self._size(path)
             if found is None or (size is not None and found != size):
                 return False
-            self._unclaimed[parse_digest(digest)] = time.monotonic()
+            self._want(parse_digest(digest), owner)
             _refresh(path)
             return True
 
-    def link(self, path: Path, *, expected: str = "", on_progress: Callable[[int], None] | None = None) -> str:
+    def link(
+        self,
+        path: Path,
+        owner: object = None,
+        *,
+        expected: str = "",
+        on_progress: Callable[[int], None] | None = None,
+    ) -> str:
         """Store a file that lies elsewhere on this machine: as a hard link, or copied where that cannot be.
 
         It is always hashed. Whoever owns the file must not change it in place afterwards.
 
         Args:
             path: the file; a symbolic link is followed.
+            owner: who is about to use it.
             expected: the digest it must have; empty if nobody knows.
             on_progress: called with the bytes hashed so far.
 
@@ -221,23 +235,25 @@ class BlobStore:
             raise RequestError(f"{path} is not a file")
         temporary = self._hard_link(source)
         if temporary is None:
-            return self._copy(source, expected, on_progress)
+            return self._copy(source, owner, expected, on_progress)
         try:
             # Hashed under the new name: nobody can put another file there in between.
             digest = _hash_file(temporary, on_progress)
             if expected and digest != expected:
                 raise DigestMismatchError(f'digest mismatch, expected "{expected}", got "{digest}"')
             with disk_errors(temporary):
-                self._keep(temporary, digest)
+                self._keep(temporary, digest, owner)
         finally:
             temporary.unlink(missing_ok=True)
         return digest
 
-    def claim(self, digests: Iterable[str]) -> None:
-        """Say that a manifest names these blobs now."""
+    def claim(self, digests: Iterable[str], owner: object = None) -> None:
+        """Say that a manifest of `owner` names these blobs now. Others may still want them."""
         with self._lock:
             for digest in digests:
-                self._unclaimed.pop(digest, None)
+                wanted = self._wanted.get(digest, {})
+                wanted.pop(owner, None)
+                wanted.pop(None, None)
 
     def discard(self, digest: str) -> bool:
         """Remove a blob that no manifest names, unless somebody is about to use it.
@@ -246,9 +262,10 @@ class BlobStore:
             Whether it was removed.
         """
         with self._lock:
-            since = self._unclaimed.get(digest)
-            if since is not None and time.monotonic() - since < _UNCLAIMED_SECONDS:
+            newest = max(self._wanted.get(digest, {}).values(), default=-_WANTED_SECONDS)
+            if time.monotonic() - newest < _WANTED_SECONDS:
                 return False
+            self._wanted.pop(digest, None)
             path = self.path(digest)
             with disk_errors(path):
                 try:
@@ -257,7 +274,10 @@ class BlobStore:
                     return False
             return True
 
-    def _keep(self, temporary: Path, digest: str) -> None:
+    def _want(self, digest: str, owner: object) -> None:
+        self._wanted.setdefault(digest, {})[owner] = time.monotonic()
+
+    def _keep(self, temporary: Path, digest: str, owner: object) -> None:
         path = self.path(digest)
         with self._lock:
             # A blob of another size was damaged by a crash of a server that did not sync; this one replaces it.
@@ -265,7 +285,7 @@ class BlobStore:
                 temporary.unlink()
             else:
                 temporary.replace(path)
-            self._unclaimed[digest] = time.monotonic()
+            self._want(digest, owner)
             _refresh(path)
         sync_folder(self.folder)
 
@@ -287,8 +307,8 @@ class BlobStore:
                 return None
         return temporary
 
-    def _copy(self, source: Path, expected: str, on_progress: Callable[[int], None] | None) -> str:
-        with closing(_chunks(source)) as chunks, self.writer() as writer:
+    def _copy(self, source: Path, owner: object, expected: str, on_progress: Callable[[int], None] | None) -> str:
+        with closing(_chunks(source)) as chunks, self.writer(owner) as writer:
             for chunk in chunks:
                 writer.write(chunk)
                 if on_progress is not None:

@@ -21,6 +21,8 @@ class ModelBuilder:
 
     def __init__(self, store: Store, config: ModelConfig) -> None:
         self._store = store
+        self.owner = object()
+        """In whose name blobs are stored."""
         self._statuses: dict[Layer, str] = {}
         self.config = config
         """Fill it before `write`."""
@@ -99,12 +101,12 @@ class ModelBuilder:
         Raises:
             DiskFullError: no room; what had that name before is untouched.
         """
-        return self._store.write(name, self.manifest({}))
+        return self._store.write(name, self.manifest({}), self.owner)
 
     def _use(self, layer: Layer) -> None:
-        if not self._store.blobs.touch(layer.digest):
+        if not self._store.blobs.touch(layer.digest, self.owner):
             raise StoreError(f"blob {layer.digest} went missing: pull or create the model again")
         self._statuses[layer] = "using existing layer"
 
     def _put(self, media_type: str, content: bytes) -> Layer:
-        return Layer(media_type=media_type, digest=self._store.blobs.put(content), size=len(content))
+        return Layer(media_type=media_type, digest=self._store.blobs.put(content, self.owner), size=len(content))

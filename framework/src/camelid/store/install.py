@@ -1,6 +1,7 @@
 """Bring a model that a registry knows into the store."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from camelid.contracts.registry import BlobSource, BlobStream, ResolvedModel
 from camelid.errors import CorruptManifestError, DigestMismatchError, InvalidModelFileError, RegistryError, RequestError
 from camelid.store import media_types
-from camelid.store.blobs import CHUNK, BlobWriter
+from camelid.store.blobs import CHUNK, BlobStore, BlobWriter
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig, complete_config, decode_config, read_config
 from camelid.store.digests import parse_digest
@@ -51,10 +52,11 @@ def install(
         InvalidModelFileError: the model's file is broken.
         DiskFullError: no room; what was stored completely is kept for the next try.
     """
-    digests = [_store_blob(store, layer.blob, open_blob, on_progress) for layer in resolved.layers]
-    content: Manifest | bytes
+    builder = ModelBuilder(store, ModelConfig())
+    blobs = _Blobs(store.blobs, builder.owner, open_blob, on_progress)
+    digests = [blobs.bring(layer.blob) for layer in resolved.layers]
     if resolved.manifest is None:
-        content = _make_manifest(store, resolved, digests)
+        content: Manifest | bytes = _make_manifest(store, builder, resolved, digests)
     else:
         content = resolved.manifest
         try:
@@ -63,68 +65,66 @@ def install(
             raise RegistryError(f"the registry's manifest of {name.short} is corrupt", reason=error.reason) from error
         if missing:
             raise RegistryError(f"the registry left out blobs of {name.short}", reason=", ".join(sorted(missing)))
-    spelled = store.write(name, content)
+    spelled = store.write(name, content, builder.owner)
     model = store.find(spelled)
     if model is None:
         raise RegistryError(f"{spelled.short} was deleted while it was stored: try again")
     return model
 
 
-def _make_manifest(store: Store, resolved: ResolvedModel, digests: list[str]) -> Manifest:
-    """The manifest of a model whose registry has none, with the config that its files ask for."""
-    raw: JsonObject = dict(resolved.config)
-    for source, digest in zip(resolved.layers, digests, strict=True):
-        if source.media_type == media_types.CONFIG:
-            _known, written = decode_config(store.blobs.read(digest, _CONFIG_LIMIT))
-            raw = {**written, **raw}
-    try:
-        builder = ModelBuilder(store, read_config(raw))
-    except msgspec.ValidationError as error:
-        raise RegistryError("the registry's config of this model is wrong", reason=str(error)) from error
-    for source, digest in zip(resolved.layers, digests, strict=True):
-        if source.media_type != media_types.CONFIG:
-            builder.add_blob(source.media_type, digest, source.name)
-    main = next((layer for layer in builder.layers if layer.media_type == media_types.MODEL), None)
-    if main is None:
-        raise RegistryError("the registry has no model file under this name")
-    builder.config = _completed(store, builder.config, main)
-    return builder.manifest(raw)
+class _Blobs:
+    """Brings blobs from one registry into the store."""
 
+    def __init__(self, blobs: BlobStore, owner: object, open_blob: OpenBlob, on_progress: OnProgress) -> None:
+        self._blobs = blobs
+        self._owner = owner
+        self._open_blob = open_blob
+        self._on_progress = on_progress
 
-def _completed(store: Store, config: ModelConfig, main: Layer) -> ModelConfig:
-    path = store.blobs.path(main.digest)
-    model_format = config.model_format or sniff_format(path)
-    if model_format is None:
-        raise InvalidModelFileError("the model's file is of an unknown format", reason=f"blob {main.digest}")
-    config = msgspec.structs.replace(config, model_format=model_format)
-    return complete_config(config, read_header(path)) if model_format == GGUF else config
+    def bring(self, blob: BlobSource) -> str:
+        """Store one blob, unless it is here; its digest."""
+        expected = _announced(blob)
+        if expected and self._blobs.touch(expected, self._owner, size=blob.size):
+            self._on_progress(expected, blob.size, blob.size)
+            return expected
+        try:
+            digest = self._link(blob, blob.path, expected) if blob.path else self._write(blob, expected)
+        except DigestMismatchError as error:
+            raise RegistryError(
+                f"digest mismatch, file must be downloaded again: {error.message.removeprefix('digest mismatch, ')}"
+            ) from error
+        size = self._blobs.size(digest)
+        self._on_progress(digest, size, size)
+        return digest
 
+    def _link(self, blob: BlobSource, path: Path, expected: str) -> str:
+        def on_progress(completed: int) -> None:
+            self._on_progress(expected, blob.size, completed)
 
-def _store_blob(store: Store, blob: BlobSource, open_blob: OpenBlob, on_progress: OnProgress) -> str:
-    """Bring one blob into the store; its digest."""
-    expected = _announced(blob)
-    if expected and store.blobs.touch(expected, size=blob.size):
-        on_progress(expected, blob.size, blob.size)
-        return expected
-    try:
-        if blob.path is not None:
-            digest = store.blobs.link(
-                blob.path, expected=expected, on_progress=lambda done: on_progress(expected, blob.size, done)
-            )
-        else:
-            with store.blobs.writer() as writer:
-                if blob.content is not None:
-                    writer.write(blob.content)
-                else:
-                    _receive(blob, writer, open_blob, on_progress)
-                digest = writer.commit(expected)
-    except DigestMismatchError as error:
-        raise RegistryError(
-            "digest mismatch, file must be downloaded again: " + error.message.removeprefix("digest mismatch, ")
-        ) from error
-    size = store.blobs.size(digest)
-    on_progress(digest, size, size)
-    return digest
+        return self._blobs.link(path, self._owner, expected=expected, on_progress=on_progress)
+
+    def _write(self, blob: BlobSource, expected: str) -> str:
+        with self._blobs.writer(self._owner) as writer:
+            if blob.content is None:
+                self._receive(blob, expected, writer)
+            else:
+                writer.write(blob.content)
+            return writer.commit(expected)
+
+    def _receive(self, blob: BlobSource, expected: str, writer: BlobWriter) -> None:
+        """Read a blob from its registry, no more than was announced."""
+        try:
+            with self._open_blob(blob, 0) as stream:
+                while chunk := stream.read(CHUNK):
+                    if writer.size + len(chunk) > blob.size:
+                        raise RegistryError(
+                            "the registry sends more than it announced",
+                            reason=f"{expected} has more than {blob.size} bytes",
+                        )
+                    writer.write(chunk)
+                    self._on_progress(expected, blob.size, writer.size)
+        except OSError as error:
+            raise RegistryError("the connection to the registry broke: try again", reason=str(error)) from error
 
 
 def _announced(blob: BlobSource) -> str:
@@ -138,14 +138,29 @@ def _announced(blob: BlobSource) -> str:
         raise RegistryError("the registry named a file by something that is no digest", reason=error.reason) from error
 
 
-def _receive(blob: BlobSource, writer: BlobWriter, open_blob: OpenBlob, on_progress: OnProgress) -> None:
-    """Read a blob from its registry, no more than was announced."""
+def _make_manifest(store: Store, builder: ModelBuilder, resolved: ResolvedModel, digests: list[str]) -> Manifest:
+    """The manifest of a model whose registry has none, with the config that its files ask for."""
+    raw: JsonObject = dict(resolved.config)
+    for source, digest in zip(resolved.layers, digests, strict=True):
+        if source.media_type == media_types.CONFIG:
+            _known, written = decode_config(store.blobs.read(digest, _CONFIG_LIMIT))
+            raw = {**written, **raw}
+        else:
+            builder.add_blob(source.media_type, digest, source.name)
+    main = next((layer for layer in builder.layers if layer.media_type == media_types.MODEL), None)
+    if main is None:
+        raise RegistryError("the registry has no model file under this name")
     try:
-        with open_blob(blob, 0) as stream:
-            while chunk := stream.read(CHUNK):
-                if writer.size + len(chunk) > blob.size:
-                    raise RegistryError("the registry sends more than it announced", reason=f"over {blob.size} bytes")
-                writer.write(chunk)
-                on_progress(blob.digest, blob.size, writer.size)
-    except OSError as error:
-        raise RegistryError("the connection to the registry broke: try again", reason=str(error)) from error
+        builder.config = _completed(store, read_config(raw), main)
+    except msgspec.ValidationError as error:
+        raise RegistryError("the registry's config of this model is wrong", reason=str(error)) from error
+    return builder.manifest(raw)
+
+
+def _completed(store: Store, config: ModelConfig, main: Layer) -> ModelConfig:
+    path = store.blobs.path(main.digest)
+    model_format = config.model_format or sniff_format(path)
+    if model_format is None:
+        raise InvalidModelFileError("the model's file is of an unknown format", reason=f"blob {main.digest}")
+    config = msgspec.structs.replace(config, model_format=model_format)
+    return complete_config(config, read_header(path)) if model_format == GGUF else config

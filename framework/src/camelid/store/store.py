@@ -97,12 +97,13 @@ class Store:
         """`name` as it would be written to the disk: parts that exist there keep their case (contract 2.1)."""
         return self._tree.spelling(name)
 
-    def write(self, name: ModelName, manifest: Manifest | bytes) -> ModelName:
+    def write(self, name: ModelName, manifest: Manifest | bytes, owner: object = None) -> ModelName:
         """Let a model appear under a name, or replace it; the last step of making one.
 
         Args:
             name: parts that exist on the disk keep their case there.
             manifest: bytes are stored as they are, so that their digest stays.
+            owner: for whom the blobs were stored.
 
         Returns:
             The name as it is spelled on the disk.
@@ -122,7 +123,7 @@ class Store:
             spelled = self._tree.spelling(name) if old is None else old.name
             replaced = frozenset() if old is None else self._digests(old)
             self._tree.write(spelled, content)
-            self.blobs.claim(digests)
+            self.blobs.claim(digests, owner)
             if self._prune:
                 self._discard_unused(replaced - digests)
         return spelled
