@@ -41,14 +41,24 @@ class ProcessPlacement(Placement):
     ) -> Connection:
         """Start a child process; see `Placement.start`."""
         loop = asyncio.get_running_loop()
-        try:
-            _, process = await loop.subprocess_exec(
+        starting = asyncio.ensure_future(
+            loop.subprocess_exec(
                 lambda: _WorkerProcess(spec.artifact.name, on_frame, on_end),
                 *self._command,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
             )
+        )
+        try:
+            # Shielded, because uvloop forgets a process whose start is cancelled.
+            _, process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError):
+                _, process = await starting
+                process.kill()
+                await process.gone.wait()
+            raise
         except OSError as error:
             raise WorkerError("the model's worker could not be started", reason=str(error)) from error
         process.send(encode(Start(PROTOCOL_VERSION, spec.backend, spec.plugin, spec.artifact, spec.options)))
@@ -60,6 +70,7 @@ class _WorkerProcess(asyncio.SubprocessProtocol):
 
     def __init__(self, model: str, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]) -> None:
         self.pid = 0
+        self.gone = asyncio.Event()
         self._on_frame = on_frame
         self._on_end = on_end
         self._frames = FrameReader()
@@ -116,4 +127,5 @@ class _WorkerProcess(asyncio.SubprocessProtocol):
         self._ended = True
         status = exit_text(self._transport.get_returncode())
         self._transport.close()
+        self.gone.set()
         self._on_end(f"{self._nonsense}{status}\n{self._errors.text()}".rstrip())
