@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import pytest
+from camelid.prompts import budget
 from camelid.prompts.conversation import Conversation
 from camelid.types.messages import Function, FunctionCall, Message, Tool, ToolCall
 
@@ -37,3 +38,9 @@ def weather() -> Weather:
         return Conversation(**(defaults | parts))
 
     return conversation
+
+
+@pytest.fixture
+def small_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twentieth of the steps that a render may take, so that using them up is quick."""
+    monkeypatch.setattr(budget, "MAX_STEPS", budget.MAX_STEPS // 20)

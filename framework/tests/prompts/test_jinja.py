@@ -210,6 +210,13 @@ def test_a_template_may_refuse():
     assert refused.value.status == 400
 
 
+def test_a_refusal_is_short_and_never_empty():
+    with pytest.raises(RequestError, match=r"^x{500}$"):
+        render("{{ raise_exception('x' * 9999) }}")
+    with pytest.raises(RequestError, match="refuses this conversation"):
+        render("{{ raise_exception('') }}")
+
+
 def test_there_is_no_place_for_a_suffix():
     with pytest.raises(UnsupportedCapabilityError, match="insert"):
         render(CHATML, Conversation(prompt="a", suffix="b"))

@@ -48,6 +48,7 @@ GREEDY = {
 }
 
 
+@pytest.mark.usefixtures("small_budget")
 @pytest.mark.parametrize("source", GREEDY.values(), ids=GREEDY)
 def test_greed_ends(source):
     with pytest.raises(ModelError, match="too much"):

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 from camelid.prompts.thinking import Split, ThinkingSplitter
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 TAGS = ("<think>", "</think>")
@@ -59,6 +59,7 @@ def test_other_prompts_leave_it_closed(prompt):
     assert split(ThinkingSplitter.after(prompt, TAGS), ["hm</think>Hi"]) == Split("", "hm</think>Hi")
 
 
+@settings(deadline=None)
 @given(text=TEXTS, cuts=st.lists(st.integers(0, 60), max_size=8), inside=st.booleans())
 def test_where_the_stream_is_cut_does_not_matter(text, cuts, inside):
     edges = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts)})

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Final
+from urllib.parse import quote_plus
 
 from gotpl.runtime.gofmt import sprintf
 
@@ -80,11 +81,35 @@ def _println(*values: object) -> str:
     return " ".join(_printf("%v", value) for value in values) + "\n"
 
 
+_HTML: Final = str.maketrans({"\0": "\ufffd", '"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_JS: Final = str.maketrans(
+    {
+        **{character: f"\\u{ord(character):04X}" for character in (*map(chr, range(32)), *"<>&=\u2028\u2029")},
+        **{character: f"\\{character}" for character in "\\'\""},
+    }
+)
+_MOST_ESCAPED: Final = 6
+
+
+def _escaped(escape: Callable[[str], str]) -> Callable[..., str]:
+    """One of Go's escaping functions, paid for before it writes."""
+
+    def escaping(*values: object) -> str:
+        text = _print(*values)
+        current_budget().spend(_MOST_ESCAPED * len(text))
+        return escape(text)
+
+    return escaping
+
+
 FUNCTIONS: Final[Mapping[str, Callable[..., object]]] = {
     "json": _json,
     "currentDate": _current_date,
     "yesterdayDate": _yesterday_date,
     "toTypeScriptType": typescript_type,
+    "html": _escaped(lambda text: text.translate(_HTML)),
+    "js": _escaped(lambda text: text.translate(_JS)),
+    "urlquery": _escaped(lambda text: quote_plus(text, safe="")),
     "print": _print,
     "printf": _printf,
     "println": _println,

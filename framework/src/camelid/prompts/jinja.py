@@ -13,6 +13,8 @@ from camelid.types.messages import Message, Tool, ToolCall
 __all__ = ("JinjaTemplate",)
 
 _OPEN, _CLOSE = "<think>", "</think>"
+_MAX_WORDS = 500
+"""Characters of a template's own words that a client hears."""
 
 
 class JinjaTemplate(ChatTemplate):
@@ -74,7 +76,8 @@ class JinjaTemplate(ChatTemplate):
                     budget.spend(len(piece))
                     pieces.append(piece)
         except RefusedConversationError as error:
-            raise RequestError(str(error), reason="the chat template called raise_exception") from error
+            words = str(error)[:_MAX_WORDS] or "the model's chat template refuses this conversation"
+            raise RequestError(words, reason="the chat template called raise_exception") from error
         except Exception as error:  # hostile templates may make Jinja, or Python below it, raise anything
             raise _failure(error) from error
         text = "".join(pieces)
@@ -105,8 +108,8 @@ def _failure(error: Exception) -> CamelidError:
     if isinstance(error, (BudgetExceededError, RecursionError, MemoryError)):
         sentence = "the model's chat template computes or writes too much; give the model another TEMPLATE"
     else:
-        sentence = f"the model's chat template is faulty: {error}; give the model another TEMPLATE"
-    return ModelError(sentence, reason=f"{type(error).__name__}: {error}")
+        sentence = f"the model's chat template is faulty: {str(error)[:_MAX_WORDS]}; give the model another TEMPLATE"
+    return ModelError(sentence, reason=f"{type(error).__name__}: {str(error)[:_MAX_WORDS]}")
 
 
 def _message(message: Message) -> JsonObject:
