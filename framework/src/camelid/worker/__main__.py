@@ -9,6 +9,8 @@ from threading import Thread
 from camelid.worker.guard import take_pipes
 from camelid.worker.pipes import FrameWriter, Inbox, read_frames
 
+__all__ = ("main",)
+
 
 def main() -> None:
     """Serve one model, and end the process without running any library's exit handlers: they can hang or crash."""
