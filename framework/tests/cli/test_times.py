@@ -66,7 +66,15 @@ def test_durations_as_go_prints_them(nanoseconds: int, text: str):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0s"), (52, "52s"), (59.6, "1m0s"), (62, "1m2s"), (3 * HOUR + 4 * 60, "3h4m"), (100 * HOUR, "99h+")],
+    [
+        (0, "0s"),
+        (52, "52s"),
+        (59.6, "1m0s"),
+        (62, "1m2s"),
+        (3 * HOUR + 4 * 60, "3h4m"),
+        (100 * HOUR, "99h+"),
+        (float("inf"), "99h+"),
+    ],
 )
 def test_remaining_time(seconds: float, text: str):
     assert remaining_time(seconds) == text

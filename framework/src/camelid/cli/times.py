@@ -75,9 +75,9 @@ def _fraction(amount: int, unit: int) -> str:
 
 def remaining_time(seconds: float) -> str:
     """What a transfer still needs: `52s`, `1m2s`, `3h4m`, `99h+`."""
-    whole = int(seconds + 0.5)
-    if whole >= 100 * _HOUR:
+    if seconds >= 100 * _HOUR - 0.5:
         return "99h+"
+    whole = int(seconds + 0.5)
     if whole >= _HOUR:
         return f"{whole // _HOUR}h{whole % _HOUR // 60}m"
     return f"{whole // 60}m{whole % 60}s" if whole >= 60 else f"{whole}s"
