@@ -210,6 +210,15 @@ def test_a_blob_that_somebody_is_about_to_use_is_not_discarded(blobs):
     assert not blobs.discard(digest)
 
 
+def test_a_blob_wanted_by_two_is_kept_until_both_have_claimed_it(blobs):
+    digest = blobs.put(b"content", "first")
+    assert blobs.put(b"content", "second") == digest
+    blobs.claim([digest], "first")
+    assert not blobs.discard(digest)
+    blobs.claim([digest], "second")
+    assert blobs.discard(digest)
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_named_and_leaves_nothing(blobs, monkeypatch, code):
     written = 0

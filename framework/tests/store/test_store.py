@@ -340,7 +340,7 @@ def test_making_and_deleting_at_once_never_leaves_a_model_incomplete(store):
 
     def churn(number: int) -> None:
         start.wait()
-        for _ in range(15):
+        for _ in range(8):
             builder = ModelBuilder(store, ModelConfig(model_format="echo"))
             builder.add(media_types.SYSTEM, b"shared by all")
             builder.write(name(f"m{number}"))

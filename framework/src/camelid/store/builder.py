@@ -7,6 +7,7 @@ import msgspec
 from camelid.errors import StoreError
 from camelid.store import media_types
 from camelid.store.config import ModelConfig, encode_config
+from camelid.store.digests import parse_digest
 from camelid.store.manifest import Layer, Manifest
 from camelid.store.store import Store
 from camelid.store.stored import StoredModel
@@ -53,7 +54,8 @@ class ModelBuilder:
             RequestError: `invalid digest format`.
             BlobNotFoundError: the blob is not here.
         """
-        layer = Layer(media_type=media_type, digest=digest, size=self._store.blobs.size(digest), name=name)
+        size = self._store.blobs.size(digest)
+        layer = Layer(media_type=media_type, digest=parse_digest(digest), size=size, name=name)
         self._use(layer)
         return layer
 

@@ -1,0 +1,66 @@
+import pytest
+from camelid.errors import BlobNotFoundError, StoreError
+from camelid.store import media_types
+from camelid.store.builder import ModelBuilder
+from camelid.store.config import ModelConfig
+from camelid.store.digests import digest_of
+from camelid.types.names import ModelName
+
+
+@pytest.fixture
+def builder(store) -> ModelBuilder:
+    return ModelBuilder(store, ModelConfig(model_format="echo"))
+
+
+def test_layers_say_whether_they_are_new(store, builder):
+    digest = store.blobs.put(b"weights")
+    builder.add_blob(media_types.MODEL, digest.replace(":", "-"))
+    builder.add(media_types.SYSTEM, b"Be kind.")
+    assert builder.statuses == (
+        f"using existing layer {digest}",
+        f"creating new layer {digest_of(b'Be kind.')}",
+    )
+    assert [layer.digest for layer in builder.layers] == [digest, digest_of(b"Be kind.")]
+
+
+def test_nothing_is_visible_before_write(store, builder):
+    builder.add(media_types.MODEL, b"weights")
+    assert store.list() == []
+    builder.write(ModelName.parse("x"))
+    assert [model.name.short for model in store.list()] == ["x:latest"]
+
+
+def test_a_layer_takes_the_place_of_those_of_its_kind(builder):
+    builder.add(media_types.MODEL, b"weights")
+    builder.add(media_types.PROMPT, b"old")
+    builder.add(media_types.TEMPLATE, b"newer")
+    builder.replace(media_types.TEMPLATE, b"newest", media_types.PROMPT)
+    assert [layer.digest for layer in builder.layers] == [digest_of(b"weights"), digest_of(b"newest")]
+
+
+def test_the_same_license_twice_is_one_layer(builder):
+    builder.add(media_types.LICENSE, b"MIT")
+    builder.add(media_types.LICENSE, b"MIT")
+    assert len(builder.layers) == 1
+
+
+def test_an_inherited_layer_names_its_parent(store, add_model, builder):
+    base = store.find(add_model("Base:v1"))
+    assert base is not None
+    builder.inherit(base)
+    builder.write(ModelName.parse("child"))
+    child = store.find(ModelName.parse("child"))
+    assert child is not None
+    assert child.parent == "Base:v1"
+    assert {layer.from_ for layer in child.manifest.layers} == {"Base:v1"}
+    assert child.manifest.digests - {child.manifest.config.digest} == {layer.digest for layer in base.manifest.layers}
+
+
+def test_a_blob_that_is_not_here_cannot_be_used(store, add_model, builder):
+    with pytest.raises(BlobNotFoundError, match="upload it"):
+        builder.add_blob(media_types.MODEL, digest_of(b"missing"))
+    base = store.find(add_model("base"))
+    assert base is not None
+    store.delete(base.name)
+    with pytest.raises(StoreError, match="went missing"):
+        builder.inherit(base)
