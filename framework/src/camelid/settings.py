@@ -2,6 +2,7 @@
 
 A value comes from, the later ones winning: the default here, `camelid.toml`, `OLLAMA_*` variables,
 `CAMELID_*` variables (the field's name in capitals), flags of the command line. `camelid.configuration` reads them.
+The file is `~/.config/camelid/camelid.toml`, or the one that the variable `CAMELID_CONFIG` names.
 """
 
 from pathlib import Path
