@@ -56,7 +56,7 @@ def test_sixteen_streams_finish_distinct_and_correct(start_server):
     words = "apple river green house music paper stone seven tiger cloud horse bread chair table night ocean".split()  # noqa: SIM905
 
     def repeat(word):
-        prompt = " ".join([word] * 20)
+        prompt = f"word: {word}\n" * 5 + "word:"
         body = {"model": MODEL, "prompt": prompt, "raw": True, "options": {"temperature": 0, "num_predict": 24}}
         with server.http.stream("POST", "/api/generate", json=body) as answer:
             lines = [json.loads(line) for line in answer.iter_lines()]
@@ -66,7 +66,7 @@ def test_sixteen_streams_finish_distinct_and_correct(start_server):
     with ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(repeat, words))
     for word, answer in zip(words, answers, strict=True):
-        assert answer.split().count(word) >= 5
+        assert answer.split().count(word) >= 3
         assert not any(other in answer for other in words if other != word)
 
 

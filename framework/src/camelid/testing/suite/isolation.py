@@ -11,8 +11,9 @@ __all__ = ("IsolationCases",)
 _WORDS = ("apple", "river", "seven", "green", "house", "music", "paper", "stone")
 
 
-def _chant(word: str) -> str:
-    return " ".join([word] * 16)
+def _pattern(word: str) -> str:
+    """A text that any language model goes on with by the same word."""
+    return f"word: {word}\n" * 5 + "word:"
 
 
 class IsolationCases:
@@ -21,7 +22,7 @@ class IsolationCases:
     @needs(Capability.COMPLETION)
     def test_concurrent_answers_do_not_mix(self, host: Host) -> None:
         """Proves that each of eight requests gets its own answer. If it fails, look at sequence ids and positions."""
-        answers = host.answers([greedy(_chant(word)) for word in _WORDS])
+        answers = host.answers([greedy(_pattern(word)) for word in _WORDS])
         for word, answer in zip(_WORDS, answers, strict=True):
             assert check_stream(answer.deltas) == []
             assert word in answer.text
@@ -30,8 +31,8 @@ class IsolationCases:
     @needs(Capability.COMPLETION)
     def test_two_models_share_nothing(self, host: Host) -> None:
         """Proves that closing one model leaves another of the same backend alone. Look at global native state."""
-        before = host.answer(greedy(_chant("apple"))).text
+        before = host.answer(greedy(_pattern("apple"))).text
         other = host.start(host.spec)
-        host.run(host.collect(greedy(_chant("river")), other))
+        host.run(host.collect(greedy(_pattern("river")), other))
         host.run(other.close())
-        assert host.answer(greedy(_chant("apple"))).text == before
+        assert host.answer(greedy(_pattern("apple"))).text == before
