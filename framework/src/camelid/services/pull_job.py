@@ -107,9 +107,10 @@ class PullJob:
         if self._abandoned.is_set():
             raise _AbandonedError
         now = time.monotonic()
-        hurried = now - self._last_time < _SECONDS_BETWEEN_LINES
-        if line == self._last or (hurried and line.completed < line.total):
-            return
+        if self._last is not None and self._last.status == line.status:
+            hurried = now - self._last_time < _SECONDS_BETWEEN_LINES
+            if line == self._last or (hurried and line.completed < line.total):
+                return
         self._last, self._last_time = line, now
         with self._lock:
             announced = bool(self._unsent)
