@@ -54,11 +54,14 @@ class ToyBatchDecoder(BatchDecoder):
         trims: bool = True,
         copies: bool = True,
         shifts: bool = True,
+        moody: bool = False,
         hidden_cells: int = 0,
     ) -> None:
         self._limits = BatchLimits(sequences=sequences, cells=cells, context_length=context, batch_tokens=batch)
         self.histories: list[list[tuple[object, int]]] = [[] for _ in range(sequences)]
         self.trims, self.copies, self.shifts = trims, copies, shifts
+        self.moody = moody
+        """Refuses some copies, as a cache does that has dropped a part of the source."""
         self.hidden_cells = hidden_cells
         """Cells that the limits promise and that are not there."""
         self.computed = 0
@@ -112,7 +115,7 @@ class ToyBatchDecoder(BatchDecoder):
     def copy_prefix(self, source: int, target: int, length: int) -> bool:
         assert not self.histories[target]
         assert length <= len(self.histories[source])
-        if not self.copies:
+        if not self.copies or (self.moody and (source + length) % 2):
             return False
         self.histories[target] = self.histories[source][:length]
         return True

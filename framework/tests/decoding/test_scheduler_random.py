@@ -20,6 +20,7 @@ def scenarios(draw):
         "trims": draw(st.booleans()),
         "copies": draw(st.booleans()),
         "shifts": draw(st.booleans()),
+        "moody": draw(st.booleans()),
     }
     requests = []
     for number in range(draw(st.integers(1, 8))):

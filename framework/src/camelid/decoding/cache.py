@@ -51,8 +51,9 @@ class PrefixCache:
         self._nominal = limits.cells
         self._clock = 0
         self.slots = [Slot(sequence) for sequence in range(limits.sequences)]
-        self.shares = type(decoder).copy_prefix is not BatchDecoder.copy_prefix
-        """False also once the decoder refused to copy a prefix: it is not worth waiting for one."""
+        self._copies = type(decoder).copy_prefix is not BatchDecoder.copy_prefix
+        self.shares = self._copies
+        """Whether it is worth waiting for a prefix: the decoder did not refuse to copy the last one."""
 
     @property
     def free(self) -> int:
@@ -88,6 +89,8 @@ class PrefixCache:
         """
         matches = self.matches(tokens)
         for length, source in matches:
+            if source.exact < length:
+                continue  # forgotten by a copy that was refused
             if source.idle and 2 * length >= source.length and self._cut(source, length):
                 return self._take(source)
             target = self._oldest_idle(but=source)
@@ -179,11 +182,11 @@ class PrefixCache:
 
     def _copy(self, source: Slot, target: Slot, length: int) -> bool:
         """Put the first `length` tokens of `source` into `target`, which loses what it held."""
-        if not self.shares:
+        if not self._copies:
             return False
         self.forget(target)
-        if not self._decoder.copy_prefix(source.sequence, target.sequence, length):
-            self.shares = False
+        self.shares = self._decoder.copy_prefix(source.sequence, target.sequence, length)
+        if not self.shares:
             return False
         self._cells.share(source.sequence, target.sequence, length)
         target.tokens = source.tokens[:length].copy()
