@@ -1,42 +1,87 @@
 """Commands as a shell would start them, and a real server with the echo model for them to talk to."""
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from camelid.cli import main
 from camelid.cli.client import Client
 from camelid.cli.embedded import embedded_server
 
 ECHO = "camelid/echo"
 SECONDS = 60
 
-Camelid = Callable[..., subprocess.CompletedProcess[str]]
+
+class Run(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Camelid = Callable[..., Run]
 
 
 def environment(home: Path, **changes: str) -> dict[str, str]:
-    """This process's environment without its settings, and with a home folder of its own."""
+    """This process's environment without its settings, with a home folder of its own, and no server to talk to."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OLLAMA_", "CAMELID_"))}
-    return {**kept, "HOME": str(home), "OLLAMA_MODELS": str(home / "models"), "COLUMNS": "100", **changes}
+    own = {"HOME": str(home), "OLLAMA_MODELS": str(home / "models"), "OLLAMA_HOST": "127.0.0.1:1", "COLUMNS": "100"}
+    return {**kept, **own, **changes}
+
+
+def _stream(content: bytes = b"") -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", write_through=True)
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 @pytest.fixture
-def camelid(tmp_path: Path) -> Camelid:
-    """Run a command; nobody listens at its OLLAMA_HOST unless it is told another one."""
+def camelid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Camelid:
+    """Run a command in this process, from its arguments to its exit status."""
 
-    def run(*arguments: str, stdin: str = "", cwd: Path = tmp_path, **changes: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+    def run(*arguments: str, stdin: str = "", cwd: Path = tmp_path, **changes: str) -> Run:
+        output, errors = _stream(), _stream()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["camelid", *arguments])
+            patch.setattr(sys, "stdin", _stream(stdin.encode()))
+            patch.setattr(sys, "stdout", output)
+            patch.setattr(sys, "stderr", errors)
+            patch.chdir(cwd)
+            for name in os.environ.keys() - environment(tmp_path).keys():
+                patch.delenv(name)
+            for name, value in environment(tmp_path, **changes).items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        return Run(int(ended.value.code or 0), _written(output), _written(errors))
+
+    return run
+
+
+@pytest.fixture
+def camelid_process(tmp_path: Path) -> Camelid:
+    """Run a command in a process of its own: for commands that change their process."""
+
+    def run(*arguments: str, **changes: str) -> Run:
+        ended = subprocess.run(
             [sys.executable, "-m", "camelid", *arguments],
-            env=environment(tmp_path, **{"OLLAMA_HOST": "127.0.0.1:1", **changes}),
-            input=stdin,
-            cwd=cwd,
+            env=environment(tmp_path, **changes),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
             timeout=SECONDS,
             check=False,
         )
+        return Run(ended.returncode, ended.stdout, ended.stderr)
 
     return run
 

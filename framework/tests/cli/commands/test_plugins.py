@@ -15,24 +15,23 @@ def broken(tmp_path: Path) -> str:
     return str(tmp_path)
 
 
-def test_a_broken_plugin_is_a_row_with_its_reason(camelid, broken: str):
-    run = camelid("plugins", PYTHONPATH=broken)
+def test_a_broken_plugin_is_a_row_with_its_reason(camelid_process, broken: str):
+    run = camelid_process("plugins", PYTHONPATH=broken)
     assert (run.returncode, run.stderr) == (0, "")
     row = next(line for line in run.stdout.splitlines() if line.startswith("broken "))
     assert "camelid-broken 1.2" in row
     assert "it was never finished" in row
 
 
-def test_json_has_the_same_rows(camelid, broken: str):
-    rows = {row["name"]: row for row in json.loads(camelid("plugins", "--json", PYTHONPATH=broken).stdout)}
+def test_json_has_the_same_rows(camelid_process, broken: str):
+    rows = {row["name"]: row for row in json.loads(camelid_process("plugins", "--json", PYTHONPATH=broken).stdout)}
     assert rows["broken"]["status"] == "broken"
     assert "it was never finished" in rows["broken"]["reason"]
     assert rows["echo"]["status"] == "loaded"
     assert [backend["name"] for backend in rows["echo"]["backends"]] == ["echo"]
 
 
-def test_settings_leave_plugins_out(camelid):
-    rows = {
-        row["name"]: row for row in json.loads(camelid("plugins", "--json", CAMELID_DISABLED_PLUGINS="echo").stdout)
-    }
+def test_settings_leave_plugins_out(camelid_process):
+    run = camelid_process("plugins", "--json", CAMELID_DISABLED_PLUGINS="echo")
+    rows = {row["name"]: row for row in json.loads(run.stdout)}
     assert rows["echo"]["status"] == "disabled"

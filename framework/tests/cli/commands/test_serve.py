@@ -42,8 +42,8 @@ def test_signals_end_it_in_order(tmp_path: Path, number: signal.Signals):
     assert "Traceback" not in errors
 
 
-def test_a_port_in_use_is_one_sentence(camelid, server: str):
-    run = camelid("serve", "--host", server.removeprefix("http://"))
+def test_a_port_in_use_is_one_sentence(camelid_process, server: str):
+    run = camelid_process("serve", "--host", server.removeprefix("http://"))
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.count("\n") == 1
     assert run.stderr.startswith("Error: 127.0.0.1:")
@@ -58,8 +58,8 @@ def test_a_port_in_use_is_one_sentence(camelid, server: str):
         (("--placement", "on-the-moon"), "on-the-moon"),
     ],
 )
-def test_wrong_settings_end_it(camelid, flags: tuple[str, ...], text: str):
-    run = camelid("serve", *flags)
+def test_wrong_settings_end_it(camelid_process, flags: tuple[str, ...], text: str):
+    run = camelid_process("serve", *flags)
     assert run.returncode == 1
     assert text in run.stderr
 
