@@ -1,13 +1,20 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 from camelid.contracts.placement import Connection, Placement, WorkerSpec
+from camelid.engine.pool import LoadRequest, Pool
 from camelid.errors import ModelLoadError, ModelMemoryError
+from camelid.plugins.catalog import Catalog, RegisteredBackend
+from camelid.settings import Settings
+from camelid.types.artifact import ModelArtifact, ModelFile
+from camelid.types.descriptor import BackendDescriptor
 from camelid.types.facts import ModelFacts
 from camelid.types.generation import FinishReason
 from camelid.types.memory import MemoryUse
+from camelid.types.options import Options
 from camelid.wire.faults import fault_from
 from camelid.wire.framing import decode_to_worker, encode
 from camelid.wire.messages import (
@@ -168,3 +175,66 @@ def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
                 await asyncio.sleep(0.002)
 
     return until
+
+
+class ToyPool(Pool):
+    """A pool with shorthands for tests."""
+
+    async def use(self, request: LoadRequest, keep_alive: float | None = None) -> int:
+        """Lease a model and give it back. Returns its worker's process id."""
+        async with self.lease(request, keep_alive) as lease:
+            return lease.client.pid
+
+    def begin(self, request: LoadRequest, keep_alive: float | None = None) -> asyncio.Task[int]:
+        return asyncio.create_task(self.use(request, keep_alive))
+
+    def names(self) -> list[str]:
+        return sorted(row.name for row in self.running())
+
+
+@pytest.fixture
+def model() -> Callable[..., LoadRequest]:
+    """Makes requests for toy models."""
+
+    def model(name: str, *, size=0, trained=0, config=None, **options) -> LoadRequest:
+        artifact = ModelArtifact(name, "toy", (ModelFile(f"/{name}", size=size),), config or {})
+        return LoadRequest(name, f"digest of {name}", artifact, Options(**options), trained)
+
+    return model
+
+
+@pytest.fixture
+def toy_catalog(toys) -> Catalog:
+    def backend(name: str, priority: int) -> RegisteredBackend:
+        descriptor = BackendDescriptor(name, frozenset({"toy"}), frozenset(), priority=priority)
+        return RegisteredBackend(descriptor, f"plugin-{name}", "dist")
+
+    return Catalog({"toy": backend("toy", 1), "other": backend("other", 0)}, (), {"toy": toys})
+
+
+@pytest.fixture
+def open_pool(toys, toy_catalog):
+    """Opens a pool of toy workers, and afterwards sees that nothing of it is left."""
+
+    @asynccontextmanager
+    async def open_pool(*, available=lambda: 1 << 40, quarantine=None, **settings) -> AsyncIterator[ToyPool]:
+        pool = ToyPool(toy_catalog, Settings(placement="toy", **settings), available=available, quarantine=quarantine)
+        try:
+            yield pool
+        finally:
+            await pool.close()
+            assert toys.alive == []
+            assert len(asyncio.all_tasks()) == 1
+
+    return open_pool
+
+
+@pytest.fixture
+def settle() -> Callable[[], Awaitable[None]]:
+    """Lets everything happen that needs no time but a thread's answer."""
+
+    async def settle():
+        for _ in range(20):
+            await asyncio.sleep(0.001)
+
+    return settle

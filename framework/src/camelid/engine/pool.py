@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
-import psutil
 
 from camelid.contracts.placement import Placement
 from camelid.engine.client import WorkerClient
@@ -31,6 +30,9 @@ class Lease(msgspec.Struct, frozen=True, eq=False):
 
 
 def _available_memory() -> int:
+    # Imported when first asked for, on a thread: it would be a third of the server's start.
+    import psutil  # noqa: PLC0415
+
     available: int = psutil.virtual_memory().available
     return available
 
