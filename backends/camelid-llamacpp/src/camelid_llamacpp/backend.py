@@ -11,7 +11,6 @@ from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
 from camelid.types.loading import LoadOptions
 from camelid.types.memory import MemoryUse
-from llama_cpp import llama_cpp
 
 from camelid_llamacpp.buffers import memory_by_device
 from camelid_llamacpp.context import Context, context_parameters
@@ -19,6 +18,7 @@ from camelid_llamacpp.decoder import OUTPUT_ROWS, LlamaDecoder
 from camelid_llamacpp.embedder import EMBEDDING_SEQUENCES, LlamaEmbedder, splits_inputs
 from camelid_llamacpp.failures import load_error
 from camelid_llamacpp.logs import NATIVE_LOG
+from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.options import LlamaCppOptions
 from camelid_llamacpp.tokenizer import LlamaTokenizer
 from camelid_llamacpp.traits import ModelTraits, metadata, read_traits

@@ -7,11 +7,11 @@ import numpy.typing as npt
 from camelid import Batch
 from camelid.errors import ModelError, ModelLoadError
 from camelid.types.loading import LoadOptions
-from llama_cpp import llama_cpp
 
 from camelid_llamacpp.buffers import Buffer
 from camelid_llamacpp.failures import load_error
 from camelid_llamacpp.logs import NATIVE_LOG
+from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.options import LlamaCppOptions
 from camelid_llamacpp.threads import best_threads
 

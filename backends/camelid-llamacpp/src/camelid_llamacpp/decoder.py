@@ -8,10 +8,10 @@ import numpy.typing as npt
 from camelid import Batch, BatchDecoder, BatchLimits, KVCacheFullError, Sampler
 from camelid.errors import ModelError
 from camelid.types.options import SamplingOptions
-from llama_cpp import llama_cpp
 
 from camelid_llamacpp.context import Context, NativeBatch, float_rows
 from camelid_llamacpp.logs import NATIVE_LOG
+from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.penalties import Penalties
 from camelid_llamacpp.sampler import LlamaSampler
 from camelid_llamacpp.traits import ModelTraits
@@ -161,7 +161,8 @@ class LlamaDecoder(BatchDecoder):
         """
         source = np.frombuffer(state, np.uint8).ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         NATIVE_LOG.take_complaints()
-        if llama_cpp.llama_state_seq_set_data(self._handle, source, len(state), sequence) == len(state):
+        read: int = llama_cpp.llama_state_seq_set_data(self._handle, source, len(state), sequence)
+        if read and read == len(state):
             return
         self.trim(sequence, 0)
         complaints = NATIVE_LOG.take_complaints()

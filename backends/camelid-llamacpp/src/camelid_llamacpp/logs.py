@@ -4,9 +4,8 @@ import ctypes
 import logging
 from collections import deque
 
-from llama_cpp import llama_cpp
-
 from camelid_llamacpp.buffers import Buffer, parse_buffer
+from camelid_llamacpp.native import llama_cpp
 
 __all__ = ("NATIVE_LOG", "NativeLog")
 

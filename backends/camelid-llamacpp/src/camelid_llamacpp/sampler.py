@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from camelid import Sampler
 from camelid.types.options import SamplingOptions
-from llama_cpp import llama_cpp
 
+from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.penalties import Penalties
 
 __all__ = ("LlamaSampler",)

@@ -5,7 +5,8 @@ import ctypes
 import numpy as np
 from camelid import Tokenizer
 from camelid.errors import RequestError
-from llama_cpp import llama_cpp
+
+from camelid_llamacpp.native import llama_cpp
 
 __all__ = ("LlamaTokenizer",)
 

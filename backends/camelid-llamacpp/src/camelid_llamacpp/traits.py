@@ -5,7 +5,8 @@ import ctypes
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from llama_cpp import llama_cpp
+
+from camelid_llamacpp.native import llama_cpp
 
 __all__ = ("ModelTraits", "metadata", "read_traits")
 

@@ -1,0 +1,132 @@
+"""Loading: facts, memory, options, broken files, and giving everything back."""
+
+import psutil
+import pytest
+from camelid.errors import InvalidModelFileError, ModelError, ModelLoadError, UnsupportedCapabilityError
+from camelid.types import Capability, LoadOptions, ModelArtifact, ModelFile
+from camelid.types.artifact import FileRole
+from camelid_llamacpp.backend import LlamaModel
+
+
+def test_facts_are_the_files_own(model):
+    facts = model.facts
+    assert facts.architecture == "llama"
+    assert facts.vocabulary_size == 49152
+    assert facts.trained_context == 8192
+    assert facts.context_length == 64
+    assert facts.embedding_length == 576
+    assert facts.layers == 30
+    assert facts.parameter_count == 134_515_008
+    assert facts.chat_template.startswith("{% for message in messages %}")
+    assert (facts.bos_token, facts.eos_token) == ("<|im_start|>", "<|im_end|>")
+    assert {Capability.COMPLETION, Capability.EMBEDDING, Capability.PREFIX_SHARING} <= facts.capabilities
+
+
+def test_memory_grows_with_what_is_opened(load):
+    model = load()
+    (weights,) = model.memory()
+    assert weights.device == "cpu"
+    assert 90_000_000 < weights.model < 110_000_000
+    assert weights.cache == 0
+    decoder = model.decoder()
+    (with_cache,) = model.memory()
+    cells = decoder.limits.cells
+    assert with_cache.cache == pytest.approx(2 * 2 * 192 * 30 * cells, rel=0.01)  # K and V, f16, 192 wide, 30 layers
+    assert with_cache.compute > 0
+    decoder.close()
+    assert model.memory() == (weights,)
+    model.close()
+
+
+@pytest.mark.parametrize(("cache_type", "bits"), [("q8_0", 8.5), ("q4_0", 4.5)])
+def test_the_cache_type_decides_its_size(load, cache_type, bits):
+    model = load(cache_type=cache_type)
+    decoder = model.decoder()
+    (use,) = model.memory()
+    assert use.cache == pytest.approx(2 * 192 * 30 * decoder.limits.cells * bits / 8, rel=0.01)
+    model.close()
+
+
+def test_limits_are_those_of_the_context(load):
+    model = load(context_length=100, parallel=3, batch_tokens=32)
+    limits = model.decoder().limits
+    assert (limits.sequences, limits.context_length, limits.batch_tokens) == (3, 100, 32)
+    assert limits.cells >= 300
+    model.close()
+
+
+def test_an_unknown_cache_type_is_refused(load):
+    model = load(cache_type="q99")
+    with pytest.raises(ModelLoadError, match="q8_0"):
+        model.decoder()
+    model.close()
+
+
+def test_a_context_that_cannot_be_says_why(load):
+    model = load(cache_type="q4_0", flash_attention=False)
+    with pytest.raises(ModelError) as caught:
+        model.decoder()
+    assert "flash_attn" in caught.value.reason
+    model.close()
+
+
+def test_own_options_are_checked(load):
+    with pytest.raises(ModelLoadError, match="unknown field `colour`"):
+        load(backend={"colour": 1})
+
+
+def test_own_options_are_taken(load):
+    model = load(backend={"batch_threads": 1, "check_tensors": True}, memory_map=False, threads=1)
+    assert model.decoder() is not None
+    model.close()
+
+
+def test_adapters_are_refused_rather_than_ignored(model_path):
+    files = (ModelFile(path=str(model_path)), ModelFile(path="/nowhere", role=FileRole.ADAPTER))
+    with pytest.raises(UnsupportedCapabilityError):
+        LlamaModel(ModelArtifact(name="x", format="gguf", files=files), LoadOptions())
+
+
+def test_a_missing_file_cannot_be_read(load, tmp_path):
+    with pytest.raises(ModelLoadError) as caught:
+        load(tmp_path / "absent")
+    assert "No such file" in caught.value.reason
+
+
+@pytest.mark.parametrize("content", [b"", b"GG", bytes(range(256)) * 64], ids=["empty", "short", "random"])
+def test_other_files_are_no_models(load, tmp_path, content):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(InvalidModelFileError, match="not a GGUF file"):
+        load(path)
+
+
+@pytest.mark.parametrize("kept", [4, 24, 1000, 1_000_000, 50_000_000], ids=str)
+def test_a_truncated_file_is_damaged(load, model_path, tmp_path, kept):
+    with model_path.open("rb") as whole:
+        (tmp_path / "file").write_bytes(whole.read(kept))
+    with pytest.raises(InvalidModelFileError) as caught:
+        load(tmp_path / "file")
+    assert "test-model" in caught.value.message
+    assert caught.value.reason
+
+
+def test_random_bytes_behind_the_magic_are_damaged(load, tmp_path):
+    (tmp_path / "file").write_bytes(b"GGUF\x03\x00\x00\x00" + bytes(range(255, -1, -1)) * 64)
+    with pytest.raises(InvalidModelFileError):
+        load(tmp_path / "file")
+
+
+def test_closing_gives_the_memory_back(load):
+    def cycle() -> None:
+        model = load(memory_map=False)  # read, not mapped: it all counts as this process's own
+        model.decoder()
+        model.embedder().embed([[1, 2, 3]])
+        model.close()
+
+    cycle()
+    process = psutil.Process()
+    before = process.memory_info().rss
+    for _ in range(3):
+        cycle()
+    assert process.memory_info().rss - before < 50_000_000

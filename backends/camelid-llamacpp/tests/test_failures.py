@@ -1,0 +1,24 @@
+"""What llama.cpp's words mean."""
+
+import pytest
+from camelid.errors import InvalidModelFileError, ModelLoadError, ModelMemoryError
+from camelid_llamacpp.failures import load_error
+
+
+@pytest.mark.parametrize(
+    ("complaints", "kind"),
+    [
+        ("unable to allocate CUDA0 buffer", ModelMemoryError),
+        ("ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 9", ModelMemoryError),
+        ("tensor 'x' data is not within the file bounds, model is corrupted or incomplete", InvalidModelFileError),
+        ("missing tensor 'token_embd.weight'", InvalidModelFileError),
+        ("unknown model architecture: 'llama9'", ModelLoadError),
+        ("", ModelLoadError),
+    ],
+)
+def test_the_complaint_decides_the_error(complaints, kind):
+    error = load_error("some-model", complaints)
+    assert type(error) is kind
+    assert "some-model" in error.message
+    assert error.reason
+    assert complaints in error.reason
