@@ -7,8 +7,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import httpx
 import pytest
+import pytest_asyncio
 import uvicorn
 from blockbuster import blockbuster_ctx
+from camelid.api.server import serve as serve_settings
+from camelid.settings import Settings
 
 Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -54,3 +57,32 @@ def serve() -> Serve:
             await asyncio.wait([task])
 
     return serving
+
+
+@asynccontextmanager
+async def running_server(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """The real server, and a client of it."""
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve_settings(settings, on_ready=ready.set_result))
+    await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if task.done():
+            task.result()
+        async with httpx.AsyncClient(base_url=await ready, timeout=30, verify=False, trust_env=False) as client:
+            yield client
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ollama(tmp_path_factory) -> AsyncIterator[httpx.AsyncClient]:
+    """One real server for a whole module, with the model `camelid/echo`, which says what it was told.
+
+    Tests that use it say `pytestmark = pytest.mark.asyncio(loop_scope="module")`.
+    """
+    folder = tmp_path_factory.mktemp("models")
+    async with running_server(Settings(models=folder, host="127.0.0.1:0", placement="in-process")) as client:
+        (await client.post("/api/pull", json={"model": "camelid/echo", "stream": False})).raise_for_status()
+        (await client.post("/api/copy", json={"source": "camelid/echo", "destination": "echo"})).raise_for_status()
+        yield client

@@ -8,7 +8,7 @@ from litestar.types import ExceptionHandlersMap
 
 from camelid.api.request import ApiRequest
 from camelid.api.responses import PLAIN_JSON, json_reply, text_reply
-from camelid.errors import CamelidError
+from camelid.errors import CamelidError, RequestCancelledError, RequestError, ServerBusyError
 
 __all__ = (
     "EXCEPTION_HANDLERS",
@@ -34,7 +34,8 @@ def log_error(error: Exception) -> None:
     if not isinstance(error, CamelidError):
         _logger.error("unexpected error while answering a request", exc_info=error)
         return
-    level = logging.ERROR if error.status >= 500 else logging.DEBUG
+    expected = isinstance(error, (RequestError, RequestCancelledError, ServerBusyError))
+    level = logging.DEBUG if expected else logging.ERROR
     plugin = f" (plugin {error.plugin})" if error.plugin else ""
     reason = f": {error.reason}" if error.reason else ""
     _logger.log(level, "answered %d: %s%s%s", error.status, error.message, plugin, reason)

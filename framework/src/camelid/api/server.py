@@ -95,9 +95,9 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         ConfigurationError: the address cannot be had, or a setting is wrong.
     """
     address = parse_address(settings.host)
-    with closing(bind(address)) as sock:
+    with closing(await asyncio.to_thread(bind, address)) as sock:
         url = msgspec.structs.replace(address, port=sock.getsockname()[1], scheme="http", path="").url
-        app = create_app(Services(settings))
+        app = await asyncio.to_thread(lambda: create_app(Services(settings)))
         config = uvicorn.Config(
             app,
             http="httptools",

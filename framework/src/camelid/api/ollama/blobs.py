@@ -8,10 +8,9 @@ from typing import Final, ParamSpec, TypeVar
 from litestar import HttpMethod, post, route
 from litestar.types import ASGIApp, Receive
 
-from camelid.api.request import ApiRequest
+from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import EmptyReply
 from camelid.errors import BlobNotFoundError, RequestCancelledError
-from camelid.services.container import Services
 from camelid.store.blobs import BlobStore
 from camelid.store.digests import parse_digest
 
@@ -64,7 +63,7 @@ async def _store(blobs: BlobStore, digest: str, receive: Receive) -> None:
 
 
 @route("/api/blobs/{digest:str}", http_method=[HttpMethod.HEAD])
-async def blob_exists(request: ApiRequest, services: Services) -> ASGIApp:
+async def blob_exists(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Whether the store has a blob."""
     digest = str(request.path_params["digest"])
     if not await asyncio.to_thread(services.store.blobs.has, digest):
@@ -73,7 +72,7 @@ async def blob_exists(request: ApiRequest, services: Services) -> ASGIApp:
 
 
 @post("/api/blobs/{digest:str}")
-async def upload_blob(request: ApiRequest, services: Services) -> ASGIApp:
+async def upload_blob(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Store the body under its digest. What is there already is not read again."""
     digest = str(request.path_params["digest"])
     blobs = services.store.blobs

@@ -10,10 +10,9 @@ from camelid.api.ollama.generation import GenerationBody, Logprob, metrics, read
 from camelid.api.ollama.messages import MessageBody, read_messages
 from camelid.api.ollama.tools import ToolBody, read_tools
 from camelid.api.ollama.values import parse_think
-from camelid.api.request import ApiRequest
+from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.timestamps import now
 from camelid.services.chat import ChatRequest
-from camelid.services.container import Services
 from camelid.types.durations import parse_keep_alive
 from camelid.types.generation import GenerationChunk
 from camelid.types.json import JsonObject
@@ -118,7 +117,7 @@ class _Shape:
 
 
 @post("/api/chat")
-async def chat(request: ApiRequest, services: Services) -> ASGIApp:
+async def chat(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Answer a conversation. An empty one loads or unloads the model, and is never answered with a stream."""
     body = decode(await read_body(request.receive), ChatBody)
     chunks = services.chat(

@@ -8,9 +8,8 @@ from camelid.api.body import decode, read_body
 from camelid.api.errors import PROGRESS_EXCEPTION_HANDLERS
 from camelid.api.ollama.messages import MessageBody, read_messages
 from camelid.api.ollama.progress import progress_reply
-from camelid.api.request import ApiRequest
+from camelid.api.request import ApiRequest, ApiServices
 from camelid.errors import RequestError
-from camelid.services.container import Services
 from camelid.services.create import CreateRequest
 from camelid.types.json import JsonValue
 
@@ -57,7 +56,7 @@ def _licenses(value: JsonValue) -> tuple[str, ...]:
 
 
 @post("/api/create", exception_handlers=PROGRESS_EXCEPTION_HANDLERS)
-async def create(request: ApiRequest, services: Services) -> ASGIApp:
+async def create(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Make a model."""
     body = decode(await read_body(request.receive), CreateBody)
     steps = services.create(

@@ -8,11 +8,10 @@ from litestar import Response, post
 
 from camelid.api.body import decode, read_body
 from camelid.api.disconnect import cancelled_when_gone
-from camelid.api.request import ApiRequest
+from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import json_reply
 from camelid.api.vectors import encode_vector, encode_vectors
-from camelid.errors import RequestError
-from camelid.services.container import Services
+from camelid.errors import CamelidError, PromptTooLongError, RequestError
 from camelid.services.embed import Embeddings, EmbedRequest
 from camelid.types.durations import parse_keep_alive
 from camelid.types.json import JsonValue
@@ -74,13 +73,13 @@ def _inputs(value: JsonValue) -> tuple[str, ...]:
     raise RequestError("invalid input type")
 
 
-async def _run(request: ApiRequest, services: Services, embed_request: EmbedRequest) -> Embeddings:
+async def _run(request: ApiRequest, services: ApiServices, embed_request: EmbedRequest) -> Embeddings:
     async with cancelled_when_gone(request.receive):
         return await services.embed(embed_request)
 
 
 @post("/api/embed")
-async def embed(request: ApiRequest, services: Services) -> Response[bytes]:
+async def embed(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """Vectors of some texts, at length 1. No text loads the model."""
     body = decode(await read_body(request.receive), EmbedBody)
     found = await _run(
@@ -109,21 +108,22 @@ async def embed(request: ApiRequest, services: Services) -> Response[bytes]:
 
 
 @post("/api/embeddings")
-async def embeddings(request: ApiRequest, services: Services) -> Response[bytes]:
+async def embeddings(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """The vector of one text. It is never cut, and its length is what the runtime gives."""
     body = decode(await read_body(request.receive), EmbeddingBody)
     if not body.model:
         raise RequestError("model is required")
-    found = await _run(
-        request,
-        services,
-        EmbedRequest(
-            model=body.model,
-            inputs=(body.prompt,) if body.prompt else (),
-            truncate=False,
-            options=body.options,
-            keep_alive=parse_keep_alive(body.keep_alive),
-            normalize=False,
-        ),
+    embed_request = EmbedRequest(
+        model=body.model,
+        inputs=(body.prompt,) if body.prompt else (),
+        truncate=False,
+        options=body.options,
+        keep_alive=parse_keep_alive(body.keep_alive),
+        normalize=False,
     )
+    try:
+        found = await _run(request, services, embed_request)
+    except PromptTooLongError as error:
+        # The client's fault, but the status of this endpoint is 500 for whatever happens while it runs.
+        raise CamelidError(error.message, reason=error.reason) from error
     return json_reply(EmbeddingReply(msgspec.Raw(encode_vector(found.vectors[0]) if found.vectors else b"[]")))

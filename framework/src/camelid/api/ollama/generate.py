@@ -8,9 +8,8 @@ from camelid.api.body import decode, read_body
 from camelid.api.encoding import encode, encode_text
 from camelid.api.ollama.generation import GenerationBody, Logprob, metrics, read_logprobs, reply
 from camelid.api.ollama.values import parse_images, parse_think
-from camelid.api.request import ApiRequest
+from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.timestamps import now
-from camelid.services.container import Services
 from camelid.services.generate import GenerateRequest
 from camelid.types.durations import parse_keep_alive
 from camelid.types.generation import GenerationChunk
@@ -92,7 +91,7 @@ class _Shape:
 
 
 @post("/api/generate")
-async def generate(request: ApiRequest, services: Services) -> ASGIApp:
+async def generate(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Continue a prompt. An empty one loads or unloads the model, and is never answered with a stream."""
     body = decode(await read_body(request.receive), GenerateBody)
     chunks = services.generate(

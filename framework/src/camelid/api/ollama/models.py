@@ -6,10 +6,9 @@ from litestar.types import ASGIApp
 
 from camelid.api.body import decode, read_body
 from camelid.api.ollama.details import DetailsReply, details_reply
-from camelid.api.request import ApiRequest
+from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import EmptyReply, json_reply
 from camelid.api.timestamps import local_time
-from camelid.services.container import Services
 from camelid.services.library import ListedModel
 
 __all__ = ("copy", "remove", "tags")
@@ -66,13 +65,13 @@ def _entry(row: ListedModel) -> TagsEntry:
 
 
 @route("/api/tags", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def tags(services: Services) -> Response[bytes]:
+async def tags(services: ApiServices) -> Response[bytes]:
     """Every model, the newest first."""
     return json_reply(TagsReply([_entry(row) for row in await services.library.rows()]))
 
 
 @post("/api/copy")
-async def copy(request: ApiRequest, services: Services) -> ASGIApp:
+async def copy(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Give a model a second name."""
     body = decode(await read_body(request.receive), CopyBody)
     await services.library.copy(body.source, body.destination)
@@ -80,7 +79,7 @@ async def copy(request: ApiRequest, services: Services) -> ASGIApp:
 
 
 @delete("/api/delete", status_code=200)
-async def remove(request: ApiRequest, services: Services) -> ASGIApp:
+async def remove(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Remove a model. The name stands in the body, although the method is DELETE."""
     body = decode(await read_body(request.receive), DeleteBody)
     await services.library.delete(body.model or body.name)

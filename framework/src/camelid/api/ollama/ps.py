@@ -4,10 +4,10 @@ import msgspec
 from litestar import Response, get
 
 from camelid.api.ollama.details import DetailsReply
+from camelid.api.request import ApiServices
 from camelid.api.responses import json_reply
 from camelid.api.timestamps import local_time
 from camelid.engine.request import RunningModel
-from camelid.services.container import Services
 from camelid.store.config import read_config
 
 __all__ = ("running",)
@@ -56,6 +56,6 @@ def _entry(model: RunningModel) -> RunningEntry:
 
 
 @get(["/api/ps", "/api/running"])
-async def running(services: Services) -> Response[bytes]:
+async def running(services: ApiServices) -> Response[bytes]:
     """The models in memory, the one that stays longest first."""
     return json_reply(RunningReply([_entry(model) for model in services.running.list()]))

@@ -7,9 +7,8 @@ from litestar.types import ASGIApp
 from camelid.api.body import decode, read_body
 from camelid.api.errors import PROGRESS_EXCEPTION_HANDLERS
 from camelid.api.ollama.progress import progress_reply
-from camelid.api.request import ApiRequest
+from camelid.api.request import ApiRequest, ApiServices
 from camelid.errors import RequestError
-from camelid.services.container import Services
 from camelid.services.references import parse_reference
 
 __all__ = ("pull",)
@@ -26,7 +25,7 @@ class PullBody(msgspec.Struct):
 
 
 @post("/api/pull", exception_handlers=PROGRESS_EXCEPTION_HANDLERS)
-async def pull(request: ApiRequest, services: Services) -> ASGIApp:
+async def pull(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Fetch a model from the first registry that knows it."""
     body = decode(await read_body(request.receive), PullBody)
     asked = body.model or body.name

@@ -4,8 +4,8 @@ import msgspec
 from litestar import HttpMethod, Response, get, route
 
 import camelid
+from camelid.api.request import ApiServices
 from camelid.api.responses import json_reply, text_reply
-from camelid.services.container import Services
 
 __all__ = ("health", "root", "version")
 
@@ -28,13 +28,13 @@ async def root() -> Response[bytes]:
 
 
 @route("/api/version", http_method=[HttpMethod.GET, HttpMethod.HEAD])
-async def version(services: Services) -> Response[bytes]:
+async def version(services: ApiServices) -> Response[bytes]:
     """The version of Ollama that the server is compatible with: clients refuse old ones."""
     return json_reply({"version": services.settings.reported_version})
 
 
 @get("/api/health")
-async def health(services: Services) -> Response[bytes]:
+async def health(services: ApiServices) -> Response[bytes]:
     """Tell a supervisor that requests are answered, without loading or reading anything."""
     broken = [record for record in services.plugins.records if record.status == "broken"]
     return json_reply(

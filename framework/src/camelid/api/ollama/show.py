@@ -7,10 +7,9 @@ from litestar import Response, get, post
 
 from camelid.api.body import decode, read_body
 from camelid.api.ollama.details import DetailsReply, details_reply
-from camelid.api.request import ApiRequest
+from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import json_reply
 from camelid.api.timestamps import local_time
-from camelid.services.container import Services
 from camelid.services.library import ModelReport, ShowRequest
 from camelid.types.json import JsonObject
 
@@ -87,7 +86,7 @@ def _reply(report: ModelReport, basename: str) -> Response[bytes]:
     )
 
 
-async def _show(request: ApiRequest, services: Services, asked: ShowRequest) -> Response[bytes]:
+async def _show(request: ApiRequest, services: ApiServices, asked: ShowRequest) -> Response[bytes]:
     report = await services.library.show(asked)
     # This client looks a model up by the name it finds there (contract 1.10).
     copilot = request.headers.get("user-agent", "").startswith("GitHubCopilotChat/")
@@ -96,7 +95,7 @@ async def _show(request: ApiRequest, services: Services, asked: ShowRequest) -> 
 
 
 @post("/api/show")
-async def show(request: ApiRequest, services: Services) -> Response[bytes]:
+async def show(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """Show a model."""
     body = decode(await read_body(request.receive), ShowBody)
     return await _show(
@@ -107,7 +106,7 @@ async def show(request: ApiRequest, services: Services) -> Response[bytes]:
 
 
 @get("/api/show")
-async def show_by_query(request: ApiRequest, services: Services) -> Response[bytes]:
+async def show_by_query(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """Show the model named by `model` in the query; with `verbose=true` its arrays too."""
     query = request.query_params
     verbose = query.get("verbose", "").lower() in ("1", "t", "true")
