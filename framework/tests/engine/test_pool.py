@@ -34,8 +34,6 @@ async def test_the_load_duration_covers_the_wait(open_pool, model):
         before = time.perf_counter_ns()
         async with pool.lease(model("a", config={"load": {"seconds": 0.02}}), None) as first:
             assert 20_000_000 * 0.9 < first.load_duration < time.perf_counter_ns() - before
-            async with pool.lease(model("a"), None) as second:
-                assert second.load_duration < first.load_duration
 
 
 async def test_the_same_model_runs_on_two_backends_side_by_side(open_pool, toys, model):

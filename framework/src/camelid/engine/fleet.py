@@ -1,6 +1,7 @@
 """The models in memory: adding them, letting them go when their time has come, noticing their death."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +11,8 @@ from camelid.engine.quarantine import Quarantine
 from camelid.engine.runner import Key, Runner, expiry
 
 __all__ = ("Fleet",)
+
+_log = logging.getLogger("camelid.engine")
 
 
 class Fleet:
@@ -44,6 +47,8 @@ class Fleet:
     def add(self, runner: Runner) -> None:
         """Take in a runner that was just loaded."""
         self._runners[runner.key] = runner
+        seconds = runner.client.ready.load_duration / 1e9
+        _log.info("loaded %s on %s in %.2f seconds", runner.request.name, runner.key[1], seconds)
         runner.client.ended.add_done_callback(partial(self._on_end, runner))
         self.changed.notify()
 
@@ -92,10 +97,12 @@ class Fleet:
         try:
             await runner.client.close()
         finally:
+            _log.info("unloaded %s from %s", runner.request.name, runner.key[1])
             self._remove(runner)
 
     def _on_end(self, runner: Runner, ended: asyncio.Future[str]) -> None:
         if runner.closing is None:
+            _log.warning("the worker of %s died: %s", runner.request.name, ended.result())
             self._quarantine.record(runner.key, ended.result().partition("\n")[0])
             self._remove(runner)
 
