@@ -122,6 +122,15 @@ def test_a_blob_that_lost_its_end_in_a_crash_is_replaced(blobs):
     assert blobs.path(digest).read_bytes() == b"content"
 
 
+def test_a_blob_that_was_damaged_is_healed_by_storing_it_again(blobs):
+    digest = blobs.put(b"content")
+    blobs.path(digest).write_bytes(b"cOntent")
+    with blobs.writer() as writer:
+        writer.write(b"content")
+        writer.commit(digest)
+    assert blobs.read(digest, 100) == b"content"
+
+
 def test_using_a_blob_again_makes_it_young(blobs):
     digest = blobs.put(b"content")
     os.utime(blobs.path(digest), (1000, 1000))

@@ -150,7 +150,11 @@ def test_the_registrys_manifest_is_kept_byte_for_byte(store):
 @pytest.mark.parametrize(
     ("layer", "remote", "message"),
     [
-        (remote_layer(b"right"), b"wrong", "digest mismatch, file must be downloaded again: expected"),
+        (
+            remote_layer(b"right"),
+            b"wrong",
+            f"^digest mismatch, file must be downloaded again: want {digest_of(b'right')}, got {digest_of(b'wrong')}$",
+        ),
         (remote_layer(b"right", size=4), b"right", "more than it announced"),
         (remote_layer(b"right"), b"", "digest mismatch"),
         (remote_layer(b"right", digest="sha256:../../x"), b"right", "no digest"),

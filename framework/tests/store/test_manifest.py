@@ -72,6 +72,12 @@ def test_anything_else_is_corrupt(content):
     assert caught.value.reason
 
 
+@given(st.binary(max_size=200))
+def test_random_bytes_are_corrupt(content):
+    with pytest.raises(CorruptManifestError):
+        decode_manifest(content)
+
+
 @given(st.integers(0, len(encode_manifest(MANIFEST)) - 3))
 def test_a_manifest_cut_off_anywhere_is_corrupt(length):
     with pytest.raises(CorruptManifestError):

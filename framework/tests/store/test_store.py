@@ -305,6 +305,19 @@ _REMAINS = (
 )
 
 
+def test_a_store_that_may_not_be_changed_can_still_be_used(root, store, add_model, monkeypatch, caplog):
+    def refuse(path: Path, **_more: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    add_model("one")
+    unused = store.blobs.path(store.blobs.put(b"unused"))
+    os.utime(unused, (1000, 1000))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    opened = Store(root)
+    assert "pruning stopped" in caplog.text
+    assert shorts(opened) == ["one:latest"]
+
+
 def test_nothing_goes_at_start_while_a_manifest_is_corrupt(root, store, add_model):
     add_model("bad")
     manifest_path(store, "bad").write_bytes(b"\0")

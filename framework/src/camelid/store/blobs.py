@@ -71,7 +71,7 @@ class BlobWriter:
         """
         digest = f"sha256:{self._hash.hexdigest()}"
         if expected and digest != expected:
-            raise DigestMismatchError(f'digest mismatch, expected "{expected}", got "{digest}"')
+            raise _mismatch(expected, digest)
         with disk_errors(self._temporary):
             os.fsync(self._descriptor)
             self._close()
@@ -240,7 +240,7 @@ class BlobStore:
             # Hashed under the new name: nobody can put another file there in between.
             digest = _hash_file(temporary, on_progress)
             if expected and digest != expected:
-                raise DigestMismatchError(f'digest mismatch, expected "{expected}", got "{digest}"')
+                raise _mismatch(expected, digest)
             with disk_errors(temporary):
                 self._keep(temporary, digest, owner)
         finally:
@@ -280,11 +280,9 @@ class BlobStore:
     def _keep(self, temporary: Path, digest: str, owner: object) -> None:
         path = self.path(digest)
         with self._lock:
-            # A blob of another size was damaged by a crash of a server that did not sync; this one replaces it.
-            if self._size(path) == temporary.stat().st_size:
-                temporary.unlink()
-            else:
-                temporary.replace(path)
+            # What lay there may have been damaged since it was verified; this one has just been.
+            temporary.replace(path)
+            temporary.unlink(missing_ok=True)  # still there if both were links to one file
             self._want(digest, owner)
             _refresh(path)
         sync_folder(self.folder)
@@ -305,6 +303,7 @@ class BlobStore:
                 if error.errno not in _NO_HARD_LINK:
                     raise
                 return None
+        _refresh(temporary)
         return temporary
 
     def _copy(self, source: Path, owner: object, expected: str, on_progress: Callable[[int], None] | None) -> str:
@@ -316,9 +315,13 @@ class BlobStore:
             return writer.commit(expected)
 
 
+def _mismatch(expected: str, got: str) -> DigestMismatchError:
+    return DigestMismatchError(f'digest mismatch, expected "{expected}", got "{got}"', reason=f"got {got}")
+
+
 def _refresh(path: Path) -> None:
     """Set the time of a blob to now: the sweep spares what is young (contract 13.4)."""
-    with suppress(PermissionError):  # a hard link to somebody else's file; then its own time has to do
+    with suppress(OSError):  # a hard link to somebody else's file, or a disk that is only read
         os.utime(path)
 
 

@@ -91,7 +91,7 @@ class _Blobs:
             digest = self._link(blob, blob.path, expected) if blob.path else self._write(blob, expected)
         except DigestMismatchError as error:
             raise RegistryError(
-                f"digest mismatch, file must be downloaded again: {error.message.removeprefix('digest mismatch, ')}"
+                f"digest mismatch, file must be downloaded again: want {expected}, {error.reason}"
             ) from error
         size = self._blobs.size(digest)
         self._on_progress(digest, size, size)

@@ -38,7 +38,11 @@ class ManifestTree:
         """Absolute."""
 
     def files(self) -> Iterator[ManifestFile]:
-        """Every manifest, in alphabetical order."""
+        """Every manifest, in alphabetical order.
+
+        Raises:
+            StoreError: a folder cannot be read.
+        """
         for parts in _walk(self.folder, ()):
             name = ModelName(*parts)
             with suppress(RequestError):
@@ -124,11 +128,12 @@ def _folded(name: ModelName) -> tuple[str, str, str, str]:
 
 def _walk(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The parts of each regular file exactly `_DEPTH` deep."""
-    try:
-        with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return
+    with disk_errors(folder):
+        try:
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):  # removed meanwhile
+            return
     for entry in entries:
         if len(parts) == _DEPTH - 1:
             if entry.is_file(follow_symlinks=False):

@@ -60,7 +60,11 @@ class Store:
             self.prune()
 
     def list(self) -> list[StoredModel]:
-        """Every model that can be read, in alphabetical order; the others are logged and left out."""
+        """Every model that can be read, in alphabetical order; the others are logged and left out.
+
+        Raises:
+            StoreError: a folder cannot be read.
+        """
         found = []
         for file in self._tree.files():
             try:
@@ -168,11 +172,9 @@ class Store:
         """
         with self._lock:
             try:
-                used = self._used()
+                sweep(self.blobs, self._tree, self._used())
             except StoreError as error:
-                _log.warning("nothing is pruned: %s (%s)", error, error.reason)
-                return
-            sweep(self.blobs, self._tree, used)
+                _log.warning("pruning stopped: %s (%s)", error, error.reason)
 
     def header(self, digest: str) -> GGUFHeader | None:
         """The header of a blob that may be a GGUF file; None if it is none or is broken. Remembered.
