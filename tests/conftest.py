@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,12 +17,14 @@ MODEL = "smollm2:135m"
 class Server:
     """`camelid serve` on a free port of the loopback interface."""
 
-    def __init__(self, models: Path, log: Path, **environment: str) -> None:
+    def __init__(self, models: Path, log: Path, *, within: Sequence[str] = (), **environment: str) -> None:
+        """Start it; `within` is a command that is given the server's command to run."""
         self.models = models
         self.log = log
+        serve = [sys.executable, "-m", "camelid", "serve", "--host", "127.0.0.1:0", "--until-stdin-closes"]
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "camelid", "serve", "--host", "127.0.0.1:0", "--until-stdin-closes"],
+                [*within, *serve],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -86,8 +88,8 @@ def start_server(tmp_path) -> Iterator[Callable[..., Server]]:
     """Start servers of one's own, with settings as environment variables."""
     servers: list[Server] = []
 
-    def start(**environment: str) -> Server:
-        servers.append(Server(tmp_path / "models", tmp_path / "server.log", **environment))
+    def start(*, within: Sequence[str] = (), **environment: str) -> Server:
+        servers.append(Server(tmp_path / "models", tmp_path / "server.log", within=within, **environment))
         return servers[-1]
 
     yield start
