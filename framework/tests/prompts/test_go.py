@@ -265,6 +265,7 @@ def test_dates():
         ("{{ .Prompt ", "unclosed action"),
         ("{{ nothing }}", "function 'nothing' not defined"),
         ("{{ end }}", "unexpected end"),
+        ("x" * 200_001, "longer than 200,000 characters"),
         ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "limit"),
     ],
 )

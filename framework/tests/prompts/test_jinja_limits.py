@@ -9,6 +9,8 @@ from camelid.types.messages import Message
 CONVERSATION = Conversation(messages=(Message(role="user", content="hi"),))
 GROW = "{% set ns = namespace(x='ab', y=[1], z=[1]) %}{% for _ in range(60) %}BODY{% endfor %}"
 
+NEST = "{% set ns = namespace(t=(1,)) %}{% for _ in range(60) %}{% set ns.t = (ns.t, ns.t) %}{% endfor %}"
+
 GREEDY = {
     "endless loops": "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
     "filtered loops": "{% for a in range(99999) %}{% for b in range(99999) if false %}{% endfor %}{% endfor %}",
@@ -28,6 +30,21 @@ GREEDY = {
     "nested JSON": GROW.replace("BODY", "{% set ns.y = [ns.y, ns.y] %}") + "{{ ns.y | tojson }}",
     "compared lists": GROW.replace("BODY", "{% set ns.y = [ns.y, ns.y] %}{% set ns.z = [ns.z, ns.z] %}")
     + "{{ ns.y == ns.z }}",
+    "equal lists": GROW.replace("BODY", "{% set ns.y = [ns.y, ns.y] %}{% set ns.z = [ns.z, ns.z] %}")
+    + "{{ ns.y is eq(ns.z) }}",
+    "changed lists": "{% for i in [1, 2] %}{{ loop.changed(NESTED) }}{% endfor %}",
+    "found lists": "{{ [1].index(NESTED) }}",
+    "keys": "{{ {NESTED: 1} }}",
+    "looked up keys": "{{ {'a': 1}[NESTED] }}",
+    "attributes": "{{ 'a' | attr(NESTED) }}",
+    "safe lists": "{{ NESTED | safe }}",
+    "upper lists": "{{ NESTED | upper }}",
+    "views": "{{ {'a': NESTED}.values() }}",
+    "refusals": "{{ raise_exception(NESTED) }}",
+    "slices": "{% set x = 'ab' * 9999999 %}{% for _ in range(9) %}{% set y = x[1:] %}{% endfor %}",
+    "words": "{{ ('ab ' * 9999999).split() }}",
+    "cut text": "{{ ('ab' * 9999999).split('a') }}",
+    "letters": "{{ ('ab' * 9999999) | list | length }}",
     "multiplied text": "{{ 'a' * 10 ** 9 }}",
     "multiplied lists": "{{ ([0] * 10 ** 9) | length }}",
     "powers": "{{ 10 ** (10 ** 10) }}",
@@ -51,8 +68,9 @@ GREEDY = {
 @pytest.mark.usefixtures("small_budget")
 @pytest.mark.parametrize("source", GREEDY.values(), ids=GREEDY)
 def test_greed_ends(source):
+    nested = NEST + source.replace("NESTED", "ns.t") if "NESTED" in source else source
     with pytest.raises(ModelError, match="too much"):
-        JinjaTemplate(source).render(CONVERSATION)
+        JinjaTemplate(nested).render(CONVERSATION)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +87,10 @@ def test_greed_ends(source):
 def test_some_things_are_not_there(source):
     with pytest.raises(ModelError, match="faulty"):
         JinjaTemplate(source).render(CONVERSATION)
+
+
+def test_a_namespace_keeps_to_itself():
+    assert JinjaTemplate(NEST + "{{ ns }}").render(CONVERSATION).text == "<Namespace>"
 
 
 def test_long_conversations_are_no_greed():

@@ -5,18 +5,29 @@ is a step, every text they make is spent, before it exists where its size can be
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-__all__ = ("MAX_CHARACTERS", "MAX_STEPS", "Budget", "BudgetExceededError", "current_budget", "render_budget")
+__all__ = (
+    "MAX_CHARACTERS",
+    "MAX_SOURCE",
+    "MAX_STEPS",
+    "Budget",
+    "BudgetExceededError",
+    "current_budget",
+    "render_budget",
+)
 
+MAX_SOURCE: Final = 200_000
+"""Characters of a template: several times the longest known, and a few seconds of compiling at worst."""
 MAX_STEPS: Final = 400_000
 """A thousand turns of a long template need some ten thousand."""
 MAX_CHARACTERS: Final = 64_000_000
 """All the text that one render makes, also what it throws away."""
 MAX_SECONDS: Final = 10.0
+_CONTAINERS: Final = (list, tuple, Mapping, KeysView, ValuesView, ItemsView)
 _CONTAINER: Final = 8
 """What a list weighs beside its parts, in characters."""
 
@@ -72,7 +83,7 @@ class Budget:
         Raises:
             BudgetExceededError: written out, it would be longer than all the text one render may make.
         """
-        if not isinstance(value, str) and _weigh(value) > MAX_CHARACTERS:
+        if isinstance(value, _CONTAINERS) and _weigh(value) > MAX_CHARACTERS:
             raise BudgetExceededError(f"a list of more than {MAX_CHARACTERS:,} characters")
 
 
@@ -83,11 +94,11 @@ def _weigh(value: object) -> int:
     def weight(item: object) -> int:
         if isinstance(item, str):
             return len(item)
-        if not isinstance(item, (list, tuple, Mapping)):
+        if not isinstance(item, _CONTAINERS):
             return 1
         known = weights.get(id(item))
         if known is None:
-            parts = (*item.keys(), *item.values()) if isinstance(item, Mapping) else item
+            parts = (*item.keys(), *item.values()) if isinstance(item, Mapping) else tuple(item)
             known = weights[id(item)] = _CONTAINER + sum(map(weight, parts))
         return known
 

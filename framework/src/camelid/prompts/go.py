@@ -7,7 +7,7 @@ from gotpl import BudgetExceededError as GoBudgetExceededError
 from gotpl import ExecutionBudget, Template
 
 from camelid.errors import CamelidError, ModelError, UnsupportedCapabilityError
-from camelid.prompts.budget import MAX_CHARACTERS, MAX_STEPS, BudgetExceededError, render_budget
+from camelid.prompts.budget import MAX_CHARACTERS, MAX_SOURCE, MAX_STEPS, BudgetExceededError, render_budget
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.go_functions import FUNCTIONS
 from camelid.prompts.go_source import GoSource
@@ -37,6 +37,8 @@ class GoTemplate(ChatTemplate):
         Raises:
             ModelError: with Go's words for what is wrong with the source.
         """
+        if len(source) > MAX_SOURCE:
+            raise ModelError(f"the TEMPLATE is longer than {MAX_SOURCE:,} characters: give the model a shorter one")
         try:
             self._source = GoSource(source, FUNCTIONS)
             self._template = _compiled(self._source)

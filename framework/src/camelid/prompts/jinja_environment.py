@@ -15,19 +15,18 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
-from camelid.prompts.budget import current_budget
-from camelid.prompts.jinja_guards import FILTERS, FORBIDDEN_METHODS, OPERATORS, guard_method, guard_result
+from camelid.prompts.budget import MAX_SOURCE, current_budget
+from camelid.prompts.jinja_guards import FILTERS, FORBIDDEN_METHODS, OPERATORS, TESTS, guard_call, guard_result
 
-__all__ = ("MAX_SOURCE", "RefusedConversationError", "compile_template")
+__all__ = ("RefusedConversationError", "compile_template")
 
-MAX_SOURCE: Final = 200_000
-"""Characters of a template: several times the longest known, and a few seconds of compiling at worst."""
 _MAX_NESTED_LOOPS: Final = 20
 """Python compiles no more; Jinja takes ever longer to find that out."""
 
-_STEP, _WEIGHED, _WRITTEN = "camelid_step", "camelid_weighed", "camelid_written"
+_STEP, _WEIGHED, _WRITTEN, _MADE = "camelid_step", "camelid_weighed", "camelid_written", "camelid_made"
 
 
 class RefusedConversationError(TemplateError):
@@ -46,7 +45,7 @@ class _GenerationBlock(Extension):
 
 
 class _Accounting(NodeTransformer):
-    """Puts the filters that report to the budget where templates loop, compare and concatenate."""
+    """Puts the filters that report to the budget where templates loop, compare, look up and concatenate."""
 
     def __init__(self) -> None:
         self._loops = 0
@@ -72,6 +71,18 @@ class _Accounting(NodeTransformer):
     def visit_Concat(self, node: nodes.Concat) -> nodes.Concat:  # noqa: N802
         self.generic_visit(node)
         node.nodes = [_reported(operand, _WRITTEN) for operand in node.nodes]
+        return node
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Pair:  # noqa: N802
+        self.generic_visit(node)
+        node.key = _reported(node.key, _WEIGHED)
+        return node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
+        self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):
+            return _reported(node, _MADE)
+        node.arg = _reported(node.arg, _WEIGHED)
         return node
 
 
@@ -110,6 +121,12 @@ def _spend_written(_: Context, value: _Value) -> _Value:
     return value
 
 
+@pass_context
+def _spend_made(_: Context, value: _Value) -> _Value:
+    current_budget().step()
+    return guard_result(value)
+
+
 def _concat(pieces: Iterable[str]) -> str:
     """Joins what macros and `{% set %}` blocks captured."""
     captured = list(pieces)
@@ -132,6 +149,13 @@ def _dict(pairs: Mapping[object, object] | None = None, /, **named: object) -> d
     return merged
 
 
+class _Namespace(Namespace):
+    """Jinja's `namespace`, but printing one does not print all it holds."""
+
+    def __repr__(self) -> str:
+        return "<Namespace>"
+
+
 class _ChatEnvironment(ImmutableSandboxedEnvironment):
     """One for all templates: it holds no state of a render."""
 
@@ -147,12 +171,19 @@ class _ChatEnvironment(ImmutableSandboxedEnvironment):
             cache_size=0,
         )
         del self.globals["lipsum"]
-        self.globals |= {"dict": _dict, "raise_exception": _raise_exception, "strftime_now": _strftime_now}
+        self.globals |= {
+            "dict": _dict,
+            "namespace": _Namespace,
+            "raise_exception": _raise_exception,
+            "strftime_now": _strftime_now,
+        }
+        self.tests = dict(TESTS)
         self.filters = {
             **FILTERS,
             _STEP: _count_step,
             _WEIGHED: _check_weight,
             _WRITTEN: _spend_written,
+            _MADE: _spend_made,
         }
 
     def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:  # noqa: ARG002
@@ -167,7 +198,7 @@ class _ChatEnvironment(ImmutableSandboxedEnvironment):
     def call(self, context: Context, obj: Callable[..., object], /, *args: object, **kwargs: object) -> object:
         """Call a function, method or macro, paid for."""
         current_budget().step()
-        guarded = guard_method(obj, args, kwargs)
+        guarded = guard_call(obj, args, kwargs)
         return guard_result(super().call(context, obj, *guarded, **kwargs))
 
 

@@ -1,18 +1,19 @@
-"""What operators, methods and filters of hostile Jinja may do: each pays for the text it makes."""
+"""What operators, methods, filters and tests of hostile Jinja may do: each pays for the text it makes."""
 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import BuiltinMethodType, GeneratorType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from jinja2 import pass_context
 from jinja2.filters import FILTERS as JINJA_FILTERS
-from jinja2.runtime import Context
+from jinja2.runtime import Context, Macro
+from jinja2.tests import TESTS as JINJA_TESTS
 
 from camelid.prompts.budget import BudgetExceededError, current_budget
 
-__all__ = ("FILTERS", "FORBIDDEN_METHODS", "OPERATORS", "guard_method", "guard_result")
+__all__ = ("FILTERS", "FORBIDDEN_METHODS", "OPERATORS", "TESTS", "guard_call", "guard_result")
 
 _Callable: TypeAlias = Callable[..., object]
 
@@ -21,6 +22,8 @@ FORBIDDEN_METHODS: Final = frozenset({"encode", "format_map", "fromkeys", "maket
 
 _ELEMENT: Final = 64
 """What one place in a new list costs, in characters."""
+_WORD: Final = 8
+"""The same for each character of a text that is cut into words or lines, whose number is not known before."""
 _MAX_BITS: Final = 4096
 _MAX_NUMBER: Final = 10_000
 """Widths, precisions and counts beyond it are no prompt's."""
@@ -83,11 +86,11 @@ OPERATORS: Final[Mapping[str, Callable[[object, object], object]]] = {
 """Binary operators whose result may be larger than their operands."""
 
 
-def guard_method(function: object, arguments: tuple[object, ...], named: Mapping[str, object]) -> tuple[object, ...]:
-    """Pay for what a method of a text will make.
+def guard_call(function: object, arguments: tuple[object, ...], named: Mapping[str, object]) -> tuple[object, ...]:
+    """Pay for what a call will make.
 
     Args:
-        function: what a template calls; only methods of texts are of interest.
+        function: what a template calls; methods of texts are paid for by what they do.
         arguments: as the template gave them.
         named: as the template gave them.
 
@@ -97,12 +100,23 @@ def guard_method(function: object, arguments: tuple[object, ...], named: Mapping
     Raises:
         BudgetExceededError: it would be too much.
     """
-    method = getattr(function, "__wrapped__", function)
-    if not isinstance(method, BuiltinMethodType) or not isinstance(method.__self__, str):
-        return arguments
-    text = method.__self__
+    if isinstance(function, Macro):
+        return arguments  # what it does with them is paid for inside
     budget = current_budget()
-    match method.__name__, arguments:
+    method = getattr(function, "__wrapped__", function)
+    owner = method.__self__ if isinstance(method, BuiltinMethodType) else None
+    for value in (owner, *arguments, *named.values()):
+        budget.check_weight(value)
+    if isinstance(owner, str) and isinstance(method, BuiltinMethodType):
+        return _guard_text_method(owner, method.__name__, arguments, named)
+    return arguments
+
+
+def _guard_text_method(
+    text: str, method: str, arguments: tuple[object, ...], named: Mapping[str, object]
+) -> tuple[object, ...]:
+    budget = current_budget()
+    match method, arguments:
         case (("center" | "ljust" | "rjust" | "zfill"), (int(width), *_)):
             budget.spend(max(width, 0))
         case "expandtabs", _:
@@ -110,6 +124,10 @@ def guard_method(function: object, arguments: tuple[object, ...], named: Mapping
             budget.spend(text.count("\t") * max(sizes))
         case (("strip" | "lstrip" | "rstrip"), (str(characters), *_)) if len(characters) > _MAX_STRIPPED:
             raise BudgetExceededError(f"more than {_MAX_STRIPPED} characters to strip")
+        case (("split" | "rsplit"), (str(separator), *_)) if separator:
+            budget.spend(_ELEMENT * text.count(separator))
+        case (("split" | "rsplit" | "splitlines"), _):
+            budget.spend(_WORD * len(text))
         case "replace", (str(old), str(new), *_):
             budget.spend(len(text) + text.count(old) * len(new))
         case "join", (Iterable() as parts, *rest) if not isinstance(parts, str):
@@ -201,15 +219,18 @@ _GUARDS: Final[Mapping[str, Callable[..., None]]] = {
     "replace": _guard_replace,
     "trim": _guard_trim,
 }
-_WRITING: Final = frozenset({"e", "escape", "join", "replace", "string", "title", "tojson", "urlencode"})
+_WRITING: Final = frozenset(
+    {
+        *("capitalize", "e", "escape", "indent", "join", "lower", "replace", "safe", "string", "title", "tojson"),
+        *("trim", "upper", "urlencode", "wordcount"),
+    }
+)
 """Turn any value into text."""
 _COMPARING: Final = frozenset({"dictsort", "groupby", "max", "min", "sort", "unique"})
 _PIECEWISE: Final = frozenset({"join", "list", "map", "reject", "rejectattr", "select", "selectattr"})
+_LISTING: Final = frozenset({"list", "sort"})
 _HARMLESS: Final = frozenset(
-    {
-        *("abs", "attr", "capitalize", "count", "d", "default", "first", "float", "indent", "int", "items", "last"),
-        *("length", "lower", "reverse", "round", "safe", "trim", "upper", "wordcount"),
-    }
+    {"abs", "attr", "count", "d", "default", "first", "float", "int", "items", "last", "length", "reverse", "round"}
 )
 
 
@@ -225,12 +246,15 @@ def _guarded(name: str, function: _Callable) -> _Callable:
         for argument in (*arguments, *named.values()):
             if isinstance(argument, int) and abs(argument) > _MAX_NUMBER and name not in {"d", "default"}:
                 raise BudgetExceededError(f"the number {argument} for the filter {name}")
+            budget.check_weight(argument)
         if name in _PIECEWISE and isinstance(value, Iterable) and not isinstance(value, (str, Mapping)):
             value = _stepping(value) if name != "join" else list(_stepping(value))
         if name in _COMPARING:
             budget.check_weight(value)
-        if name in _WRITING:
+        if name in _WRITING and not isinstance(value, str):
             budget.spend_written(value)
+        if name in _LISTING and isinstance(value, str):
+            budget.spend(_ELEMENT * len(value))
         if check is not None:
             check(value, *arguments, **named)
         first = {"context": context, "eval_context": context.eval_ctx, "environment": context.environment}
@@ -255,3 +279,29 @@ FILTERS: Final[Mapping[str, _Callable]] = {
     "format": _guarded("format", _format),
 }
 """The filters that chat templates may use."""
+
+
+def _comparing(test: _Callable) -> _Callable:
+    """`test` for values that do not take for ever to compare."""
+
+    def tested(value: object, *arguments: object) -> object:
+        budget = current_budget()
+        budget.step()
+        for operand in (value, *arguments):
+            budget.check_weight(operand)
+        return test(value, *arguments)
+
+    return tested
+
+
+_COMPARISONS: Final = frozenset(
+    {
+        *("==", "eq", "equalto", "!=", "ne", ">", "gt", "greaterthan", ">=", "ge"),
+        *("<", "lt", "lessthan", "<=", "le", "in"),
+    }
+)
+TESTS: Final[Mapping[str, _Callable]] = {
+    name: _comparing(test) if name in _COMPARISONS else test
+    for name, test in cast("Mapping[str, _Callable]", JINJA_TESTS).items()
+}
+"""Jinja's tests."""
