@@ -39,6 +39,7 @@ def embedded_server(*, log_to_stderr: bool = False) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=None if log_to_stderr else log,
             start_new_session=True,
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
         )
         try:
             yield _url(process, log)

@@ -9,6 +9,7 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output
+from prompt_toolkit.shortcuts import CompleteStyle
 
 from camelid.cli.chat.history import LineHistory
 from camelid.cli.chat.quoting import is_open
@@ -40,6 +41,7 @@ class MessageReader:
             key_bindings=_keys(),
             completer=WordCompleter(_COMMANDS, sentence=True),
             complete_while_typing=False,
+            complete_style=CompleteStyle.READLINE_LIKE,  # a menu would keep eight lines free below the prompt
             enable_open_in_editor=True,
             input=terminal_input,
             output=terminal_output,
