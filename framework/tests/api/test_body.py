@@ -140,25 +140,25 @@ def test_integers_are_those_of_64_bits():
     assert message_of('{"ratio": 1e999}').startswith("json: ")
 
 
-async def test_a_body_arrives_in_pieces():
-    messages = iter(
-        [
-            {"type": "http.request", "body": b'{"a', "more_body": True},
-            {"type": "http.request", "body": b'":1}', "more_body": False},
-        ]
-    )
+def receiving(*pieces: bytes, complete: bool = True):
+    messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    if complete:
+        messages[-1]["more_body"] = False
+    messages.append({"type": "http.disconnect"})
+    remaining = iter(messages)
 
     async def receive():
-        return next(messages)
+        return next(remaining)
 
-    assert await read_body(receive) == b'{"a":1}'
+    return receive
+
+
+@pytest.mark.parametrize("length", [1, 1_000_000])
+async def test_a_body_arrives_in_pieces(length):
+    receive = receiving(b'{"mod', b'el": "' + b"x" * length, b'"}')
+    assert await read_body(receive, SampleBody) == SampleBody(model="x" * length)
 
 
 async def test_a_client_that_leaves_while_it_sends_is_noticed():
-    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
-
-    async def receive():
-        return next(messages)
-
     with pytest.raises(RequestCancelledError):
-        await read_body(receive)
+        await read_body(receiving(b"{", complete=False), SampleBody)

@@ -86,7 +86,7 @@ async def test_a_preflight_lists_what_is_allowed(serve, app):
 
 
 async def test_configured_origins_come_beside_the_local_ones(serve, app):
-    async with serve(app("https://chat.example.com", "https://*.example.org")) as client:
+    async with serve(app(" https://chat.example.com", "", "https://*.example.org")) as client:
         for origin, status in (
             ("https://chat.example.com", 200),
             ("https://a.b.example.org", 200),
@@ -106,7 +106,7 @@ async def test_a_star_lets_everybody_in(serve, app):
         assert vary(answer) == []
 
 
-@pytest.mark.parametrize("entry", ["example.com", "ftp://example.com", "http://*.*.com", ""])
+@pytest.mark.parametrize("entry", ["example.com", "ftp://example.com", "http://*.*.com"])
 def test_a_malformed_origin_is_refused_at_start(entry):
     with pytest.raises(ConfigurationError, match="origin"):
         Origins([entry])

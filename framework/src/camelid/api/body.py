@@ -4,8 +4,9 @@ A body is described by a `msgspec.Struct` whose fields all have defaults. Keys m
 are ignored, null leaves a field as it is, only the first JSON value counts, and the content type is never looked at.
 """
 
+import asyncio
 import re
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from litestar.types import Receive
@@ -19,6 +20,9 @@ __all__ = ("decode", "read_body")
 
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
+_LARGE: Final = 1 << 18
+"""Bytes. More take a millisecond or longer to decode: images are in them."""
+
 _ESCAPE = re.compile(
     r"\\(?:u(?P<high>[dD][89abAB]..)(?P<low>\\u[dD][c-fC-F]..)?|u(?P<lone>[dD][c-fC-F]..)|.)",
     re.DOTALL,
@@ -26,21 +30,24 @@ _ESCAPE = re.compile(
 """One escape sequence of a JSON string; the groups find the halves of UTF-16 surrogate pairs."""
 
 
-async def read_body(receive: Receive) -> bytes:
-    """The whole body of a request.
+async def read_body(receive: Receive, kind: type[_Body]) -> _Body:
+    """Receive and decode a request; a large one beside the event loop, where streams must go on.
 
     Raises:
         RequestCancelledError: the client left before it had sent everything.
+        RequestError: the body is empty, malformed, or a value has the wrong type.
     """
     parts: list[bytes] = []
-    while True:
+    more = True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise RequestCancelledError("request canceled", reason="the client left while it sent its request")
         if message["type"] == "http.request":
             parts.append(message["body"])
-            if not message["more_body"]:
-                return b"".join(parts)
+            more = message["more_body"]
+    body = b"".join(parts)
+    return await asyncio.to_thread(decode, body, kind) if len(body) > _LARGE else decode(body, kind)
 
 
 def decode(body: bytes, kind: type[_Body]) -> _Body:

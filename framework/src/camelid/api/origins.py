@@ -34,7 +34,7 @@ class Origins:
         Raises:
             ConfigurationError: an entry has an unknown scheme or more than one `*`.
         """
-        entries = [*(entry.strip().lower() for entry in configured), *_DEFAULTS]
+        entries = [*(entry.strip().lower() for entry in configured if entry.strip()), *_DEFAULTS]
         for entry in entries:
             _check(entry)
         self.any = "*" in entries

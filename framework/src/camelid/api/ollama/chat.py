@@ -4,7 +4,7 @@ import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
-from camelid.api.body import decode, read_body
+from camelid.api.body import read_body
 from camelid.api.encoding import encode, encode_text
 from camelid.api.ollama.generation import GenerationBody, Logprob, metrics, read_logprobs, reply
 from camelid.api.ollama.messages import MessageBody, read_messages
@@ -119,7 +119,7 @@ class _Shape:
 @post("/api/chat")
 async def chat(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Answer a conversation. An empty one loads or unloads the model, and is never answered with a stream."""
-    body = decode(await read_body(request.receive), ChatBody)
+    body = await read_body(request.receive, ChatBody)
     chunks = services.chat(
         ChatRequest(
             model=body.model,

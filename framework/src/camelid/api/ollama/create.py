@@ -4,7 +4,7 @@ import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
-from camelid.api.body import decode, read_body
+from camelid.api.body import read_body
 from camelid.api.errors import PROGRESS_EXCEPTION_HANDLERS
 from camelid.api.ollama.messages import MessageBody, read_messages
 from camelid.api.ollama.progress import progress_reply
@@ -58,7 +58,7 @@ def _licenses(value: JsonValue) -> tuple[str, ...]:
 @post("/api/create", exception_handlers=PROGRESS_EXCEPTION_HANDLERS)
 async def create(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Make a model."""
-    body = decode(await read_body(request.receive), CreateBody)
+    body = await read_body(request.receive, CreateBody)
     steps = services.create(
         CreateRequest(
             model=body.model or body.name,

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from litestar import Response, post
 
-from camelid.api.body import decode, read_body
+from camelid.api.body import read_body
 from camelid.api.disconnect import cancelled_when_gone
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import json_reply
@@ -81,7 +81,7 @@ async def _run(request: ApiRequest, services: ApiServices, embed_request: EmbedR
 @post("/api/embed")
 async def embed(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """Vectors of some texts, at length 1. No text loads the model."""
-    body = decode(await read_body(request.receive), EmbedBody)
+    body = await read_body(request.receive, EmbedBody)
     found = await _run(
         request,
         services,
@@ -110,7 +110,7 @@ async def embed(request: ApiRequest, services: ApiServices) -> Response[bytes]:
 @post("/api/embeddings")
 async def embeddings(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """The vector of one text. It is never cut, and its length is what the runtime gives."""
-    body = decode(await read_body(request.receive), EmbeddingBody)
+    body = await read_body(request.receive, EmbeddingBody)
     if not body.model:
         raise RequestError("model is required")
     embed_request = EmbedRequest(

@@ -4,7 +4,7 @@ import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
-from camelid.api.body import decode, read_body
+from camelid.api.body import read_body
 from camelid.api.encoding import encode, encode_text
 from camelid.api.ollama.generation import GenerationBody, Logprob, metrics, read_logprobs, reply
 from camelid.api.ollama.values import parse_images, parse_think
@@ -93,7 +93,7 @@ class _Shape:
 @post("/api/generate")
 async def generate(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Continue a prompt. An empty one loads or unloads the model, and is never answered with a stream."""
-    body = decode(await read_body(request.receive), GenerateBody)
+    body = await read_body(request.receive, GenerateBody)
     chunks = services.generate(
         GenerateRequest(
             model=body.model,

@@ -4,7 +4,7 @@ import msgspec
 from litestar import HttpMethod, Response, delete, post, route
 from litestar.types import ASGIApp
 
-from camelid.api.body import decode, read_body
+from camelid.api.body import read_body
 from camelid.api.ollama.details import DetailsReply, details_reply
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import EmptyReply, json_reply
@@ -73,7 +73,7 @@ async def tags(services: ApiServices) -> Response[bytes]:
 @post("/api/copy")
 async def copy(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Give a model a second name."""
-    body = decode(await read_body(request.receive), CopyBody)
+    body = await read_body(request.receive, CopyBody)
     await services.library.copy(body.source, body.destination)
     return EmptyReply()
 
@@ -81,6 +81,6 @@ async def copy(request: ApiRequest, services: ApiServices) -> ASGIApp:
 @delete("/api/delete", status_code=200)
 async def remove(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Remove a model. The name stands in the body, although the method is DELETE."""
-    body = decode(await read_body(request.receive), DeleteBody)
+    body = await read_body(request.receive, DeleteBody)
     await services.library.delete(body.model or body.name)
     return EmptyReply()

@@ -4,7 +4,7 @@ import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
-from camelid.api.body import decode, read_body
+from camelid.api.body import read_body
 from camelid.api.errors import PROGRESS_EXCEPTION_HANDLERS
 from camelid.api.ollama.progress import progress_reply
 from camelid.api.request import ApiRequest, ApiServices
@@ -27,7 +27,7 @@ class PullBody(msgspec.Struct):
 @post("/api/pull", exception_handlers=PROGRESS_EXCEPTION_HANDLERS)
 async def pull(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Fetch a model from the first registry that knows it."""
-    body = decode(await read_body(request.receive), PullBody)
+    body = await read_body(request.receive, PullBody)
     asked = body.model or body.name
     if not asked:
         raise RequestError("invalid model name", reason="the request names no model")

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 from litestar import Response, get, post
 
-from camelid.api.body import decode, read_body
+from camelid.api.body import read_body
 from camelid.api.ollama.details import DetailsReply, details_reply
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import json_reply
@@ -97,7 +97,7 @@ async def _show(request: ApiRequest, services: ApiServices, asked: ShowRequest) 
 @post("/api/show")
 async def show(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """Show a model."""
-    body = decode(await read_body(request.receive), ShowBody)
+    body = await read_body(request.receive, ShowBody)
     return await _show(
         request,
         services,
