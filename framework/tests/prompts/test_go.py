@@ -298,6 +298,7 @@ GREEDY = {
     "repeated verbs": '{{ $x := "ab" }}{{ range 60 }}{{ $x = printf "%[1]s%[1]s" $x }}{{ end }}',
     "escapes": "{{ $x := `\\\\\\` }}{{ $x" + " | js" * 60 + " }}",
     "nested escapes": "{{ $x := `\\\\\\` }}{{ len (" + "js (" * 50 + "$x" + ")" * 51 + " }}",
+    "long formats": "{{ $x := `%v%v` }}{{ range 22 }}{{ $x = print $x $x }}{{ end }}{{ printf $x 1 }}",
     "widths": '{{ printf "%999999999d" 1 }}',
     "given widths": '{{ printf "%*d" 999999999 1 }}',
     "output": "{{ range 1000000 }}" + "x" * 999 + "{{ end }}",

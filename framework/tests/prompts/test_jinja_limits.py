@@ -53,6 +53,8 @@ GREEDY = {
     "given widths": "{{ '%*d' % (999999999, 1) }}",
     "brace widths": "{{ '{:999999999}'.format(1) }}",
     "given brace widths": "{{ '{:{}}'.format(1, 999999999) }}",
+    "long formats": "{{ ('%' * 9999999) % ((),) }}",
+    "long brace formats": "{{ (':' * 9999999).format() }}",
     "padding": "{{ 'x'.center(999999999) }}",
     "tabs": "{{ '\t'.expandtabs(999999999) }}",
     "indentation": "{{ ('\n' * 9999) | indent(9999) }}",

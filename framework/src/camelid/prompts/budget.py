@@ -68,13 +68,13 @@ class Budget:
         if self._characters < 0:
             raise BudgetExceededError(f"more than {MAX_CHARACTERS:,} characters")
 
-    def spend_written(self, value: object) -> None:
-        """Count a value that is about to be written out as text.
+    def spend_written(self, value: object, times: int = 1) -> None:
+        """Count a value that is about to be written out as text, perhaps several times.
 
         Raises:
             BudgetExceededError: it would be too much.
         """
-        self.spend(_weigh(value))
+        self.spend(_weigh(value) * times)
 
     @staticmethod
     def check_weight(value: object) -> None:

@@ -16,7 +16,7 @@ from camelid.prompts.go_values import typescript_type
 __all__ = ("FUNCTIONS",)
 
 _WIDTHS: Final = re.compile(r"%[^a-zA-Z%]*")
-_MAX_DIGITS: Final = 4
+_WIDE: Final = re.compile(r"\d{5}")
 
 
 def _json(value: object) -> str:
@@ -60,11 +60,11 @@ def _nothing() -> None:
 
 def _printf(pattern: str, *values: object) -> str:
     budget = current_budget()
-    for directive in _WIDTHS.findall(pattern):
-        if "*" in directive or re.search(rf"\d{{{_MAX_DIGITS + 1}}}", directive):
-            raise BudgetExceededError(f"the width in {directive!r}")
-        budget.spend_written(values)
     budget.spend(len(pattern))
+    budget.spend_written(values, pattern.count("%"))
+    for directive in _WIDTHS.findall(pattern):
+        if "*" in directive or _WIDE.search(directive):
+            raise BudgetExceededError("a width in a format")
     return sprintf(pattern, *map(_text, values))
 
 

@@ -28,6 +28,8 @@ _MAX_BITS: Final = 4096
 _MAX_NUMBER: Final = 10_000
 """Widths, precisions and counts beyond it are no prompt's."""
 _MAX_STRIPPED: Final = 1000
+_MAX_PATTERN: Final = 1000
+"""Characters of a format string, which is searched for widths several times over."""
 _PERCENT_SPEC: Final = re.compile(r"%(?:\([^)]*\))?[#0\- +]*(\*|\d+)?(?:\.(\*|\d+))?")
 _BRACE_SPEC: Final = re.compile(r":[^{}]*?(\d+)|:[^{}]*(\{)")
 
@@ -62,19 +64,19 @@ def _power(left: object, right: object) -> object:
 
 def _remainder(left: object, right: object) -> object:
     if isinstance(left, str):
-        for spec in _PERCENT_SPEC.finditer(left):
-            _check_widths(spec.groups())
-        budget = current_budget()
-        budget.spend(len(left))
-        for _ in range(left.count("%")):
-            budget.spend_written(right)
+        _spend_pattern(left, _PERCENT_SPEC, left.count("%"), right)
     return left % right  # type: ignore[operator]
 
 
-def _check_widths(widths: Iterable[str | None]) -> None:
-    for width in widths:
+def _spend_pattern(pattern: str, specs: re.Pattern[str], places: int, values: object) -> None:
+    """Pay for `values` written into each of the `places` of a format string."""
+    if len(pattern) > _MAX_PATTERN:
+        raise BudgetExceededError(f"a format of more than {_MAX_PATTERN} characters")
+    for width in (width for spec in specs.finditer(pattern) for width in spec.groups()):
         if width and (not width.isdigit() or len(width) > len(str(_MAX_NUMBER))):
             raise BudgetExceededError(f"the width {width!r} in a format")
+    current_budget().spend(len(pattern))
+    current_budget().spend_written(values, places)
 
 
 OPERATORS: Final[Mapping[str, Callable[[object, object], object]]] = {
@@ -138,11 +140,7 @@ def _guard_text_method(
         case "join", (str(parts), *_):
             budget.spend((len(text) + 1) * len(parts))
         case "format", _:
-            for spec in _BRACE_SPEC.finditer(text):
-                _check_widths(spec.groups())
-            budget.spend(len(text))
-            for _ in range(text.count("{")):
-                budget.spend_written((arguments, named))
+            _spend_pattern(text, _BRACE_SPEC, text.count("{"), (arguments, named))
         case _:
             pass
     return arguments
