@@ -123,9 +123,10 @@ class LlamaModel(LoadedModel):
         parameters = context_parameters(self._options, self._extra)
         parameters.embeddings = True
         parameters.pooling_type = self._traits.pooling
-        parameters.n_ctx = length
-        parameters.n_batch = parameters.n_ubatch = budget if splits_inputs(self._traits) else longest
+        # llama.cpp aborts unless the sequences of a pooling context could share its batch equally.
         parameters.n_seq_max = EMBEDDING_SEQUENCES
+        parameters.n_ctx = _whole_shares(length)
+        parameters.n_batch = parameters.n_ubatch = _whole_shares(budget if splits_inputs(self._traits) else longest)
         return LlamaEmbedder(
             self._open(parameters), self._traits, self._facts.embedding_length, max_tokens=longest, budget=budget
         )
@@ -151,7 +152,7 @@ class LlamaModel(LoadedModel):
             architecture=traits.architecture,
             vocabulary_size=traits.vocabulary_size,
             trained_context=trained,
-            context_length=options.context_length if traits.rotary else min(options.context_length, trained),
+            context_length=options.context_length if traits.extends else min(options.context_length, trained),
             embedding_length=llama_cpp.llama_model_n_embd_out(handle),
             parameter_count=llama_cpp.llama_model_n_params(handle),
             layers=layers,
@@ -192,6 +193,11 @@ def _model_parameters(options: LoadOptions, extra: LlamaCppOptions) -> llama_cpp
     }[options.memory_map, extra.lock_memory]
     parameters.check_tensors = extra.check_tensors
     return parameters
+
+
+def _whole_shares(tokens: int) -> int:
+    """The next multiple of `EMBEDDING_SEQUENCES`."""
+    return -(-tokens // EMBEDDING_SEQUENCES) * EMBEDDING_SEQUENCES
 
 
 def _offloaded_layers(wanted: int, layers: int) -> int:

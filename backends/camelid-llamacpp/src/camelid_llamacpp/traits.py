@@ -30,8 +30,8 @@ class ModelTraits(msgspec.Struct, frozen=True):
     """Whether its memory is made of cells, one a token; a recurrent state cannot be split."""
     shifts: bool
     """Whether tokens can be moved to other positions afterwards."""
-    rotary: bool
-    """Whether positions are computed; else they are learned, and none follows the last one learned."""
+    extends: bool
+    """Whether it can attend to more tokens than it was trained on; learned positions come to an end."""
     window: int
     """Tokens that its sliding-window layers look back on; 0 = it has none."""
     suppressed_tokens: npt.NDArray[np.intp]
@@ -76,7 +76,7 @@ def read_traits(model: int) -> ModelTraits:
         encoder_only=encoder and not decoder,
         shares_prefixes=not stateful,
         shifts=rotary and not stateful,
-        rotary=rotary,
+        extends=causal and (rotary or stateful),
         window=llama_cpp.llama_model_n_swa(model),
         suppressed_tokens=_suppressed(vocabulary),
     )
