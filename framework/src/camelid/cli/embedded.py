@@ -15,6 +15,10 @@ READY_PREFIX: Final = "listening on "
 """What `camelid serve --until-stdin-closes` puts before its URL in its only line on stdout."""
 
 _STOP_SECONDS: Final = 10.0
+if sys.platform == "win32":
+    _NEW_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP  # what a session is elsewhere: Ctrl+C stays with us
+else:
+    _NEW_GROUP = 0
 _LOG_TAIL_BYTES: Final = 4096
 
 
@@ -39,7 +43,7 @@ def embedded_server(*, log_to_stderr: bool = False) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=None if log_to_stderr else log,
             start_new_session=True,
-            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
+            creationflags=_NEW_GROUP,
         )
         try:
             yield _url(process, log)
