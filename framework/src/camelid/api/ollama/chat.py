@@ -18,7 +18,7 @@ from camelid.types.generation import GenerationChunk
 from camelid.types.json import JsonObject
 from camelid.types.messages import ToolCall
 
-__all__ = ("chat",)
+__all__ = ("ChatShape", "chat")
 
 
 class ChatBody(GenerationBody, kw_only=True):
@@ -74,7 +74,7 @@ def _tool_call(call: ToolCall) -> ReplyToolCall:
     return ReplyToolCall(id=call.id, function=ReplyFunction(function.index, function.name, function.arguments))
 
 
-class _Shape:
+class ChatShape:
     """Writes the answers of one request."""
 
     def __init__(self, model: str) -> None:
@@ -82,6 +82,7 @@ class _Shape:
         self._head = b'{"model":' + encode_text(model) + b',"created_at":"'
 
     def line(self, chunk: GenerationChunk) -> bytes:
+        """A chunk as a line of a stream."""
         if chunk.thinking or chunk.tool_calls or chunk.logprobs or chunk.completion:
             return encode(self._reply(chunk)) + b"\n"
         # Nearly every chunk: text and nothing else.
@@ -92,6 +93,7 @@ class _Shape:
         )
 
     def whole(self, chunks: list[GenerationChunk]) -> ChatReply:
+        """All chunks as one object."""
         return self._reply(
             GenerationChunk(
                 content="".join(chunk.content for chunk in chunks),
@@ -135,4 +137,4 @@ async def chat(request: ApiRequest, services: ApiServices) -> ASGIApp:
             top_logprobs=body.top_logprobs,
         )
     )
-    return await reply(request, chunks, _Shape(body.model), stream=body.stream and bool(body.messages))
+    return await reply(request, chunks, ChatShape(body.model), stream=body.stream and bool(body.messages))

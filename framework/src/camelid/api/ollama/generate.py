@@ -14,7 +14,7 @@ from camelid.services.generate import GenerateRequest
 from camelid.types.durations import parse_keep_alive
 from camelid.types.generation import GenerationChunk
 
-__all__ = ("generate",)
+__all__ = ("GenerateShape", "generate")
 
 
 class GenerateBody(GenerationBody, kw_only=True):
@@ -48,7 +48,7 @@ class GenerateReply(msgspec.Struct, omit_defaults=True, kw_only=True):
     logprobs: tuple[Logprob, ...] = ()
 
 
-class _Shape:
+class GenerateShape:
     """Writes the answers of one request."""
 
     def __init__(self, model: str) -> None:
@@ -56,12 +56,14 @@ class _Shape:
         self._head = b'{"model":' + encode_text(model) + b',"created_at":"'
 
     def line(self, chunk: GenerationChunk) -> bytes:
+        """A chunk as a line of a stream."""
         if chunk.thinking or chunk.logprobs or chunk.completion:
             return encode(self._reply(chunk)) + b"\n"
         # Nearly every chunk: text and nothing else.
         return b'%b%b","response":%b,"done":false}\n' % (self._head, now().encode(), encode_text(chunk.content))
 
     def whole(self, chunks: list[GenerationChunk]) -> GenerateReply:
+        """All chunks as one object."""
         return self._reply(
             GenerationChunk(
                 content="".join(chunk.content for chunk in chunks),
@@ -114,4 +116,4 @@ async def generate(request: ApiRequest, services: ApiServices) -> ASGIApp:
             top_logprobs=body.top_logprobs,
         )
     )
-    return await reply(request, chunks, _Shape(body.model), stream=body.stream and bool(body.prompt))
+    return await reply(request, chunks, GenerateShape(body.model), stream=body.stream and bool(body.prompt))

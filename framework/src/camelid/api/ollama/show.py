@@ -11,7 +11,7 @@ from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import json_reply
 from camelid.api.timestamps import local_time
 from camelid.services.library import ModelReport, ShowRequest
-from camelid.types.json import JsonObject
+from camelid.types.json import JsonObject, JsonValue
 
 __all__ = ("show", "show_by_query")
 
@@ -62,9 +62,18 @@ class ShowReply(msgspec.Struct, omit_defaults=True, kw_only=True):
     requires: str = ""
 
 
+def _as_go(value: JsonValue) -> JsonValue:
+    """A metadata value as Go prints it: a whole number without a fraction, also where the file has a float."""
+    if isinstance(value, list):
+        return [_as_go(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _reply(report: ModelReport, basename: str) -> Response[bytes]:
     config = report.model.config
-    info = {**report.model_info, "general.basename": basename} if basename else report.model_info
+    info: JsonObject = {key: _as_go(value) for key, value in report.model_info.items()}
+    if basename:
+        info["general.basename"] = basename
     return json_reply(
         ShowReply(
             license=report.license,
@@ -77,7 +86,7 @@ def _reply(report: ModelReport, basename: str) -> Response[bytes]:
             remote_model=config.remote_model,
             remote_host=config.remote_host,
             model_info=info,
-            projector_info=report.projector_info,
+            projector_info={key: _as_go(value) for key, value in report.projector_info.items()},
             tensors=tuple(ShowTensor(tensor.name, tensor.type, tensor.shape) for tensor in report.tensors),
             capabilities=tuple(capability.value for capability in report.capabilities),
             modified_at=local_time(report.model.modified_at),

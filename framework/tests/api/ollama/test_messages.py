@@ -1,0 +1,125 @@
+import base64
+import json
+
+import msgspec
+import pytest
+from camelid.api.body import decode
+from camelid.api.ollama.chat import ChatBody
+from camelid.api.ollama.messages import read_messages
+from camelid.api.ollama.tools import read_tools
+from camelid.api.ollama.values import parse_images, parse_think
+from camelid.errors import RequestError
+from camelid.types.messages import FunctionCall, Message, ToolCall
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def body_of(**fields) -> ChatBody:
+    return decode(json.dumps(fields).encode(), ChatBody)
+
+
+def test_a_message_with_everything():
+    body = body_of(
+        messages=[
+            {
+                "role": "Assistant",
+                "content": "c",
+                "thinking": "t",
+                "images": ["AAEC"],
+                "tool_calls": [
+                    {
+                        "id": "1",
+                        "type": "function",
+                        "function": {"index": 2, "name": "f", "arguments": {"z": 1, "a": []}},
+                    },
+                    {"function": {"name": "g"}},
+                ],
+                "tool_name": "n",
+                "tool_call_id": "i",
+                "unknown": 1,
+            },
+            {"role": "user"},
+            None,
+        ]
+    )
+    assert read_messages(body.messages) == (
+        Message(
+            role="assistant",
+            content="c",
+            thinking="t",
+            images=(b"\0\1\2",),
+            tool_calls=(ToolCall(FunctionCall("f", {"z": 1, "a": []}, 2), "1"), ToolCall(FunctionCall("g"))),
+            tool_name="n",
+            tool_call_id="i",
+        ),
+        Message(role="user"),
+        Message(role=""),
+    )
+    assert list(read_messages(body.messages)[0].tool_calls[0].function.arguments) == ["z", "a"]
+
+
+def test_a_tool_keeps_the_keywords_that_templates_know():
+    parameters = {
+        "additionalProperties": False,
+        "properties": {
+            "b": {"description": "d", "type": "string", "minimum": 1, "enum": ["x", 2], "format": "date"},
+            "a": {"type": ["string", "null"], "default": "x", "items": {"type": "string", "pattern": "kept"}},
+            "c": {
+                "anyOf": [{"type": "object", "properties": {"q": {"type": "number"}}, "required": ["q"]}, {"const": 1}]
+            },
+        },
+        "required": ["b"],
+        "type": "object",
+        "$defs": {"x": {"anything": True}},
+    }
+    function = {"name": "f", "description": "F", "parameters": parameters, "strict": True}
+    (tool,) = read_tools(body_of(tools=[{"type": "function", "function": function}]).tools)
+    assert (tool.type, tool.function.name, tool.function.description) == ("function", "f", "F")
+    assert json.dumps(tool.function.parameters) == json.dumps(
+        {
+            "type": "object",
+            "$defs": {"x": {"anything": True}},
+            "required": ["b"],
+            "properties": {
+                "b": {"type": "string", "description": "d", "enum": ["x", 2]},
+                "a": {"type": ["string", "null"], "items": {"type": "string", "pattern": "kept"}},
+                "c": {"anyOf": [{"type": "object", "properties": {"q": {"type": "number"}}, "required": ["q"]}, {}]},
+            },
+        }
+    )
+
+
+def test_a_tool_without_parameters():
+    (tool,) = read_tools(body_of(tools=[{"function": {"name": "f"}}]).tools)
+    assert json.dumps(tool.function.parameters) == '{"type": "", "properties": null}'
+    assert "description" not in msgspec.to_builtins(tool)["function"]
+
+
+@given(st.binary())
+def test_images_are_base64(content):
+    text = base64.b64encode(content).decode()
+    broken_into_lines = "\r\n".join(text[place : place + 4] for place in range(0, len(text), 4))
+    assert parse_images([text, broken_into_lines]) == (content, content)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("data:image/png;base64,AAEC", 4),
+        ("AA-_", 2),
+        ("AAE", 0),
+        ("AAECA", 4),
+        ("AAECAA=", 4),
+        ("é", 0),
+        ("AA\nEéA", 4),
+    ],
+)
+def test_other_images_are_refused_where_go_refuses_them(text, place):
+    with pytest.raises(RequestError) as caught:
+        parse_images([text])
+    assert caught.value.message == f"illegal base64 data at input byte {place}"
+
+
+@pytest.mark.parametrize("value", [None, True, False, "low", "medium", "high", "max"])
+def test_think(value):
+    assert parse_think(value) is value
