@@ -119,5 +119,5 @@ def test_one_object_gathers_all_chunks():
             {"token": "\ufffd", "logprob": -2.0, "bytes": [255]},
         ],
     }
-    text = msgspec.to_builtins(GenerateShape("m").whole(chunks))
+    text = msgspec.json.decode(encode(GenerateShape("m").whole(chunks)))
     assert (text["response"], text["thinking"], text["context"], text["eval_count"]) == ("cd", "ab", [1, 2], 20)
