@@ -96,6 +96,8 @@ class BatchDecoder(ABC):
     def shift(self, sequence: int, keep: int, discard: int) -> bool:  # noqa: ARG002
         """Drop `discard` tokens after the first `keep` and move the rest down.
 
+        Never asked for while another sequence shares a token that would be moved.
+
         Returns:
             False if positions cannot be moved; the framework then computes the rest again.
         """

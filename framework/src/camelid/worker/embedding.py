@@ -33,7 +33,7 @@ class EmbeddingQueue:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._jobs: deque[_Job] = deque()
-        self._slice_tokens = session.start.options.batch_tokens
+        self._batch_tokens = session.start.options.batch_tokens
 
     @property
     def busy(self) -> bool:
@@ -48,23 +48,27 @@ class EmbeddingQueue:
         """Drop a request."""
         self._jobs = deque(job for job in self._jobs if job.message.id != request)
 
-    def step(self) -> Embedded | Failed | None:
-        """Embed about a batch of tokens of the oldest request; the answer, when it is complete."""
+    def step(self, *, alone: bool) -> Embedded | Failed | None:
+        """Embed a slice of the oldest request: about a batch of tokens, or one input while answers wait for it.
+
+        Returns:
+            The answer, when it is complete.
+        """
         job = self._jobs[0]
         answer: Embedded | Failed | None
         try:
-            answer = self._advance(job)
+            answer = self._advance(job, self._batch_tokens if alone else 1)
         except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this request may suffer
             answer = Failed(job.message.id, self._session.fault(error))
         if answer is not None:
             self._jobs.popleft()
         return answer
 
-    def _advance(self, job: _Job) -> Embedded | None:
+    def _advance(self, job: _Job, tokens: int) -> Embedded | None:
         embedder, inputs = self._session.embedder(), job.message.inputs
         batch: list[list[int]] = []
         size = 0
-        while job.done + len(batch) < len(inputs) and size < self._slice_tokens:
+        while job.done + len(batch) < len(inputs) and size < tokens:
             text = inputs[job.done + len(batch)]
             batch.append(
                 embedding_tokens(text, self._session.tokenizer, embedder.max_tokens, truncate=job.message.truncate)

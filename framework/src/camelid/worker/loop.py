@@ -115,7 +115,7 @@ class _Service:
             if deltas:
                 self._emit(Step(tuple(deltas)))
         if self._embedding.busy:
-            answer = self._embedding.step()
+            answer = self._embedding.step(alone=not self._generation.busy)
             if answer is not None:
                 self._emit(answer)
 
