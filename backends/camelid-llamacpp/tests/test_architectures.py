@@ -68,7 +68,11 @@ def _llama(path: Path, **metadata: object) -> Path:
         **{f"attn_{name}.weight": (WIDTH, WIDTH) for name in ("q", "k", "v", "output")},
     }
     shapes |= {f"blk.0.{name}": shape for name, shape in block.items()}
-    return _write(path, "llama", shapes, layer_norm_rms_eps=1e-5, **_sentencepiece(), **metadata)
+    return _write(path, "llama", shapes, layer_norm_rms_eps=1e-5, **{**_sentencepiece(), **metadata})
+
+
+def _without_vocabulary(path: Path) -> Path:
+    return _llama(path, tokenizer_model="no_vocab", vocab_size=len(SENTENCEPIECE))
 
 
 def _bert(path: Path, **metadata: object) -> Path:
@@ -138,6 +142,13 @@ def test_a_begin_token_and_a_space_are_added_where_the_model_wants_them(opened):
     tokens = tokenizer.encode("the cat!", add_special=True, parse_special=False)
     assert tokens == [1, THE, CAT, 3 + ord("!")]
     assert tokenizer.decode(tokens) == b" the cat!"
+
+
+def test_without_a_vocabulary_tokenizing_is_left_to_others(opened):
+    model = opened(_without_vocabulary)
+    assert model.tokenizer() is None
+    assert Capability.TOKENIZE not in model.facts.capabilities
+    assert model.decoder() is not None
 
 
 def test_an_encoder_only_embeds(opened):

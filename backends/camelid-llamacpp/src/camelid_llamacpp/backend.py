@@ -82,8 +82,10 @@ class LlamaModel(LoadedModel):
         open_contexts = [context for context in self._contexts if not context.closed]
         return memory_by_device([*self._buffers, *(buffer for context in open_contexts for buffer in context.buffers)])
 
-    def tokenizer(self) -> LlamaTokenizer:
-        """A tokenizer, valid until the model is closed."""
+    def tokenizer(self) -> LlamaTokenizer | None:
+        """A tokenizer, valid until the model is closed; None if the file has no vocabulary."""
+        if not self._traits.tokenizes:
+            return None
         return LlamaTokenizer(llama_cpp.llama_model_get_vocab(self._handle))
 
     def decoder(self) -> LlamaDecoder | None:
@@ -135,6 +137,7 @@ class LlamaModel(LoadedModel):
         """Free contexts, then the model."""
         for context in self._contexts:
             context.close()
+        self._contexts.clear()
         llama_cpp.llama_model_free(self._handle)
 
     def _open(self, parameters: llama_cpp.llama_context_params) -> Context:
@@ -215,7 +218,7 @@ def _token_text(vocabulary: int, token: int) -> str:
 
 
 def _capabilities(traits: ModelTraits) -> frozenset[Capability]:
-    capabilities = {Capability.TOKENIZE}
+    capabilities = {Capability.TOKENIZE} if traits.tokenizes else set()
     if traits.pooling != llama_cpp.LLAMA_POOLING_TYPE_RANK:
         capabilities.add(Capability.EMBEDDING)
     if traits.generates:

@@ -48,6 +48,7 @@ class LlamaDecoder(BatchDecoder):
         self._traits = traits
         self._limits = limits
         self._output_rows = max(OUTPUT_ROWS, limits.sequences)
+        self._suppressed = traits.suppressed_tokens if traits.suppressed_tokens.size else None
         self._bound: NativeBatch | None = None
         self._rows: dict[int, npt.NDArray[np.float32]] = {}
         self._shared = np.zeros((limits.sequences, limits.sequences), np.int64)
@@ -70,7 +71,7 @@ class LlamaDecoder(BatchDecoder):
         """
         if not 0 < batch.size <= self._limits.batch_tokens:
             raise ModelError(f"a batch of {batch.size} tokens; 1 to {self._limits.batch_tokens} can be computed")
-        if np.count_nonzero(batch.outputs[: batch.size]) > self._output_rows:
+        if batch.size > self._output_rows and np.count_nonzero(batch.outputs[: batch.size]) > self._output_rows:
             raise ModelError(f"a batch with more than {self._output_rows} output rows cannot be computed")
         if self._bound is None or self._bound.source is not batch:
             self._bound = NativeBatch(batch)
@@ -97,8 +98,8 @@ class LlamaDecoder(BatchDecoder):
         view = self._rows.get(address)
         if view is None:
             view = self._rows[address] = float_rows(address, 1, self._traits.vocabulary_size)[0]
-        if self._traits.suppressed_tokens.size:
-            view[self._traits.suppressed_tokens] = -np.inf
+        if self._suppressed is not None:
+            view[self._suppressed] = -np.inf
         return view
 
     def trim(self, sequence: int, length: int) -> bool:

@@ -18,6 +18,8 @@ class ModelTraits(msgspec.Struct, frozen=True):
 
     architecture: str
     vocabulary_size: int
+    tokenizes: bool
+    """Whether the file has a vocabulary, not only its size."""
     pooling: int
     """How the model makes one vector of many: a `LLAMA_POOLING_TYPE_*`, `NONE` if it does not."""
     causal: bool
@@ -54,7 +56,7 @@ def metadata(model: int, key: str) -> str:
 def read_traits(model: int) -> ModelTraits:
     """Look at a loaded model, given its handle."""
     architecture = metadata(model, "general.architecture")
-    pooling = int(metadata(model, f"{architecture}.pooling_type") or llama_cpp.LLAMA_POOLING_TYPE_NONE)
+    pooling = metadata(model, f"{architecture}.pooling_type")
     causal = metadata(model, f"{architecture}.attention.causal") != "false"
     encoder: bool = llama_cpp.llama_model_has_encoder(model)
     decoder: bool = llama_cpp.llama_model_has_decoder(model)
@@ -64,13 +66,14 @@ def read_traits(model: int) -> ModelTraits:
     return ModelTraits(
         architecture=architecture,
         vocabulary_size=llama_cpp.llama_vocab_n_tokens(vocabulary),
-        pooling=pooling,
+        tokenizes=llama_cpp.llama_vocab_type(vocabulary) != llama_cpp.LLAMA_VOCAB_TYPE_NONE,
+        pooling=int(pooling) if pooling.isdecimal() else llama_cpp.LLAMA_POOLING_TYPE_NONE,
         causal=causal and not encoder,
         generates=(
             decoder
             and not encoder  # encoder and decoder: the prompt would go to the one, the answer to the other
             and causal
-            and pooling == llama_cpp.LLAMA_POOLING_TYPE_NONE
+            and pooling in ("", str(llama_cpp.LLAMA_POOLING_TYPE_NONE))
             and not llama_cpp.llama_model_is_diffusion(model)
         ),
         encoder_only=encoder and not decoder,
