@@ -30,7 +30,7 @@ def _write(path: Path, architecture: str, shapes: Shapes, **metadata: object) ->
     writer.add_feed_forward_length(HIDDEN)
     writer.add_head_count(HEADS)
     for key, value in metadata.items():
-        getattr(writer, f"add_{key}")(value)
+        getattr(writer, f"add_{key}")(*(value if isinstance(value, tuple) else (value,)))
     for name, shape in shapes.items():
         values = random.normal(0.0, 0.3, shape).astype(np.float32)
         if name.endswith("norm.weight"):
@@ -149,6 +149,15 @@ def test_without_a_vocabulary_tokenizing_is_left_to_others(opened):
     assert model.tokenizer() is None
     assert Capability.TOKENIZE not in model.facts.capabilities
     assert model.decoder() is not None
+
+
+def test_suppressed_tokens_are_never_chosen(opened, new_driver):
+    free = new_driver(opened(_llama).decoder()).feed({0: [1, THE]})[0]
+    best = int(free.argmax())
+    model = opened(_llama, metadata={"array": ("tokenizer.ggml.suppress_tokens", [best])})
+    logits = new_driver(model.decoder()).feed({0: [1, THE]})[0]
+    assert logits[best] == -np.inf
+    assert np.isfinite(np.delete(logits, best)).all()
 
 
 def test_an_encoder_only_embeds(opened):

@@ -2,7 +2,13 @@
 
 import psutil
 import pytest
-from camelid.errors import InvalidModelFileError, ModelError, ModelLoadError, UnsupportedCapabilityError
+from camelid.errors import (
+    InvalidModelFileError,
+    ModelError,
+    ModelLoadError,
+    ModelMemoryError,
+    UnsupportedCapabilityError,
+)
 from camelid.types import Capability, LoadOptions, ModelArtifact, ModelFile
 from camelid.types.artifact import FileRole
 from camelid_llamacpp.backend import LlamaModel
@@ -22,28 +28,35 @@ def test_facts_are_the_files_own(model):
     assert {Capability.COMPLETION, Capability.EMBEDDING, Capability.PREFIX_SHARING} <= facts.capabilities
 
 
-def test_memory_grows_with_what_is_opened(load):
+def test_memory_is_known_after_loading_and_given_back(load):
     model = load()
-    (weights,) = model.memory()
-    assert weights.device == "cpu"
-    assert 90_000_000 < weights.model < 110_000_000
-    assert weights.cache == 0
+    (loaded,) = model.memory()
+    assert loaded.device == "cpu"
+    assert 90_000_000 < loaded.model < 110_000_000
     decoder = model.decoder()
-    (with_cache,) = model.memory()
-    cells = decoder.limits.cells
-    assert with_cache.cache == pytest.approx(2 * 2 * 192 * 30 * cells, rel=0.01)  # K and V, f16, 192 wide, 30 layers
-    assert with_cache.compute > 0
+    assert loaded.cache == pytest.approx(_cache_bytes(decoder, bits=16), rel=0.01)
+    assert loaded.compute > 0
+    assert model.memory() == (loaded,)
+    embedder = model.embedder()
+    (with_embedder,) = model.memory()
+    assert with_embedder.cache > loaded.cache
     decoder.close()
-    assert model.memory() == (weights,)
+    embedder.close()
+    (weights,) = model.memory()
+    assert (weights.model, weights.cache, weights.compute) == (loaded.model, 0, 0)
     model.close()
+
+
+def _cache_bytes(decoder, *, bits) -> float:
+    """K and V, 192 wide, in 30 layers."""
+    return 2 * 192 * 30 * decoder.limits.cells * bits / 8
 
 
 @pytest.mark.parametrize(("cache_type", "bits"), [("q8_0", 8.5), ("q4_0", 4.5)])
 def test_the_cache_type_decides_its_size(load, cache_type, bits):
     model = load(cache_type=cache_type)
-    decoder = model.decoder()
     (use,) = model.memory()
-    assert use.cache == pytest.approx(2 * 192 * 30 * decoder.limits.cells * bits / 8, rel=0.01)
+    assert use.cache == pytest.approx(_cache_bytes(model.decoder(), bits=bits), rel=0.01)
     model.close()
 
 
@@ -55,19 +68,28 @@ def test_limits_are_those_of_the_context(load):
     model.close()
 
 
-def test_an_unknown_cache_type_is_refused(load):
-    model = load(cache_type="q99")
-    with pytest.raises(ModelLoadError, match="q8_0"):
-        model.decoder()
+def test_a_second_decoder_has_a_cache_of_its_own(load):
+    model = load()
+    first, second = model.decoder(), model.decoder()
+    first.close()
+    assert second.trim(0, 0)
     model.close()
+
+
+def test_an_unknown_cache_type_is_refused(load):
+    with pytest.raises(ModelLoadError, match="q8_0"):
+        load(cache_type="q99")
 
 
 def test_a_context_that_cannot_be_says_why(load):
-    model = load(cache_type="q4_0", flash_attention=False)
     with pytest.raises(ModelError) as caught:
-        model.decoder()
+        load(cache_type="q4_0", flash_attention=False)
     assert "flash_attn" in caught.value.reason
-    model.close()
+
+
+def test_a_context_beyond_counting_is_refused(load):
+    with pytest.raises(ModelMemoryError):
+        load(context_length=2**30, parallel=4)
 
 
 def test_own_options_are_checked(load):

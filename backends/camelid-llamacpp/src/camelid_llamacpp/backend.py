@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 from camelid import BatchLimits, LoadedModel
-from camelid.errors import InvalidModelFileError, ModelLoadError, UnsupportedCapabilityError
+from camelid.errors import InvalidModelFileError, ModelLoadError, ModelMemoryError, UnsupportedCapabilityError
 from camelid.types.artifact import FileRole, ModelArtifact
 from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
@@ -26,6 +26,7 @@ from camelid_llamacpp.traits import ModelTraits, metadata, read_traits
 __all__ = ("LlamaModel",)
 
 _MAGIC = b"GGUF"
+_MOST_CELLS = 2**31 - 1
 _WHOLE_INPUT_TOKENS = 2048
 """Longest input of models that need all of it in one computation: Ollama's default for them (contract 3.1)."""
 
@@ -38,7 +39,7 @@ class LlamaModel(LoadedModel):
 
         Raises:
             InvalidModelFileError: not a GGUF file, or a damaged one.
-            ModelMemoryError: not enough memory.
+            ModelMemoryError: not enough memory, for the weights or for the KV cache.
             ModelLoadError: llama.cpp does not know such models, or an option is wrong.
             UnsupportedCapabilityError: the model has adapters.
         """
@@ -57,8 +58,14 @@ class LlamaModel(LoadedModel):
         NATIVE_LOG.take_buffers()
         self._handle = self._load([_checked(file.path, self._name) for file in artifact.with_role(FileRole.MODEL)])
         self._buffers = NATIVE_LOG.take_buffers()
-        self._traits = read_traits(self._handle)
-        self._facts = self._read_facts()
+        try:
+            self._traits = read_traits(self._handle)
+            self._facts = self._read_facts()
+            # Opened now, so that a cache that does not fit is a failure to load, and `memory` tells of it.
+            self._prepared = self._open_decoder() if self._traits.generates else None
+        except BaseException:
+            self.close()
+            raise
 
     def _load(self, paths: list[bytes]) -> int:
         handle: int | None
@@ -92,13 +99,20 @@ class LlamaModel(LoadedModel):
         """A decoder with `parallel` sequences, or None if the model does not generate.
 
         Raises:
-            ModelError: its context could not be allocated.
+            ModelError: a second one's context could not be allocated.
         """
         if not self._traits.generates:
             return None
+        prepared, self._prepared = self._prepared, None
+        return prepared or self._open_decoder()
+
+    def _open_decoder(self) -> LlamaDecoder:
         options = self._options
+        cells = self._facts.context_length * options.parallel
+        if cells > _MOST_CELLS:
+            raise ModelMemoryError(f"a context of {cells} tokens is more than llama.cpp can count; use a smaller one")
         parameters = context_parameters(options, self._extra)
-        parameters.n_ctx = self._facts.context_length * options.parallel
+        parameters.n_ctx = cells
         parameters.n_batch = parameters.n_ubatch = options.batch_tokens
         parameters.n_seq_max = options.parallel
         parameters.n_outputs_max = max(OUTPUT_ROWS, options.parallel)
