@@ -29,12 +29,11 @@ def now() -> str:
 def local_time(epoch: float) -> str:
     """Seconds since 1970 in this machine's time zone: `2026-08-20T10:11:12.131415+02:00`, `Z` for UTC itself.
 
-    Infinity is printed as 292 years from now, so that it still parses as a date. No more than microseconds are
+    Nothing is later than 292 years from now, so that also infinity parses as a date. No more than microseconds are
     printed: a float holds no more.
     """
-    if epoch == float("inf"):
-        epoch = time.time() + _FOREVER_SECONDS
-    seconds, microseconds = divmod(round(epoch * 1_000_000), 1_000_000)
+    printable = min(epoch, time.time() + _FOREVER_SECONDS)
+    seconds, microseconds = divmod(round(printable * 1_000_000), 1_000_000)
     moment = datetime.fromtimestamp(seconds, UTC).astimezone()
     offset = moment.strftime("%z")
     zone = "Z" if offset == "+0000" else f"{offset[:3]}:{offset[3:5]}"

@@ -11,6 +11,8 @@ FOREVER = float("inf")
 """Seconds: never unload."""
 
 _UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST = 2**63 / 1e9
+"""Seconds of Go's longest duration, 292 years; more is for ever."""
 _TERM = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)")
 
 
@@ -52,5 +54,5 @@ def parse_keep_alive(value: JsonValue) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         go_type = {bool: "bool", list: "[]interface {}", dict: "map[string]interface {}"}.get(type(value), "object")
         raise RequestError(f"Unsupported type: '{go_type}'")
-    seconds = parse_duration(value) if isinstance(value, str) else float(value)
-    return FOREVER if seconds < 0 else seconds
+    seconds = parse_duration(value) if isinstance(value, str) else float(max(-1, min(value, _LONGEST)))
+    return FOREVER if seconds < 0 or seconds >= _LONGEST else seconds

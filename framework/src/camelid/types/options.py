@@ -1,5 +1,6 @@
 """Ollama's `options` object (contract 3.1): what may be asked, of which type, with which default."""
 
+import sys
 from collections.abc import Mapping
 
 import msgspec
@@ -95,12 +96,11 @@ def _convert(name: str, value: JsonValue, kind: type) -> object:
     """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is int and number and isinstance(value, (int, float)):
-        try:
+        if -(2**63) <= value < 2**63:
             return int(value)
-        except (OverflowError, ValueError):
-            pass
     elif kind is float and number and isinstance(value, (int, float)):
-        return float(value)
+        if -sys.float_info.max <= value <= sys.float_info.max:
+            return float(value)
     elif kind is tuple and isinstance(value, (list, tuple)):
         if all(isinstance(item, str) for item in value):
             return tuple(value)

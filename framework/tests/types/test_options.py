@@ -1,0 +1,49 @@
+from contextlib import suppress
+
+import pytest
+from camelid.errors import InvalidOptionError
+from camelid.types.options import Options, SamplingOptions, parse_options
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_later_layers_win_and_nulls_and_unknown_keys_are_skipped():
+    model = {"temperature": 0.1, "stop": ["a", "b"], "num_ctx": 2048, "mirostat": 2}
+    request = {"temperature": None, "stop": ["c"], "top_k": 3.9, "nonsense": {}, "num_thread": 2}
+    assert parse_options(model, request) == Options(
+        sampling=SamplingOptions(temperature=0.1, stop=("c",), top_k=3), num_ctx=2048, num_thread=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("num_ctx", "4096", 'option "num_ctx" must be of type integer'),
+        ("seed", True, 'option "seed" must be of type integer'),
+        ("seed", 10**400, 'option "seed" must be of type integer'),
+        ("seed", 2**63, 'option "seed" must be of type integer'),
+        ("seed", float("inf"), 'option "seed" must be of type integer'),
+        ("temperature", "1", 'option "temperature" must be of type float32'),
+        ("temperature", -(10**400), 'option "temperature" must be of type float32'),
+        ("temperature", float("nan"), 'option "temperature" must be of type float32'),
+        ("use_mmap", 1, 'option "use_mmap" must be of type boolean'),
+        ("stop", "x", 'option "stop" must be of type array'),
+        ("stop", ["x", 1], 'option "stop" must be of an array of strings'),
+        ("backend_options", [], 'option "backend_options" must be of type object'),
+    ],
+)
+def test_wrong_types_are_refused_in_ollamas_words(name, value, message):
+    with pytest.raises(InvalidOptionError) as caught:
+        parse_options({name: value})
+    assert (caught.value.message, caught.value.status) == (message, 500)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["seed", "top_p", "stop", "num_gpu", "use_mmap"]),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()),
+    )
+)
+def test_any_options_are_understood_or_refused(options):
+    with suppress(InvalidOptionError):
+        assert isinstance(parse_options(options), Options)
