@@ -94,7 +94,7 @@ class Loop:
 
     def run(self, sample: Callable[[], int], count: int) -> Round:
         """Compute the prompt, untimed, then `count` tokens."""
-        self.api.llama_memory_clear(self.memory, True)
+        self.api.llama_memory_clear(self.memory, False)
         self.api.llama_decode(self.context, self.api.llama_batch_get_one(self.prompt, self.prompt_size))
         clock, timed = time.perf_counter, Round()
         for position in range(self.prompt_size, self.prompt_size + count):
