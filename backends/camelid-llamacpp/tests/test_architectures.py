@@ -6,7 +6,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from camelid.types import Capability
+from camelid.types import Capability, LoadOptions, ModelArtifact, ModelFile
 from camelid_llamacpp.backend import LlamaModel
 
 WIDTH, HIDDEN, HEADS = 32, 64, 2
@@ -20,10 +20,10 @@ THE, CAT, SAT = map(SENTENCEPIECE.index, WORDS[:3])
 Shapes = dict[str, tuple[int, ...]]
 
 
-def _write(path: Path, architecture: str, shapes: Shapes, **metadata: object) -> Path:
-    """A GGUF file with random weights."""
+def _write(path: Path, architecture: str, shapes: Shapes, *, tensors_a_file: int = 0, **metadata: object) -> Path:
+    """A GGUF file with random weights; or several, `NAME-00001-of-00003.gguf` and so on."""
     random = np.random.default_rng(1)
-    writer = gguf.GGUFWriter(path, architecture)
+    writer = gguf.GGUFWriter(path, architecture, split_max_tensors=tensors_a_file)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(1)
@@ -142,6 +142,21 @@ def test_a_begin_token_and_a_space_are_added_where_the_model_wants_them(opened):
     tokens = tokenizer.encode("the cat!", add_special=True, parse_special=False)
     assert tokens == [1, THE, CAT, 3 + ord("!")]
     assert tokenizer.decode(tokens) == b" the cat!"
+
+
+def test_a_model_may_lie_in_several_files_of_any_name(opened, new_driver, tmp_path):
+    logits = new_driver(opened(_llama).decoder()).feed({0: [1, THE, CAT]})[0]
+    _llama(tmp_path / "model.gguf", tensors_a_file=5)
+    parts = sorted(tmp_path.glob("model-*.gguf"))
+    assert len(parts) > 1
+    files = []
+    for part in parts:
+        blob = part.rename(tmp_path / f"sha256-{len(files)}")
+        files.append(ModelFile(path=str(blob)))
+    options = LoadOptions(context_length=CONTEXT, parallel=2, batch_tokens=64)
+    model = LlamaModel(ModelArtifact(name="parts", format="gguf", files=tuple(files)), options)
+    assert np.array_equal(new_driver(model.decoder()).feed({0: [1, THE, CAT]})[0], logits)
+    model.close()
 
 
 def test_without_a_vocabulary_tokenizing_is_left_to_others(opened):
