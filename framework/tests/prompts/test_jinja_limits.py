@@ -1,5 +1,7 @@
 """Templates that would take all time or memory end soon, and say whose fault it is."""
 
+import tracemalloc
+
 import pytest
 from camelid.errors import ModelError
 from camelid.prompts.conversation import Conversation
@@ -73,6 +75,20 @@ def test_greed_ends(source):
     nested = NEST + source.replace("NESTED", "ns.t") if "NESTED" in source else source
     with pytest.raises(ModelError, match="too much"):
         JinjaTemplate(nested).render(CONVERSATION)
+
+
+@pytest.mark.parametrize("text", ["('\t' | safe)", "('\t' | escape)", "x"])
+@pytest.mark.parametrize("method", ["center(99999999)", "zfill(99999999)", "expandtabs(99999999)"])
+def test_what_methods_of_marked_up_text_make_is_refused_before_it_is_made(text, method):
+    source = "{% autoescape true %}{% set x %}\t{% endset %}{{ MARKUP.METHOD }}{% endautoescape %}"
+    template = JinjaTemplate(source.replace("MARKUP", text).replace("METHOD", method))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match="too much"):
+            template.render(CONVERSATION)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

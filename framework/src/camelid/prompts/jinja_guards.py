@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import BuiltinMethodType, GeneratorType
+from types import GeneratorType
 from typing import Final, TypeAlias, cast
 
 from jinja2 import pass_context
@@ -106,11 +106,12 @@ def guard_call(function: object, arguments: tuple[object, ...], named: Mapping[s
         return arguments  # what it does with them is paid for inside
     budget = current_budget()
     method = getattr(function, "__wrapped__", function)
-    owner = method.__self__ if isinstance(method, BuiltinMethodType) else None
+    # Not only of built-in texts: the methods of `Markup`, which `safe` and `escape` make, are plain Python.
+    owner = getattr(method, "__self__", None)
     for value in (owner, *arguments, *named.values()):
         budget.check_weight(value)
-    if isinstance(owner, str) and isinstance(method, BuiltinMethodType):
-        return _guard_text_method(owner, method.__name__, arguments, named)
+    if isinstance(owner, str):
+        return _guard_text_method(owner, str(getattr(method, "__name__", "")), arguments, named)
     return arguments
 
 
