@@ -1,6 +1,8 @@
 """Conversations as Go templates see them (contract 12.2, 5.1)."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
@@ -24,18 +26,19 @@ _TYPESCRIPT = {
 def collate(messages: Sequence[Message]) -> list[Message]:
     """Messages with neighbours of the same role, except `tool`, merged into one."""
     merged: list[Message] = []
-    for message in messages:
-        last = merged[-1] if merged else None
-        if last is None or last.role != message.role or message.role == "tool":
-            merged.append(message)
-            continue
-        merged[-1] = msgspec.structs.replace(
-            last,
-            content=f"{last.content}\n\n{message.content}",
-            images=last.images + message.images,
-            tool_calls=last.tool_calls + message.tool_calls,
-        )
+    for role, neighbours in groupby(messages, key=attrgetter("role")):
+        turns = list(neighbours)
+        merged += turns if role == "tool" or len(turns) == 1 else [_merged(turns)]
     return merged
+
+
+def _merged(turns: Sequence[Message]) -> Message:
+    return msgspec.structs.replace(
+        turns[0],
+        content="\n\n".join(turn.content for turn in turns),
+        images=tuple(image for turn in turns for image in turn.images),
+        tool_calls=tuple(call for turn in turns for call in turn.tool_calls),
+    )
 
 
 def message_values(messages: Iterable[Message]) -> list[JsonObject]:
