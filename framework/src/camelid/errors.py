@@ -8,7 +8,7 @@
     │   ├── NotFoundError             404
     │   │   ├── ModelNotFoundError    404
     │   │   └── BlobNotFoundError     404
-    │   ├── RemoteModelError      403
+    │   ├── RemoteModelError          403  Camelid forwards nothing to other hosts
     │   ├── UnsupportedCapabilityError 400
     │   ├── DigestMismatchError       400
     │   └── PromptTooLongError        400
@@ -31,8 +31,7 @@
     ├── StoreError                    500  models on this disk
     │   ├── CorruptManifestError      500
     │   └── DiskFullError             507
-    ├── RegistryError                 502  where models come from
-    │   └── PullRefusedError          500  (Ollama's status for a pull that cannot begin, contract 7.8)
+    ├── RegistryError                 500  where models come from (Ollama's status, contract 7.8)
     └── ConfigurationError            500  settings, flags, ports; ends the command
 
 ``message`` is one sentence for the client that says what to do next.
@@ -63,7 +62,6 @@ __all__ = (
     "PluginLoadError",
     "PromptTooLongError",
     "ProtocolError",
-    "PullRefusedError",
     "RegistryError",
     "RemoteModelError",
     "RequestCancelledError",
@@ -224,15 +222,7 @@ class DiskFullError(StoreError):
 
 
 class RegistryError(CamelidError):
-    """A place that models come from failed or refused."""
-
-    status = 502
-
-
-class PullRefusedError(RegistryError):
-    """No registry knows the name, or it may not be asked. Ollama answers 500 here (contract 7.8), so do we."""
-
-    status = 500
+    """A place that models come from failed or refused, or none knows the name."""
 
 
 class ConfigurationError(CamelidError):

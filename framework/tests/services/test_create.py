@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from camelid.errors import (
     InvalidOptionError,
-    PullRefusedError,
+    RegistryError,
     RemoteModelError,
     RequestError,
     StoreError,
@@ -32,7 +32,7 @@ def create(store: Store, add_model) -> Create:
     async def pull(name: ModelName) -> AsyncGenerator[Progress, None]:
         yield Progress("pulling manifest")
         if name.model != "far":
-            raise PullRefusedError("pull model manifest: file does not exist")
+            raise RegistryError("pull model manifest: file does not exist")
         add_model(name.short)
         yield Progress("success")
 
@@ -161,7 +161,7 @@ async def test_a_base_that_is_not_here_is_fetched(create, store):
     assert lines[0] == "pulling manifest"
     assert lines.count("success") == 1
     assert found(store).parent == "far:latest"
-    with pytest.raises(PullRefusedError, match="file does not exist"):
+    with pytest.raises(RegistryError, match="file does not exist"):
         await statuses(create, model="other", from_="nowhere")
 
 

@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 
 import pytest
 from camelid.contracts.registry import BlobSource, LayerSource, Registry, ResolvedModel
-from camelid.errors import PullRefusedError, RegistryError
+from camelid.errors import RegistryError
 from camelid.services.progress import Progress
 from camelid.services.pull import Pull
 from camelid.store.store import Store
@@ -107,14 +107,14 @@ async def test_registries_are_asked_in_order_until_one_knows(store: Store):
 async def test_an_unknown_name_says_who_was_asked(store: Store, registries: list[Registry], asked: str):
     told = Pull(store, registries)(NAME)
     assert await anext(told) == Progress("pulling manifest")
-    with pytest.raises(PullRefusedError, match="pull model manifest: file does not exist") as refused:
+    with pytest.raises(RegistryError, match="pull model manifest: file does not exist") as refused:
         await anext(told)
     assert (refused.value.status, asked in refused.value.reason) == (500, True)
 
 
 async def test_plain_http_must_be_allowed(store: Store):
     shelf, name = Shelf("shelf", "localhost:5000/a/b:c"), ModelName.parse("http://localhost:5000/a/b:c")
-    with pytest.raises(PullRefusedError, match="insecure protocol http"):
+    with pytest.raises(RegistryError, match="insecure protocol http"):
         await lines(Pull(store, [shelf]), name)
     assert shelf.asked == []
     assert (await lines(Pull(store, [shelf]), name, insecure=True))[-1].status == "success"

@@ -1,5 +1,4 @@
 import pytest
-
 from camelid.errors import RequestError
 from camelid.types.names import ModelName
 

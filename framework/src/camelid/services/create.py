@@ -81,7 +81,7 @@ class Create:
             UnsupportedCapabilityError: the files would have to be converted or quantised first.
             StoreError: a file was not uploaded, or the disk is full.
         """
-        name = _check(request)
+        name = await asyncio.to_thread(_check, request)  # compiles the template
         builder = ModelBuilder(self._store, ModelConfig())
         inherited: JsonObject = {}
         if request.from_:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from camelid.contracts.registry import BlobSource, BlobStream, Registry, ResolvedModel
-from camelid.errors import CamelidError, PullRefusedError, RegistryError
+from camelid.errors import CamelidError, RegistryError
 from camelid.services.progress import SUCCESS, WRITING_MANIFEST, Progress
 from camelid.services.pull_job import PullJob, Report
 from camelid.store.install import install
@@ -46,12 +46,12 @@ class Pull:
             insecure: allow names that say `http://`.
 
         Raises:
-            PullRefusedError: no registry knows the name, or it is not to be asked over plain http.
-            RegistryError: the registry that knows it failed, or gave what it did not announce.
+            RegistryError: no registry knows the name, it is not to be asked over plain http, or the registry that knows
+                it failed or gave what it did not announce.
             CamelidError: the model could not be stored.
         """
         if name.scheme == "http" and not insecure:
-            raise PullRefusedError("insecure protocol http", reason=f"{name} was pulled without `insecure`")
+            raise RegistryError("insecure protocol http", reason=f"{name} was pulled without `insecure`")
         key = name.qualified.lower()
         job = self._jobs.get(key)
         if job is None:
@@ -92,7 +92,7 @@ class Pull:
             if resolved is not None:
                 return registry, resolved
         asked = ", ".join(registry.name for registry in self._registries) or "none, for none is installed"
-        raise PullRefusedError(
+        raise RegistryError(
             "pull model manifest: file does not exist", reason=f"{name} is unknown; registries asked: {asked}"
         )
 
