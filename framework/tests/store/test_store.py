@@ -85,7 +85,7 @@ def test_a_model_is_read_with_everything_it_has(store):
     assert model.params == {"stop": ["<|x|>"], "temperature": 0.5}
     assert model.messages == (Message(role="user", content="hi"), Message(role="assistant", content="ho"))
     assert model.licenses == ("MIT", "BSD")
-    assert (model.parent, model.header, model.missing) == ("", None, False)
+    assert (model.parent, model.header) == ("", None)
     artifact = model.artifact
     assert (artifact.name, artifact.format, artifact.config["os"]) == ("everything:v1", "onnx", "linux")
     assert [(file.role, Path(file.path).read_bytes(), file.size) for file in artifact.files] == [
@@ -109,7 +109,25 @@ def test_the_header_of_a_gguf_model_is_known(store, make_gguf):
     assert model.header is not None
     assert model.projector is not None
     assert (model.header.architecture, model.projector.architecture) == ("llama", "clip")
-    assert model.header is store.header(model.artifact.model.digest)
+
+
+def test_the_header_of_a_healed_file_is_known(store, make_gguf):
+    builder = ModelBuilder(store, ModelConfig())
+    digest = store.blobs.link(make_gguf())
+    builder.add_blob(media_types.MODEL, digest)
+    builder.write(name("tiny"))
+    content, path = store.blobs.path(digest).read_bytes(), store.blobs.path(digest)
+    path.write_bytes(b"rot")
+    fresh = Store(store.root)
+    damaged = fresh.find(name("tiny"))
+    assert damaged is not None
+    assert damaged.header is None
+    fresh.blobs.put(content)
+    fresh.write(name("tiny"), damaged.manifest)
+    healed = fresh.find(name("tiny"))
+    assert healed is not None
+    assert healed.header is not None
+    assert healed.header.architecture == "llama"
 
 
 def test_a_broken_gguf_file_is_a_model_without_a_header(store):
@@ -131,7 +149,7 @@ def test_what_another_server_pulled_is_kept_byte_for_byte(store):
     model = store.find(name("pulled"))
     assert model is not None
     assert model.digest == sha256(content).hexdigest()
-    assert model.missing
+    assert model.artifact.files == ()
     assert model.artifact.config["rootfs"] == {"type": "layers"}
 
 

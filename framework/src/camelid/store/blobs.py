@@ -254,6 +254,8 @@ class BlobStore:
                 wanted = self._wanted.get(digest, {})
                 wanted.pop(owner, None)
                 wanted.pop(None, None)
+                if not wanted:
+                    self._wanted.pop(digest, None)
 
     def discard(self, digest: str) -> bool:
         """Remove a blob that no manifest names, unless somebody is about to use it.

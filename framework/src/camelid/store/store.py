@@ -17,7 +17,7 @@ from camelid.store.manifest import Manifest, decode_manifest, encode_manifest
 from camelid.store.manifest_tree import ManifestFile, ManifestTree
 from camelid.store.stored import StoredModel, read_stored
 from camelid.store.sweep import rename_old_blobs, sweep
-from camelid.types.artifact import FileRole
+from camelid.types.artifact import FileRole, ModelArtifact
 from camelid.types.names import ModelName
 
 __all__ = ("Store",)
@@ -54,7 +54,6 @@ class Store:
         self._prune = prune
         self._lock = RLock()
         self._read: dict[str, StoredModel] = {}
-        self._headers: dict[str, GGUFHeader | None] = {}
         self._complained: set[tuple[ModelName, str]] = set()
         if prune:
             self.prune()
@@ -127,6 +126,7 @@ class Store:
             spelled = self._tree.spelling(name) if old is None else old.name
             replaced = frozenset() if old is None else self._digests(old)
             self._tree.write(spelled, content)
+            self._read.pop(sha256(content).hexdigest(), None)  # its blobs may have been damaged when it was read
             self.blobs.claim(digests, owner)
             if self._prune:
                 self._discard_unused(replaced - digests)
@@ -176,20 +176,6 @@ class Store:
             except StoreError as error:
                 _log.warning("pruning stopped: %s (%s)", error, error.reason)
 
-    def header(self, digest: str) -> GGUFHeader | None:
-        """The header of a blob that may be a GGUF file; None if it is none or is broken. Remembered.
-
-        Raises:
-            RequestError: `invalid digest format`.
-        """
-        if digest not in self._headers and self.blobs.has(digest):
-            try:
-                self._headers[digest] = read_header(self.blobs.path(digest))
-            except InvalidModelFileError as error:
-                _log.warning("blob %s: %s (%s)", digest, error, error.reason)
-                self._headers[digest] = None
-        return self._headers.get(digest)
-
     def _load(self, file: ManifestFile) -> StoredModel | None:
         """Read a model, or take it from memory: equal manifests mean equal blobs."""
         content = self._tree.read(file)
@@ -206,8 +192,7 @@ class Store:
             message = f"model {file.name.short} is corrupt: delete it, or pull or create it again"
             raise CorruptManifestError(message, reason=f"{error}: {error.reason}") from error
         if model.artifact.format == GGUF:
-            heads = {role: model.artifact.with_role(role)[:1] for role in (FileRole.MODEL, FileRole.PROJECTOR)}
-            header, projector = (next((self.header(file.digest) for file in files), None) for files in heads.values())
+            header, projector = (_header(model.artifact, role) for role in (FileRole.MODEL, FileRole.PROJECTOR))
             model = msgspec.structs.replace(model, header=header, projector=projector)
         with self._lock:
             self._read[digest] = model
@@ -242,8 +227,7 @@ class Store:
             _log.warning("blobs are kept, for a manifest is corrupt: %s (%s)", error, error.reason)
             return
         for digest in unused:
-            if self.blobs.discard(digest):
-                self._headers.pop(digest, None)
+            self.blobs.discard(digest)
 
     def _complain(self, file: ManifestFile, error: StoreError) -> None:
         """Log what is wrong with a manifest, once."""
@@ -251,3 +235,13 @@ class Store:
         if complaint not in self._complained:
             self._complained.add(complaint)
             _log.warning("%s is left out: %s (%s)", file.path, error, error.reason)
+
+
+def _header(artifact: ModelArtifact, role: FileRole) -> GGUFHeader | None:
+    """The header of the first file of a role; None if there is no such file, or it is broken."""
+    for file in artifact.with_role(role)[:1]:
+        try:
+            return read_header(Path(file.path))
+        except InvalidModelFileError as error:
+            _log.warning("blob %s: %s (%s)", file.digest, error, error.reason)
+    return None

@@ -11,7 +11,7 @@ from camelid.store.config import ModelConfig, decode_config
 from camelid.store.formats import GGUF
 from camelid.store.gguf import GGUFHeader
 from camelid.store.manifest import Layer, Manifest
-from camelid.types.artifact import FileRole, ModelArtifact, ModelFile
+from camelid.types.artifact import ModelArtifact, ModelFile
 from camelid.types.json import JsonObject
 from camelid.types.messages import Message
 from camelid.types.names import ModelName
@@ -55,11 +55,6 @@ class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
     def parent(self) -> str:
         """The model it was made from; empty if there is none."""
         return next((layer.from_ for layer in self.manifest.of_type(media_types.MODEL) if layer.from_), "")
-
-    @property
-    def missing(self) -> bool:
-        """Whether there is no model file: the model runs elsewhere, or was made wrongly."""
-        return not self.artifact.with_role(FileRole.MODEL)
 
 
 class _Turn(msgspec.Struct):
