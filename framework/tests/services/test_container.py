@@ -31,12 +31,15 @@ async def test_a_model_is_pulled_made_into_another_and_answers(settings: Setting
         parrot = CreateRequest(model="parrot", from_="camelid/echo", parameters={"temperature": 0})
         async with aclosing(services.create(parrot)) as lines:
             assert [line.status async for line in lines][-1] == "success"
-        assert {model.name.short for model in await services.library.list()} == {"camelid/echo:latest", "parrot:latest"}
+        assert {row.model.name.short for row in await services.library.rows()} == {
+            "camelid/echo:latest",
+            "parrot:latest",
+        }
         asked = ChatRequest(model="parrot", messages=(Message(role="user", content="hello"),))
         async with aclosing(services.chat(asked)) as chunks:
             assert "".join([chunk.content async for chunk in chunks]) == "hello"
-        assert [model.name for model in services.running.list()] == ["parrot:latest"]
-    assert services.running.list() == []
+        assert [model.name for model in services.pool.running()] == ["parrot:latest"]
+    assert services.pool.running() == []
     with pytest.raises(ServerBusyError):
         await anext(services.chat(asked))
 

@@ -16,7 +16,6 @@ from camelid.services.generate import Generate
 from camelid.services.library import Library
 from camelid.services.loading import Models
 from camelid.services.pull import Pull
-from camelid.services.running import Running
 from camelid.settings import Settings
 from camelid.store.store import Store
 
@@ -47,7 +46,6 @@ class Services:
         self.chat = Chat(self.models, self.pool)
         self.generate = Generate(self.models, self.pool)
         self.embed = Embed(self.models, self.pool)
-        self.running = Running(self.models, self.pool)
         self.library = Library(self.store)
         self.pull = Pull(self.store, _in_order(self.plugins.catalog.registries, settings.registries))
         self.create = Create(self.store, self.pull)

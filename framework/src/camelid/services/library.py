@@ -77,13 +77,9 @@ class Library:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def list(self) -> list[StoredModel]:
-        """Every model that can be read, the newest first."""
-        return await asyncio.to_thread(_newest_first, self._store)
-
     async def rows(self) -> tuple[ListedModel, ...]:
         """Every model that can be read, the newest first, with what `/api/tags` says of it."""
-        return await asyncio.to_thread(lambda: tuple(map(_row, _newest_first(self._store))))
+        return await asyncio.to_thread(self._rows)
 
     async def show(self, request: ShowRequest) -> ModelReport:
         """Everything about one model.
@@ -130,6 +126,10 @@ class Library:
         if not await asyncio.to_thread(self._store.delete, name):
             raise ModelNotFoundError(f"model '{asked}' not found")
 
+    def _rows(self) -> tuple[ListedModel, ...]:
+        newest_first = sorted(self._store.list(), key=lambda model: int(model.modified_at), reverse=True)
+        return tuple(map(_row, newest_first))
+
     def _show(self, request: ShowRequest) -> ModelReport:
         name = parse_reference(request.model, unavailable=_REMOTE)
         model = self._store.find(name)
@@ -152,10 +152,6 @@ class Library:
             projector_info={} if model.projector is None else metadata_of(model.projector, verbose=request.verbose),
             tensors=() if model.header is None else model.header.tensors,
         )
-
-
-def _newest_first(store: Store) -> list[StoredModel]:
-    return sorted(store.list(), key=lambda model: int(model.modified_at), reverse=True)
 
 
 def _row(model: StoredModel) -> ListedModel:

@@ -58,4 +58,4 @@ def _entry(model: RunningModel) -> RunningEntry:
 @get(["/api/ps", "/api/running"])
 async def running(services: ApiServices) -> Response[bytes]:
     """The models in memory, the one that stays longest first."""
-    return json_reply(RunningReply([_entry(model) for model in services.running.list()]))
+    return json_reply(RunningReply([_entry(model) for model in services.pool.running()]))

@@ -41,7 +41,7 @@ async def health(services: ApiServices) -> Response[bytes]:
         Health(
             status="ok",
             version=camelid.__version__,
-            models_loaded=len(services.running.list()),
+            models_loaded=len(services.pool.running()),
             plugins_broken=len(broken),
         )
     )
