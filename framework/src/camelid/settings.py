@@ -47,6 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`OLLAMA_FLASH_ATTENTION`."""
     kv_cache_type: str = "f16"
     """Element type of the KV cache. `OLLAMA_KV_CACHE_TYPE`."""
+    go_template: bool | None = None
+    """Of a model with a Go and a Jinja template use the Go one; without a word, the one that can do more.
+    `OLLAMA_GO_TEMPLATE`."""
     placement: str = "process"
     """Where workers run: the name of a registered placement."""
     plugins: tuple[str, ...] | None = None
@@ -64,6 +67,7 @@ OLLAMA_SETTINGS: Final = frozenset(
         "context_length",
         "debug",
         "flash_attention",
+        "go_template",
         "host",
         "keep_alive",
         "kv_cache_type",

@@ -36,6 +36,20 @@ def test_go_wins_unless_jinja_can_do_more(go, jinja, chosen):
     assert type(choose_template(go, jinja)) is chosen
 
 
+@pytest.mark.parametrize(
+    ("go", "jinja", "prefer_go", "chosen"),
+    [
+        (GO, JINJA_ROUND_TRIP, True, "go"),
+        (GO_ROUND_TRIP, JINJA, False, "jinja"),
+        (None, JINJA, True, "jinja"),
+        (GO, "", False, "go"),
+        (None, "", False, "go"),
+    ],
+)
+def test_a_preference_replaces_the_comparison(go, jinja, prefer_go, chosen):
+    assert choose_template(go, jinja, prefer_go=prefer_go).language == chosen
+
+
 def test_without_any_template_the_prompt_is_the_prompt():
     messages = (Message(role="user", content="Once upon a time"),)
     assert choose_template(None, "").render(Conversation(messages=messages)).text == "Once upon a time"

@@ -4,6 +4,7 @@ import pytest
 from camelid.errors import ModelNotFoundError, RemoteModelError, RequestError
 from camelid.services.details import ModelDetails
 from camelid.services.library import Library, ModelReport, ShowRequest
+from camelid.services.loading import Models
 from camelid.store import media_types
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig, complete_config
@@ -182,6 +183,20 @@ async def test_the_template_in_use_decides_what_a_model_can_do(library, add_gguf
     report = await show(library, "tiny")
     assert (report.template, {capability.value for capability in report.capabilities}) == expected
     assert len(await library.rows()) == 1
+
+
+async def test_capabilities_stand_in_ollamas_order(library, add_gguf):
+    add_gguf("native", **{"tokenizer.chat_template": JINJA + "<think></think>"})
+    add_gguf("rendered", (media_types.TEMPLATE, GO_TOOLS.encode()))
+    assert (await show(library, "native")).capabilities == ("tools", "thinking", "completion")
+    assert (await show(library, "rendered")).capabilities == ("completion", "tools", "insert")
+
+
+async def test_the_settings_may_prefer_one_language(store, models, add_gguf):
+    add_gguf("tiny", (media_types.TEMPLATE, GO_TOOLS.encode()), **{"tokenizer.chat_template": JINJA})
+    assert (await show(Library(store, prefer_go=False), "tiny")).template == JINJA
+    assert (await models.find("tiny")).template.language == "go"
+    assert (await Models(store, prefer_go=False).find("tiny")).template.language == "jinja"
 
 
 async def test_a_projector_sees_and_is_shown(library, add_gguf):

@@ -17,7 +17,12 @@ _BARE = "{{ .Prompt }}"
 
 @lru_cache(maxsize=64)
 def choose_template(
-    go_source: str | None, jinja_source: str, *, bos_token: str = "", eos_token: str = ""
+    go_source: str | None,
+    jinja_source: str,
+    *,
+    bos_token: str = "",
+    eos_token: str = "",
+    prefer_go: bool | None = None,
 ) -> ChatTemplate:
     """The template to use; remembered, so that asking for the same again costs nothing.
 
@@ -28,14 +33,15 @@ def choose_template(
         jinja_source: the template in the model's file; empty if there is none.
         bos_token: text of the model's begin token, for Jinja.
         eos_token: text of its end token, for Jinja.
+        prefer_go: which to use where the model has both; None to compare them.
 
     Raises:
         ModelError: the template that is to be used is not valid.
     """
-    if go_source is None and jinja_source:
+    if jinja_source and (go_source is None or prefer_go is False):
         return _jinja(jinja_source, bos_token, eos_token)
     go = _go(_BARE if go_source is None else go_source)
-    if not jinja_source:
+    if not jinja_source or prefer_go:
         return go
     try:
         jinja = _jinja(jinja_source, bos_token, eos_token)

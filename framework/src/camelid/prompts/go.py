@@ -31,6 +31,8 @@ _LIMITS: Final = ExecutionBudget(
 class GoTemplate(ChatTemplate):
     """A Go template, executed in one of three forms (contract 12.2)."""
 
+    language = "go"
+
     def __init__(self, source: str) -> None:
         """Parse.
 

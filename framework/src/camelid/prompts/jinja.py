@@ -20,6 +20,8 @@ _MAX_WORDS = 500
 class JinjaTemplate(ChatTemplate):
     """A template in the dialect of Hugging Face's `apply_chat_template`."""
 
+    language = "jinja"
+
     def __init__(self, source: str, bos_token: str = "", eos_token: str = "") -> None:
         """Compile.
 

@@ -1,6 +1,7 @@
 """The role of a chat template, whatever language it is written in."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.rendered import RenderedPrompt
@@ -15,6 +16,9 @@ class ChatTemplate(ABC):
     Templates come with models: they are hostile until proven otherwise. A render ends within a few seconds, whatever
     the template does, but computes all that time: keep it off the event loop.
     """
+
+    language: ClassVar[str]
+    """`go` or `jinja`."""
 
     @property
     @abstractmethod

@@ -22,7 +22,10 @@ def capabilities_of(model: StoredModel, header: GGUFHeader | None, template: Cha
         header: of its GGUF file; None for other formats, which complete unless their config says otherwise.
         template: the one it is prompted with.
     """
+    template_says = [word for word in _TEMPLATES_SAY if word in template.capabilities]
     found = [_KNOWN[word] for word in model.config.capabilities if word in _KNOWN]
+    if template.language == "jinja":
+        found += template_says
     if header is not None:
         found.append(Capability.EMBEDDING if header.has_pooling else Capability.COMPLETION)
         found += [Capability.VISION] if header.fact("vision.block_count") else []
@@ -32,7 +35,8 @@ def capabilities_of(model: StoredModel, header: GGUFHeader | None, template: Cha
     if model.manifest.of_type(PROJECTOR):
         found.append(Capability.VISION)
         found += [Capability.AUDIO] if _hears(model.projector) else []
-    found += [word for word in _TEMPLATES_SAY if word in template.capabilities]
+    if template.language == "go":
+        found += template_says
     if model.config.model_family in ("gptoss", "gpt-oss"):
         found.append(Capability.THINKING)
     return tuple(dict.fromkeys(found))

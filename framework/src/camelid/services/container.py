@@ -42,11 +42,11 @@ class Services:
         )
         self.store = Store(settings.models, prune=not settings.noprune)
         self.pool = Pool(self.plugins.catalog, settings)
-        self.models = Models(self.store)
+        self.models = Models(self.store, prefer_go=settings.go_template)
         self.chat = Chat(self.models, self.pool)
         self.generate = Generate(self.models, self.pool)
         self.embed = Embed(self.models, self.pool)
-        self.library = Library(self.store)
+        self.library = Library(self.store, prefer_go=settings.go_template)
         self.pull = Pull(self.store, _in_order(self.plugins.catalog.registries, settings.registries))
         self.create = Create(self.store, self.pull)
 

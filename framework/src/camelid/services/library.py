@@ -74,8 +74,15 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
 class Library:
     """The use cases around stored models. Disk work is done in threads."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, prefer_go: bool | None = None) -> None:
+        """Bind.
+
+        Args:
+            store: whose models.
+            prefer_go: which template is used where a model has both languages; None to compare them.
+        """
         self._store = store
+        self._prefer_go = prefer_go
 
     async def rows(self) -> tuple[ListedModel, ...]:
         """Every model that can be read, the newest first, with what `/api/tags` says of it."""
@@ -136,7 +143,7 @@ class Library:
         if model is None:
             raise ModelNotFoundError(f"model '{self._store.spelling(name).short}' not found")
         jinja = "" if model.header is None else model.header.chat_template
-        chosen = _template(model, jinja)
+        chosen = _template(model, jinja, self._prefer_go)
         system = request.system or model.system
         return ModelReport(
             model=model,
@@ -145,7 +152,7 @@ class Library:
             license="\n".join(model.licenses),
             modelfile=_modelfile(model, system, {**model.params, **request.options}),
             parameters=show_parameters(model.params),
-            template=jinja if _is_jinja(chosen) else model.template or "",
+            template=jinja if chosen.language == "jinja" else model.template or "",
             system=system,
             messages=model.messages,
             model_info=info_of(model, verbose=request.verbose),
@@ -155,23 +162,16 @@ class Library:
 
 
 def _row(model: StoredModel) -> ListedModel:
-    return ListedModel(model, details_of(model), capabilities_of(model, model.header, _template(model, "")))
+    return ListedModel(model, details_of(model), capabilities_of(model, model.header, _template(model, "", None)))
 
 
-def _template(model: StoredModel, jinja: str) -> ChatTemplate:
+def _template(model: StoredModel, jinja: str, prefer_go: bool | None) -> ChatTemplate:
     """The template in use. A broken one is shown and listed like any other; only running the model needs it whole."""
     try:
-        return choose_template(model.template, jinja)
+        return choose_template(model.template, jinja, prefer_go=prefer_go)
     except ModelError as error:
         _log.warning("the template of %s: %s", model.name.short, error)
         return choose_template(None, "")
-
-
-def _is_jinja(template: ChatTemplate) -> bool:
-    # Takes a tenth of a second, which the server's start can do without.
-    from camelid.prompts.jinja import JinjaTemplate  # noqa: PLC0415
-
-    return isinstance(template, JinjaTemplate)
 
 
 def _local_name(text: str) -> ModelName:

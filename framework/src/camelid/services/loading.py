@@ -74,8 +74,15 @@ class Model(msgspec.Struct, frozen=True):
 class Models:
     """Finds models by name."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, prefer_go: bool | None = None) -> None:
+        """Bind.
+
+        Args:
+            store: whose models.
+            prefer_go: which template is used where a model has both languages; None to compare them.
+        """
         self._store = store
+        self._prefer_go = prefer_go
         self._traits: OrderedDict[str, ModelTraits] = OrderedDict()
 
     async def find(self, asked: str, *, not_found: str = NOT_FOUND) -> Model:
@@ -109,7 +116,7 @@ class Models:
         """
         traits = self._traits.get(stored.digest)
         if traits is None:
-            traits = await asyncio.to_thread(_read_traits, stored)
+            traits = await asyncio.to_thread(_read_traits, stored, self._prefer_go)
             self._traits[stored.digest] = traits
         self._traits.move_to_end(stored.digest)
         while len(self._traits) > _REMEMBERED:
@@ -117,13 +124,15 @@ class Models:
         return traits
 
 
-def _read_traits(stored: StoredModel) -> ModelTraits:
+def _read_traits(stored: StoredModel, prefer_go: bool | None) -> ModelTraits:
     if stored.artifact.format != "gguf":
-        template = choose_template(stored.template, "", bos_token="", eos_token="")
+        template = choose_template(stored.template, "")
         return ModelTraits(template, capabilities_of(stored, None, template), stored.config.context_length)
     header = stored.header or read_header(Path(stored.artifact.model.path))
     begin, end = _special_tokens(header) if header.chat_template else ("", "")
-    template = choose_template(stored.template, header.chat_template, bos_token=begin, eos_token=end)
+    template = choose_template(
+        stored.template, header.chat_template, bos_token=begin, eos_token=end, prefer_go=prefer_go
+    )
     return ModelTraits(
         template=template,
         capabilities=capabilities_of(stored, header, template),
