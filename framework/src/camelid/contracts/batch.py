@@ -1,10 +1,16 @@
 """The tokens of one step, for all sequences, in arrays."""
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ("Batch", "BatchLimits")
+__all__ = ("Batch", "BatchLimits", "TokenRun")
+
+TokenRun: TypeAlias = Sequence[int] | npt.NDArray[np.int32]
+"""Token ids in order."""
 
 
 class BatchLimits(msgspec.Struct, frozen=True):
@@ -46,7 +52,7 @@ class Batch:
         """Forget all tokens."""
         self.size = 0
 
-    def add(self, sequence: int, tokens: npt.ArrayLike, position: int, *, output: bool) -> int:
+    def add(self, sequence: int, tokens: TokenRun, position: int, *, output: bool) -> int:
         """Append a run of tokens of one sequence that starts at `position`.
 
         Returns:
@@ -55,14 +61,20 @@ class Batch:
         Raises:
             ValueError: the run is empty or does not fit.
         """
-        run = np.asarray(tokens, np.int32)
-        start, stop = self.size, self.size + len(run)
+        start, stop = self.size, self.size + len(tokens)
         if start == stop or stop > self.capacity:
-            raise ValueError(f"{len(run)} tokens do not fit into a batch with room for {self.room}")
-        self.tokens[start:stop] = run
-        self.positions[start:stop] = np.arange(position, position + len(run), dtype=np.int32)
-        self.sequences[start:stop] = sequence
-        self.outputs[start:stop] = 0
-        self.outputs[stop - 1] = output
+            raise ValueError(f"{len(tokens)} tokens do not fit into a batch with room for {self.room}")
+        last = stop - 1
+        if start == last:
+            # A generated token: four scalars, which take a third of the time of four slices.
+            self.tokens[last] = tokens[0]
+            self.positions[last] = position
+            self.sequences[last] = sequence
+        else:
+            self.tokens[start:stop] = tokens
+            self.positions[start:stop] = np.arange(position, position + stop - start, dtype=np.int32)
+            self.sequences[start:stop] = sequence
+            self.outputs[start:last] = 0
+        self.outputs[last] = output
         self.size = stop
-        return stop - 1
+        return last
