@@ -91,7 +91,11 @@ class ToyWorker:
             self._loop.call_soon(self._on_end, reason)
 
     def kill(self):
-        self.end("killed by SIGKILL")
+        seconds = self.spec.artifact.config.get("lingers")
+        if isinstance(seconds, float):
+            self._loop.call_later(seconds, self.end, "killed by SIGKILL")
+        else:
+            self.end("killed by SIGKILL")
 
     def send(self, frame: bytes):
         message = decode_to_worker(frame)

@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 import pytest
 from camelid.engine.quarantine import Quarantine
 from camelid.errors import ModelLoadError, ServerBusyError, WorkerDiedError, WorkerQuarantinedError, WorkerTimeoutError
+from camelid.wire.faults import fault_from
+from camelid.wire.messages import Failed
 
 
 async def test_a_failed_load_fails_all_who_waited_for_it_and_nobody_else(open_pool, toys, model):
@@ -33,6 +35,16 @@ async def test_a_dead_worker_is_forgotten_and_the_next_lease_starts_a_new_one(op
             assert pool.running() == []
             assert await pool.use(model("a")) == 101
         assert await pool.use(model("a")) == 101
+
+
+async def test_a_worker_that_gave_up_is_counted_also_if_it_is_replaced_before_it_is_gone(open_pool, toys, model):
+    bad = model("bad", config={"lingers": 0.01})
+    async with open_pool(quarantine=Quarantine(lambda: 0.0)) as pool:
+        for _ in range(3):
+            await pool.use(bad)
+            toys.workers[-1].say(Failed(0, fault_from(ModelLoadError("no such tensor"))))
+        with pytest.raises(WorkerQuarantinedError):
+            await pool.use(bad)
 
 
 async def test_a_model_that_dies_again_and_again_is_quarantined_with_its_reason(open_pool, toys, model):

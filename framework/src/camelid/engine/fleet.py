@@ -94,17 +94,24 @@ class Fleet:
             await asyncio.wait(closing)
 
     async def _close(self, runner: Runner) -> None:
+        doomed = not runner.client.alive
         try:
             await runner.client.close()
         finally:
+            if doomed and runner.client.ended.done():
+                self._record_death(runner)
             _log.info("unloaded %s from %s", runner.request.name, runner.key[1])
             self._remove(runner)
 
-    def _on_end(self, runner: Runner, ended: asyncio.Future[str]) -> None:
+    def _on_end(self, runner: Runner, _ended: asyncio.Future[str]) -> None:
         if runner.closing is None:
-            _log.warning("the worker of %s died: %s", runner.request.name, ended.result())
-            self._quarantine.record(runner.key, ended.result().partition("\n")[0])
+            self._record_death(runner)
             self._remove(runner)
+
+    def _record_death(self, runner: Runner) -> None:
+        reason = runner.client.ended.result()
+        _log.warning("the worker of %s died: %s", runner.request.name, reason)
+        self._quarantine.record(runner.key, reason.partition("\n")[0])
 
     def _remove(self, runner: Runner) -> None:
         runner.stop_timer()
