@@ -32,6 +32,7 @@ def test_durations_of_go(text, seconds):
         ("-", 'time: invalid duration "-"'),
         ("300", 'time: missing unit in duration "300"'),
         ("-1", 'time: missing unit in duration "-1"'),
+        ("٣s", 'time: invalid duration "٣s"'),
         ("1d", 'time: unknown unit "d" in duration "1d"'),
     ],
 )
