@@ -1,7 +1,8 @@
 from itertools import pairwise
 
 import pytest
-from camelid.prompts.thinking import Split, ThinkingSplitter
+from camelid.prompts.output import Parsed
+from camelid.prompts.thinking import ThinkingSplitter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,9 +15,9 @@ TEXTS = st.lists(
 ).map("".join)
 
 
-def split(splitter: ThinkingSplitter, pieces: list[str]) -> Split:
-    splits = [*map(splitter.feed, pieces), splitter.finish()]
-    return Split("".join(part.thinking for part in splits), "".join(part.content for part in splits))
+def split(splitter: ThinkingSplitter, pieces: list[str]) -> Parsed:
+    parts = [part for piece in pieces for part in splitter.feed(piece)] + splitter.finish()
+    return Parsed("".join(part.thinking for part in parts), "".join(part.content for part in parts))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def split(splitter: ThinkingSplitter, pieces: list[str]) -> Split:
     ],
 )
 def test_the_split(text, thinking, content):
-    assert split(ThinkingSplitter(*TAGS), [text]) == Split(thinking, content)
+    assert split(ThinkingSplitter(*TAGS), [text]) == Parsed(thinking, content)
 
 
 @pytest.mark.parametrize(
@@ -51,12 +52,12 @@ def test_the_split(text, thinking, content):
 )
 def test_a_prompt_may_have_opened_the_thinking(text, thinking, content):
     inside = ThinkingSplitter.after("<|im_start|>assistant\n<think>\n", TAGS)
-    assert split(inside, [text]) == Split(thinking, content)
+    assert split(inside, [text]) == Parsed(thinking, content)
 
 
 @pytest.mark.parametrize("prompt", ["", "<|im_start|>assistant\n", "<think>\n\n</think>\n\n"])
 def test_other_prompts_leave_it_closed(prompt):
-    assert split(ThinkingSplitter.after(prompt, TAGS), ["hm</think>Hi"]) == Split("", "hm</think>Hi")
+    assert split(ThinkingSplitter.after(prompt, TAGS), ["hm</think>Hi"]) == Parsed("", "hm</think>Hi")
 
 
 @settings(deadline=None)
@@ -74,16 +75,16 @@ def test_where_the_stream_is_cut_does_not_matter(text, cuts, inside):
     content=st.text(st.sampled_from("ab <>/"), max_size=20),
 )
 def test_every_letter_arrives_once(thinking, content):
-    expected = Split(thinking.lstrip(), content.lstrip())
+    expected = Parsed(thinking.lstrip(), content.lstrip())
     assert split(ThinkingSplitter("[T]", "[/T]"), list(f"[T]{thinking}[/T]{content}")) == expected
 
 
 def test_content_is_not_held_back():
     splitter = ThinkingSplitter(*TAGS)
-    assert splitter.feed("<think>a") == Split(thinking="a")
-    assert splitter.feed("b</") == Split(thinking="b")
-    assert splitter.feed("x") == Split(thinking="</x")
-    assert splitter.feed("</think>c<") == Split(content="c<")
+    assert splitter.feed("<think>a") == [Parsed(thinking="a")]
+    assert splitter.feed("b</") == [Parsed(thinking="b")]
+    assert splitter.feed("x") == [Parsed(thinking="</x")]
+    assert splitter.feed("</think>c<") == [Parsed(content="c<")]
 
 
 def test_tags_must_be_something():

@@ -63,6 +63,16 @@ class GoTemplate(ChatTemplate):
         """The texts around `.Thinking`."""
         return self._source.thinking_tags
 
+    @property
+    def source(self) -> str:
+        """The source, with `{{ .Response }}` if that had to be added."""
+        return self._source.text
+
+    @cached_property
+    def tool_call_tag(self) -> str:
+        """What the template writes before calls."""
+        return self._source.tool_call_tag
+
     @cached_property
     def tool_round_trip(self) -> bool:
         """Whether it prints `.ToolCalls` and knows the role `tool`, or prints whatever role there is."""

@@ -76,6 +76,15 @@ class GoSource:
                     return opening, closing
         return None
 
+    @property
+    def tool_call_tag(self) -> str:
+        """The first text in the block that depends on `.ToolCalls`, up to a brace; `{` if there is none."""
+        for block, _ in _walk(self._parsed):
+            if isinstance(block, (IfNode, RangeNode, WithNode)) and _mentions(block.pipeline, "ToolCalls"):
+                texts = (node.text.strip() for node, _ in _walk(block) if isinstance(node, TextNode))
+                return next(filter(None, texts), "").partition("{")[0].strip() or "{"
+        return "{"
+
     def until_response(self) -> "GoSource":
         """This template without what comes after the place where the answer stands."""
         for node, path in _walk(self._parsed.root):

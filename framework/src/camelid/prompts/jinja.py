@@ -59,6 +59,11 @@ class JinjaTemplate(ChatTemplate):
         return (_OPEN, _CLOSE) if thinks else None
 
     @property
+    def source(self) -> str:
+        """The source as it was given."""
+        return self._source
+
+    @property
     def tool_round_trip(self) -> bool:
         """Whether the source mentions earlier calls and the role of their results."""
         return "tool_calls" in self._source and any(role in self._source for role in ("'tool'", '"tool"'))
@@ -95,7 +100,8 @@ class JinjaTemplate(ChatTemplate):
             "eos_token": self._eos_token,
         }
         if conversation.think is not None:
-            variables["enable_thinking"] = conversation.thinks
+            # Two names are in use: Qwen's, and DeepSeek's.
+            variables["enable_thinking"] = variables["thinking"] = conversation.thinks
         if isinstance(conversation.think, str):
             variables["reasoning_effort"] = conversation.think
         return variables

@@ -32,6 +32,16 @@ class ChatTemplate(ABC):
 
     @property
     @abstractmethod
+    def source(self) -> str:
+        """The template's text, which shows the tags that its model writes."""
+
+    @property
+    def tool_call_tag(self) -> str:
+        """The text in front of tool calls (contract 12.6); `{` if the template tells of none."""
+        return "{"
+
+    @property
+    @abstractmethod
     def tool_round_trip(self) -> bool:
         """Whether earlier tool calls and their results both reach the prompt (contract 12.4)."""
 

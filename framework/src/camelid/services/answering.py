@@ -1,4 +1,4 @@
-"""A worker's deltas into the pieces of an answer: thinking apart from content, timings at the end."""
+"""A worker's deltas into the pieces of an answer: thinking, content and tool calls apart, timings at the end."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -7,54 +7,63 @@ from contextlib import aclosing
 import msgspec
 
 from camelid.engine.pool import Lease
-from camelid.prompts.template import ChatTemplate
-from camelid.prompts.thinking import Split, ThinkingSplitter
-from camelid.services.checks import Think
+from camelid.prompts.output import OutputParser, Parsed
 from camelid.types.generation import Completion, FinishReason, GenerationChunk, Timings
 from camelid.wire.messages import Delta, Submit
 
-__all__ = ("answer", "answered_without_generating", "thinking_splitter")
+__all__ = ("answer", "answered_without_generating")
 
 
 async def answer(
-    lease: Lease, submit: Submit, *, thinking: ThinkingSplitter | None, started: int
+    lease: Lease, submit: Submit, *, parser: OutputParser | None, started: int
 ) -> AsyncGenerator[GenerationChunk, None]:
     """Generate; closing this iterator stops the generation.
 
     Args:
         lease: on a running worker.
         submit: what to generate.
-        thinking: takes thinking out of the text; None if the model does not think.
+        parser: takes thinking and tool calls out of the text; None if all of it is content.
         started: when the request began, as `time.perf_counter_ns` tells.
 
     Raises:
         CamelidError: the worker failed.
     """
+    if parser is not None:
+        submit = msgspec.structs.replace(submit, markup=parser.markup)
     async with aclosing(lease.client.generate(submit)) as deltas:
         async for delta in deltas:
-            split = _split(delta, thinking)
             completion = _completion(delta, lease, started) if delta.finish else None
-            if split.thinking or split.content or delta.logprobs or completion:
-                yield GenerationChunk(
-                    content=split.content, thinking=split.thinking, logprobs=delta.logprobs, completion=completion
-                )
+            for chunk in _chunks(delta, parser, completion):
+                yield chunk
 
 
-def thinking_splitter(template: ChatTemplate, think: Think, prompt: str) -> ThinkingSplitter | None:
-    """What splits the text that follows `prompt`; None if the model shall not think, or its tags are unknown."""
-    tags = template.thinking_tags
-    return ThinkingSplitter.after(prompt, tags) if think and tags else None
+def _chunks(delta: Delta, parser: OutputParser | None, completion: Completion | None) -> list[GenerationChunk]:
+    """What a delta tells the client, in order (contract 5.4): the last chunk of all says no more than text."""
+    pieces = _pieces(delta, parser)
+    if completion and (not pieces or pieces[-1].calls):
+        pieces.append(Parsed())
+    if not pieces:
+        # The parser holds the text back, but not what is known of its tokens (contract 3.6).
+        return [GenerationChunk(logprobs=delta.logprobs)] if delta.logprobs else []
+    last = len(pieces) - 1
+    return [
+        GenerationChunk(
+            content=piece.content,
+            thinking=piece.thinking,
+            tool_calls=piece.calls,
+            logprobs=() if place else delta.logprobs,
+            completion=completion if place == last else None,
+        )
+        for place, piece in enumerate(pieces)
+    ]
 
 
-def _split(delta: Delta, thinking: ThinkingSplitter | None) -> Split:
-    """Thinking and content of a delta; of the last one also what was held back."""
-    if thinking is None:
-        return Split(content=delta.text)
-    split = thinking.feed(delta.text)
-    if delta.finish is None:
-        return split
-    rest = thinking.finish()
-    return Split(split.thinking + rest.thinking, split.content + rest.content)
+def _pieces(delta: Delta, parser: OutputParser | None) -> list[Parsed]:
+    """What is in a delta's text; in the last one's also what was held back."""
+    if parser is None:
+        return [Parsed(content=delta.text)] if delta.text else []
+    pieces = parser.feed(delta.text)
+    return pieces if delta.finish is None else pieces + parser.finish()
 
 
 def _completion(delta: Delta, lease: Lease, started: int) -> Completion:

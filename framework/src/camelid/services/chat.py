@@ -10,7 +10,8 @@ from camelid.engine.pool import Pool
 from camelid.errors import RequestError, UnsupportedCapabilityError
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.rendered import RenderedPrompt
-from camelid.services.answering import answer, answered_without_generating, thinking_splitter
+from camelid.prompts.tool_calls.choose import choose_parser
+from camelid.services.answering import answer, answered_without_generating
 from camelid.services.checks import (
     Think,
     check_capability,
@@ -97,8 +98,14 @@ class Chat:
                     logprobs=request.logprobs,
                     top_logprobs=request.top_logprobs,
                 )
-                splitter = thinking_splitter(model.template, think, prompt.text)
-                async with aclosing(answer(lease, submit, thinking=splitter, started=started)) as chunks:
+                parser = choose_parser(
+                    model.template,
+                    prompt.text,
+                    tools=() if request.format else request.tools,  # an answer in a format is no call
+                    think=think,
+                    named=model.stored.config.parser,
+                )
+                async with aclosing(answer(lease, submit, parser=parser, started=started)) as chunks:
                     async for chunk in chunks:
                         yield chunk
                 return

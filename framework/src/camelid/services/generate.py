@@ -14,7 +14,8 @@ from camelid.prompts.choose import choose_template
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.rendered import RenderedPrompt
 from camelid.prompts.template import ChatTemplate
-from camelid.services.answering import answer, answered_without_generating, thinking_splitter
+from camelid.prompts.tool_calls.choose import choose_parser
+from camelid.services.answering import answer, answered_without_generating
 from camelid.services.checks import (
     Think,
     check_capability,
@@ -109,8 +110,8 @@ class Generate:
                     top_logprobs=request.top_logprobs,
                     return_context=not request.raw,
                 )
-                splitter = None if request.raw else thinking_splitter(template, think, prompt.text)
-                async with aclosing(answer(lease, submit, thinking=splitter, started=started)) as chunks:
+                parser = None if request.raw else choose_parser(template, prompt.text, think=think)
+                async with aclosing(answer(lease, submit, parser=parser, started=started)) as chunks:
                     async for chunk in chunks:
                         yield chunk
                 return

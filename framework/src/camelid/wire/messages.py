@@ -91,6 +91,8 @@ class Submit(_Message):
     top_logprobs: int = 0
     return_context: bool = False
     """Give the tokens of prompt and answer back in the last delta."""
+    markup: tuple[str, ...] = ()
+    """Texts of control tokens that shall appear in the answer, because the server looks for them there."""
 
 
 class Cancel(_Message):

@@ -1,0 +1,139 @@
+"""What all families of tool-call formats have in common."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from secrets import choice
+from string import ascii_lowercase, digits
+from typing import Final
+
+from camelid.prompts.output import ScanningParser
+from camelid.prompts.scanner import Steps
+from camelid.prompts.tool_calls.json_calls import CallRequest, json_object, parse_calls, write_json
+from camelid.types.json import JsonObject
+from camelid.types.messages import FunctionCall, Tool, ToolCall
+
+__all__ = ("ToolCallParser", "ToolDesk")
+
+_ID_CHARACTERS: Final = ascii_lowercase + digits
+
+
+class ToolDesk:
+    """The tools that a request offers, and the calls of them in one answer."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._schemas = {tool.function.name: tool.function.parameters or {} for tool in tools}
+        self.names = tuple(self._schemas)
+        self.made = 0
+        """How many calls there were so far."""
+
+    def call(self, asked: CallRequest) -> ToolCall | None:
+        """The call with its number and id (contract 5.4); None if no such tool is on offer."""
+        arguments = json_object(asked.arguments)
+        if asked.name not in self._schemas or arguments is None:
+            return None
+        identity = "call_" + "".join(choice(_ID_CHARACTERS) for _ in range(8))
+        call = ToolCall(FunctionCall(asked.name, arguments, self.made), identity)
+        self.made += 1
+        return call
+
+    def knows(self, asked: CallRequest) -> bool:
+        """Whether the tool is on offer and the arguments are an object."""
+        return asked.name in self._schemas and json_object(asked.arguments) is not None
+
+    def properties(self, name: str) -> JsonObject:
+        """The schemas of a tool's arguments, by name, in order; empty if they are unknown."""
+        properties = self._schemas.get(name, {}).get("properties")
+        return properties if isinstance(properties, dict) else {}
+
+
+class ToolCallParser(ScanningParser):
+    """Takes tool calls out of an answer. Calls stand in blocks that begin with a tag; the rest is content.
+
+    A block without any valid call of an offered tool is content, too. White space that stands alone beside a block
+    is dropped.
+    """
+
+    tags: tuple[str, ...]
+    """Any of them begins a block."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        """Begin.
+
+        Args:
+            tools: what the request offers.
+        """
+        super().__init__()
+        self.desk = ToolDesk(tools)
+        self.tag = ""
+        """What began the block that is being read."""
+
+    @abstractmethod
+    def read_block(self) -> Steps[bool]:
+        """Read what follows `self.tag`, to the end of the block.
+
+        Returns:
+            Whether there was a call. If not, all that was read becomes content.
+        """
+
+    def read(self) -> Steps[None]:
+        """Content and blocks in turn."""
+        while True:
+            space = yield from self.text.space()
+            tag = yield from self.text.accept(*self.tags)
+            if not tag:
+                ended = not (yield from self.text.peek())
+                self.say("" if ended and self.desk.made else space)
+                tag = yield from self.text.copy_until(self.tags, self.say)
+            if not tag:
+                return
+            yield from self.read_marked(tag)
+
+    def read_marked(self, tag: str) -> Steps[None]:
+        """Read a block; what is no call is content."""
+        self.text.mark(tag)
+        self.tag = tag
+        found = yield from self.read_block()
+        taken = self.text.marked()
+        if not found:
+            self.say(taken)
+
+    def close_block(self, *tags: str) -> Steps[bool]:
+        """Take what closes a block after its last call, if it is there.
+
+        What else was taken since the mark is content.
+        """
+        tag = yield from self.text.accept(*tags)
+        rest = self.text.marked().removesuffix(tag)
+        self.say("" if rest.isspace() else rest)
+        return True
+
+    def offer(self, name: str, arguments: object) -> bool:
+        """Tell of a call; false if it is none."""
+        call = self.desk.call(CallRequest(name, arguments))
+        if call is not None:
+            self.call(call)
+        return call is not None
+
+    def offer_all(self, asked: Sequence[CallRequest]) -> bool:
+        """Tell of several calls; false, and nothing is told, if there are none or one of them is no call."""
+        if not asked or any(not self.desk.knows(each) for each in asked):
+            return False
+        for each in asked:
+            self.offer(each.name, each.arguments)
+        return True
+
+    def offer_json(self, text: str) -> bool:
+        """Tell of the calls in a JSON object or array; false if there is none.
+
+        Those among valid ones that are not become content.
+        """
+        found = False
+        rejected: list[object] = []
+        for value, asked in parse_calls(text):
+            if asked is not None and self.offer(asked.name, asked.arguments):
+                found = True
+            else:
+                rejected.append(value)
+        if found:
+            self.say("".join(map(write_json, rejected)))
+        return found

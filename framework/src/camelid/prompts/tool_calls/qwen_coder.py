@@ -1,0 +1,55 @@
+"""Qwen 3 Coder, Nemotron 3: `<tool_call><function=NAME><parameter=KEY>value</parameter></function></tool_call>`."""
+
+import re
+from typing import Final
+
+from camelid.prompts.scanner import Steps
+from camelid.prompts.tool_calls.family import ToolCallParser
+from camelid.prompts.tool_calls.typed_text import typed
+
+__all__ = ("QwenCoderParser",)
+
+_OPEN, _CLOSE = "<tool_call>", "</tool_call>"
+_FUNCTION, _FUNCTION_END = "<function=", "</function>"
+_PARAMETER: Final = re.compile(
+    r"<parameter=([^>\n]+)>\n?(.*?)\n?(?:</parameter>|(?=<parameter=)|\Z)",
+    re.DOTALL,
+)
+
+
+class QwenCoderParser(ToolCallParser):
+    """Elements with raw text in them, typed by the tool's schema. The outer tags may be missing."""
+
+    tags = (_OPEN, _FUNCTION)
+    markup = (_OPEN, _CLOSE)
+
+    def read_block(self) -> Steps[bool]:
+        """One function, or several."""
+        found, tag = False, self.tag
+        while True:
+            if tag == _OPEN:
+                yield from self.text.space()
+                tag = yield from self.text.accept(_FUNCTION)
+            if not tag:
+                break
+            body, end = yield from self.text.until(_FUNCTION_END, _CLOSE)
+            if not (end and self._offer(body)):
+                break
+            found = True
+            self.text.mark()
+            if end == _CLOSE:
+                break
+            tag = _OPEN
+        if found:
+            return (yield from self.close_block(_CLOSE))
+        yield from self.text.space()
+        yield from self.text.accept(_CLOSE)
+        return False
+
+    def _offer(self, body: str) -> bool:
+        """Tell of `NAME>` and the parameters after it."""
+        name, _, parameters = body.partition(">")
+        name = name.strip()
+        schemas = self.desk.properties(name)
+        values = {key: typed(value, schemas.get(key)) for key, value in _PARAMETER.findall(parameters)}
+        return self.offer(name, values)
