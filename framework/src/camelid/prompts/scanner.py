@@ -42,6 +42,10 @@ class Scanner:
         record, self._record = self._record, None
         return "".join(record or ())
 
+    def put_back(self, text: str) -> None:
+        """Let text that was taken last be read again."""
+        self._text = text + self._text
+
     def peek(self) -> Steps[str]:
         """The next character; empty at the end."""
         while not (self._text or self.ended):

@@ -21,14 +21,24 @@ class Answer:
         "_first",
         "_generated",
         "_logprobs",
+        "_markup",
         "_prompt_tokens",
         "_submit",
         "_unsent",
     )
 
-    def __init__(self, submit: Submit, prompt: tuple[int, ...], now: int) -> None:
+    def __init__(self, submit: Submit, prompt: tuple[int, ...], now: int, markup: Mapping[int, bytes]) -> None:
+        """Begin.
+
+        Args:
+            submit: the request.
+            prompt: its tokens.
+            now: monotonic nanoseconds.
+            markup: what control tokens stand for in this answer.
+        """
         self._submit = submit
         self._prompt_tokens = len(prompt)
+        self._markup = markup
         self._assembler = TextAssembler(submit.sampling.stop)
         self._context: list[tuple[int, int]] = [(-1, token) for token in prompt] if submit.return_context else []
         self._logprobs: list[tuple[int, TokenLogprob]] = []
@@ -83,7 +93,7 @@ class Answer:
         text = ""
         for index, token in enumerate(event.tokens):
             place = assembler.decoded
-            text += assembler.feed(pieces[token])
+            text += assembler.feed(self._markup.get(token) or pieces[token])
             self._generated += 1
             self._unsent += 1
             if event.logprobs:

@@ -8,6 +8,7 @@ from camelid.errors import ModelError
 from camelid.types.capabilities import Capability
 from camelid.wire.messages import Delta, Submit
 from camelid.worker.answer import Answer
+from camelid.worker.markup import markup_tokens
 from camelid.worker.prompt import prompt_tokens
 from camelid.worker.session import Session
 
@@ -46,15 +47,26 @@ class Generation:
             engine = self._session.engine()
             if submit.logprobs:
                 self._session.require(Capability.LOGPROBS)
+            if submit.constraint:
+                self._session.require(Capability.CONSTRAINTS)
             now = time.monotonic_ns()
             prompt = prompt_tokens(submit, self._session.tokenizer, engine.context_length)
+            markup = markup_tokens(submit, self._session.tokenizer)
             engine.submit(
-                EngineRequest(submit.id, prompt, submit.sampling, submit.logprobs, submit.top_logprobs, submit.shift)
+                EngineRequest(
+                    submit.id,
+                    prompt,
+                    submit.sampling,
+                    submit.logprobs,
+                    submit.top_logprobs,
+                    submit.shift,
+                    submit.constraint,
+                )
             )
         except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this request may suffer
             self._refused.append(Delta(submit.id, fault=self._session.fault(error)))
         else:
-            self._answers[submit.id] = Answer(submit, prompt, now)
+            self._answers[submit.id] = Answer(submit, prompt, now, markup)
 
     def cancel(self, request: int) -> None:
         """Drop a request."""

@@ -25,11 +25,11 @@ class DeepSeekParser(ToolCallParser):
                 tag = yield from self.text.accept(_CALL)
             if tag != _CALL:
                 break
-            body, _ = yield from self.text.until(_CALL_END)
+            body, end = yield from self.text.until(_CALL_END)
             if self._offer(body):
                 found = True
             elif found:
-                self.say(_CALL + body)
+                self.say(_CALL + body + end)
             else:
                 return False
             self.text.mark()

@@ -98,13 +98,13 @@ class ToolCallParser(ScanningParser):
             self.say(taken)
 
     def close_block(self, *tags: str) -> Steps[bool]:
-        """Take what closes a block after its last call, if it is there.
-
-        What else was taken since the mark is content.
-        """
+        """Take what closes a block after its last call; without it, what was taken since the mark is read again."""
         tag = yield from self.text.accept(*tags)
-        rest = self.text.marked().removesuffix(tag)
-        self.say("" if rest.isspace() else rest)
+        taken = self.text.marked()
+        if tag:
+            self.say(taken.removesuffix(tag).lstrip())
+        else:
+            self.text.put_back(taken)
         return True
 
     def offer(self, name: str, arguments: object) -> bool:

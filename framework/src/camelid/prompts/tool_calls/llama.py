@@ -39,6 +39,7 @@ class LlamaParser(ToolCallParser):
             yield from self.text.accept(";", ",", _PYTHON)
             yield from self.text.space()
         if found:
-            rest = self.text.marked()
-            self.say("" if rest.strip() in ("", ";", ",", _PYTHON) else rest)
+            ended = not (yield from self.text.peek())
+            taken = self.text.marked()
+            self.text.put_back("" if ended and taken.strip() in (";", ",") else taken)
         return found
