@@ -7,6 +7,7 @@ import msgspec
 
 from camelid.errors import CamelidError
 from camelid.types.generation import FinishReason, TokenLogprob
+from camelid.types.grammar import Grammar
 from camelid.types.options import SamplingOptions
 
 __all__ = ("Engine", "EngineEvent", "EngineRequest")
@@ -24,6 +25,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
     top_logprobs: int = 0
     shift: bool = True
     """When the context is full, drop the oldest half and go on; otherwise finish with `length`."""
+    constraint: Grammar | None = None
+    """The language of the answer. Only an engine that declares `Capability.CONSTRAINTS` is ever asked."""
 
 
 class EngineEvent:

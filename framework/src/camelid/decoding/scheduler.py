@@ -1,15 +1,17 @@
 """Continuous batching: many requests through one `BatchDecoder`, a step at a time."""
 
+from __future__ import annotations
+
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Sequence as TokenSequence
+from typing import TYPE_CHECKING, Final
 
 from camelid.contracts.batch import Batch
 from camelid.contracts.engine import Engine, EngineEvent, EngineRequest
-from camelid.contracts.generation import BatchDecoder, KVCacheFullError
-from camelid.contracts.sampler import Sampler
+from camelid.contracts.generation import BatchDecoder, KVCacheFullError, Logits
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.budget import PromptPace, fair_shares
 from camelid.decoding.cache import PrefixCache, Slot, common_prefix
@@ -18,6 +20,11 @@ from camelid.decoding.sampling import LogitsSampler, resolve_seed
 from camelid.decoding.sequence import Sequence
 from camelid.errors import CamelidError, ModelError, ModelMemoryError, PromptTooLongError, RequestError
 from camelid.types.generation import FinishReason
+from camelid.types.grammar import Grammar
+
+if TYPE_CHECKING:
+    from camelid.decoding.constraint import Constraint
+    from camelid.decoding.grammars import Grammars
 
 __all__ = ("Scheduler",)
 
@@ -25,6 +32,8 @@ _log = logging.getLogger("camelid.decoding")
 
 _WORTH_WAITING: Final = 32
 """Prompt tokens that another sequence must save for a new one to wait for it."""
+_PATIENCE: Final = 0.02
+"""Seconds that a step may wait for a grammar when nothing else is to be done."""
 _GROWTH: Final = 16
 """Free cells for each running sequence below which no new one starts: it would soon push another out."""
 
@@ -42,6 +51,7 @@ class Scheduler(Engine):
     ) -> None:
         limits = decoder.limits
         self._decoder = decoder
+        self._tokenizer = tokenizer
         self._token_bytes = tokenizer.token_bytes
         self._end_tokens = tokenizer.end_tokens
         self._begin = next(iter(tokenizer.encode("", add_special=True, parse_special=False)), None)
@@ -50,6 +60,8 @@ class Scheduler(Engine):
         self._batch = Batch(limits.batch_tokens)
         self._cache = PrefixCache(decoder)
         self._pace = PromptPace(limits.batch_tokens)
+        self._grammars: Grammars | None = None
+        self._preparing: list[tuple[EngineRequest, Grammar]] = []
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._refusals: list[EngineEvent] = []
@@ -64,7 +76,7 @@ class Scheduler(Engine):
     @property
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
-        return bool(self._running or self._waiting or self._refusals)
+        return bool(self._running or self._waiting or self._refusals or self._preparing)
 
     def submit(self, request: EngineRequest) -> None:
         """Queue a request; one that can never fit is refused in the next step."""
@@ -76,9 +88,11 @@ class Scheduler(Engine):
                 f"the prompt has {length} tokens, but the context only {self._context};"
                 " shorten the prompt or load the model with a larger num_ctx"
             )
+        elif request.constraint is not None:
+            self._preparing.append((request, request.constraint))
+            return
         else:
-            self._arrivals += 1
-            self._waiting.append(Sequence(request, self._arrivals, self._context))
+            self._enqueue(request, None)
             return
         self._refusals.append(EngineEvent(request.id, error=error))
 
@@ -93,10 +107,13 @@ class Scheduler(Engine):
                 self._waiting.remove(sequence)
                 sequence.close()
                 return
+        self._preparing = [entry for entry in self._preparing if entry[0].id != id]
         self._refusals = [event for event in self._refusals if event.id != id]
 
     def step(self) -> list[EngineEvent]:
         """Compute one batch."""
+        if self._preparing:
+            self._prepare()
         events, self._refusals = self._refusals, []
         self._turn += 1
         if self._waiting:
@@ -129,9 +146,38 @@ class Scheduler(Engine):
             sequence.close()
         self._running.clear()
         self._waiting.clear()
+        self._preparing.clear()
+        if self._grammars is not None:
+            self._grammars.close()
         self._decoder.close()
 
     # Who may run
+
+    def _prepare(self) -> None:
+        """Let those wait for a slot whose grammar is ready, and refuse those whose grammar is faulty."""
+        if self._grammars is None:
+            # Importing llguidance takes a tenth of a second, and most models are never asked for it.
+            from camelid.decoding.grammars import Grammars  # noqa: PLC0415
+
+            self._grammars = Grammars(self._tokenizer)
+        if not (self._running or self._waiting):
+            self._grammars.wait(_PATIENCE)
+        requests, self._preparing = self._preparing, []
+        for request, grammar in requests:
+            try:
+                constraint = self._grammars.open(grammar)
+            except Exception as error:  # noqa: BLE001 - a tokenizer may raise anything; the others go on
+                self._refusals.append(EngineEvent(request.id, error=_as_model_error(error)))
+                continue
+            if constraint is None:
+                self._preparing.append((request, grammar))
+            else:
+                self._enqueue(request, constraint)
+
+    def _enqueue(self, request: EngineRequest, constraint: Constraint | None) -> None:
+        """Let a request wait for a slot."""
+        self._arrivals += 1
+        self._waiting.append(Sequence(request, self._arrivals, self._context, constraint))
 
     def _admit(self) -> None:
         """Give idle slots to those who wait, as long as their prompts fit."""
@@ -277,37 +323,48 @@ class Scheduler(Engine):
     # What a step brings
 
     def _sample(self, sequence: Sequence, row: int) -> EngineEvent:
-        """Choose a sequence's next token."""
+        """Choose a sequence's next token, or more where its grammar leaves no choice."""
         request = sequence.request
         first = sequence.generated == 0
         event = EngineEvent(request.id, cached_tokens=sequence.cached or 0 if first else 0)
         try:
-            sampler = sequence.sampler
-            if sampler is None:
-                sampler = sequence.sampler = self._make_sampler(request)
-            token = sampler.sample(row)
-            if token in self._end_tokens:
-                event.finish = FinishReason.STOP
-            else:
-                event.tokens = (token,)
+            event.tokens, ended = self._choose(sequence, row)
+            for token in event.tokens:
                 sequence.append(token)
                 if request.logprobs:
                     logits = self._decoder.logits(row)
                     event.logprobs = (token_logprob(logits, token, request.top_logprobs, self._token_bytes),)
-                if sequence.generated >= sequence.limit or (not request.shift and sequence.total >= self._context):
-                    event.finish = FinishReason.LENGTH
+            if ended:
+                event.finish = FinishReason.STOP
+            elif sequence.generated >= sequence.limit or (not request.shift and sequence.total >= self._context):
+                event.finish = FinishReason.LENGTH
         except Exception as error:  # noqa: BLE001 - a backend's sampler may raise anything; the others go on
             event.error = _as_model_error(error)
         if event.finish or event.error:
             self._leave(sequence)
         return event
 
-    def _make_sampler(self, request: EngineRequest) -> Sampler:
-        seed = resolve_seed(request.sampling.seed)
-        native = self._decoder.sampler(request.sampling, seed, request.prompt)
-        if native is not None:
-            return native
-        return LogitsSampler(self._decoder.logits, request.sampling, seed, request.prompt, self._context)
+    def _choose(self, sequence: Sequence, row: int) -> tuple[TokenSequence[int], bool]:
+        """The tokens that follow, without an end token, and whether they are the last."""
+        request, constraint = sequence.request, sequence.constraint
+        if constraint is not None:
+            guided = sequence.guided
+            if guided is None:
+                guided = sequence.guided = self._logits_sampler(request, constraint.restricted(self._decoder.logits))
+            # With log-probabilities each token needs logits of its own.
+            room = min(sequence.limit - sequence.generated, self._context - sequence.total)
+            return constraint.choose(guided, row, 1 if request.logprobs else max(1, room))
+        sampler = sequence.sampler
+        if sampler is None:
+            sampling = request.sampling
+            native = self._decoder.sampler(sampling, resolve_seed(sampling.seed), request.prompt)
+            sampler = sequence.sampler = native or self._logits_sampler(request, self._decoder.logits)
+        token = sampler.sample(row)
+        return ((), True) if token in self._end_tokens else ((token,), False)
+
+    def _logits_sampler(self, request: EngineRequest, logits: Callable[[int], Logits]) -> LogitsSampler:
+        sampling = request.sampling
+        return LogitsSampler(logits, sampling, resolve_seed(sampling.seed), request.prompt, self._context)
 
 
 def _as_model_error(error: Exception) -> CamelidError:

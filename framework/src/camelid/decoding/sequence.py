@@ -1,10 +1,18 @@
 """One request on its way through the scheduler."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from camelid.contracts.engine import EngineRequest
 from camelid.contracts.sampler import Sampler
 from camelid.decoding.cache import Slot, TokenArray
+from camelid.decoding.sampling import LogitsSampler
+
+if TYPE_CHECKING:
+    from camelid.decoding.constraint import Constraint
 
 __all__ = ("Sequence",)
 
@@ -19,7 +27,9 @@ class Sequence:
     __slots__ = (
         "awaited",
         "cached",
+        "constraint",
         "generated",
+        "guided",
         "leader",
         "limit",
         "number",
@@ -30,8 +40,11 @@ class Sequence:
         "total",
     )
 
-    def __init__(self, request: EngineRequest, number: int, context_length: int) -> None:
+    def __init__(
+        self, request: EngineRequest, number: int, context_length: int, constraint: Constraint | None = None
+    ) -> None:
         self.request = request
+        self.constraint = constraint
         self.number = number
         """Order of arrival."""
         self.total = len(request.prompt)
@@ -46,6 +59,8 @@ class Sequence:
         self.cached: int | None = None
         """Prompt tokens that were not computed; None until the first batch."""
         self.sampler: Sampler | None = None
+        self.guided: LogitsSampler | None = None
+        """Chooses in place of `sampler` where there is a constraint."""
         self.slot: Slot | None = None
         self.leader: Sequence | None = None
         """A sequence that is computing a prefix of this one right now: waiting for it is cheaper than joining in."""

@@ -12,6 +12,7 @@ from camelid.types.generation import (
     TokenAlternative,
     TokenLogprob,
 )
+from camelid.types.grammar import Grammar
 from camelid.types.json import JsonObject, JsonValue
 from camelid.types.loading import LoadOptions
 from camelid.types.memory import MemoryUse
@@ -27,6 +28,7 @@ __all__ = (
     "Function",
     "FunctionCall",
     "GenerationChunk",
+    "Grammar",
     "JsonObject",
     "JsonValue",
     "LoadOptions",

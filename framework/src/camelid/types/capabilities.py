@@ -19,6 +19,8 @@ class Capability(StrEnum):
 
     TOKENIZE = "tokenize"
     LOGPROBS = "logprobs"
+    CONSTRAINTS = "constraints"
+    """Answers are held to a grammar. Whatever yields logits has it from the framework, without declaring it."""
     BATCHING = "batching"
     """Several sequences advance in one step."""
     PREFIX_SHARING = "prefix-sharing"

@@ -12,6 +12,7 @@ import msgspec
 from camelid.types.artifact import ModelArtifact
 from camelid.types.facts import ModelFacts
 from camelid.types.generation import FinishReason, Timings, TokenLogprob
+from camelid.types.grammar import Grammar
 from camelid.types.loading import LoadOptions
 from camelid.types.memory import MemoryUse
 from camelid.types.options import SamplingOptions
@@ -93,6 +94,8 @@ class Submit(_Message):
     """Give the tokens of prompt and answer back in the last delta."""
     markup: tuple[str, ...] = ()
     """Texts of control tokens that shall appear in the answer, because the server looks for them there."""
+    constraint: Grammar | None = None
+    """The language of the answer; a faulty one is a `RequestError`."""
 
 
 class Cancel(_Message):

@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 
+import msgspec
+
 from camelid.contracts.embedder import Embedder
 from camelid.contracts.engine import Engine
 from camelid.contracts.model import LoadedModel
 from camelid.contracts.tokenizer import Tokenizer
-from camelid.decoding.lift import lift
+from camelid.decoding.lift import LIFTED, lift
 from camelid.errors import CamelidError, RequestError, UnsupportedCapabilityError
 from camelid.plugins.host import PluginHost
 from camelid.types.capabilities import Capability
+from camelid.types.facts import ModelFacts
 from camelid.wire.faults import fault_from
 from camelid.wire.messages import PROTOCOL_VERSION, Fault, Ready, Start
 
@@ -24,7 +27,7 @@ _log = logging.getLogger("camelid.worker")
 
 
 class Session:
-    """What a worker holds between `Start` and `Goodbye`. Engine and embedder are built when first asked for."""
+    """What a worker holds between `Start` and `Goodbye`. The embedder is built when first asked for."""
 
     def __init__(self, start: Start) -> None:
         """Load the model.
@@ -43,14 +46,14 @@ class Session:
             self.tokenizer: Tokenizer = self._host.tokenizer(start.plugin, self.model)
             self.ready = Ready(
                 protocol=PROTOCOL_VERSION,
-                facts=self.model.facts,
+                facts=self._build_engine(self.model.facts),
                 memory=self.model.memory(),
                 backend=start.backend,
                 backend_version=_runtime_version(self._distribution),
                 load_duration=time.monotonic_ns() - began,
             )
         except BaseException:
-            self.model.close()
+            self.close()
             raise
         # What is alive now stays alive: no collection needs to look at it again.
         gc.collect()
@@ -73,13 +76,21 @@ class Session:
         Raises:
             UnsupportedCapabilityError: the model cannot generate.
         """
+        self.require(Capability.COMPLETION)
         if self._engine is None:
-            self.require(Capability.COMPLETION)
-            generator = self._host.generator(self.start.plugin, self.model, self.tokenizer)
-            if generator is None:
-                raise UnsupportedCapabilityError(f"{self.start.artifact.name} does not support generate")
-            self._engine = lift(generator, self.tokenizer)
+            raise UnsupportedCapabilityError(f"{self.start.artifact.name} does not support generate")
         return self._engine
+
+    def _build_engine(self, facts: ModelFacts) -> ModelFacts:
+        """Build the engine of a model that generates; the facts with what the framework adds to the backend's."""
+        if Capability.COMPLETION not in facts.capabilities:
+            return facts
+        generator = self._host.generator(self.start.plugin, self.model, self.tokenizer)
+        if generator is None:
+            return facts
+        self._engine = lift(generator, self.tokenizer)
+        added = LIFTED if self._engine is not generator else frozenset()
+        return msgspec.structs.replace(facts, capabilities=facts.capabilities | added)
 
     def embedder(self) -> Embedder:
         """The model's embedder.

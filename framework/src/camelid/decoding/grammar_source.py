@@ -1,0 +1,75 @@
+"""Grammars in llguidance's own notation, and the bounds of all of them."""
+
+import json
+from typing import Final
+
+import msgspec
+from llguidance import LLMatcher, LLParserLimits
+
+from camelid.errors import RequestError
+from camelid.types.grammar import Grammar
+
+__all__ = ("LIMITS", "fault_text", "grammar_source")
+
+LIMITS: Final = LLParserLimits(max_lexer_states=50_000, precompute_large_lexemes=False, verbose_errors=False)
+"""llguidance's own bounds, with less memory: a lexer's state takes up to 2 kB."""
+
+_WHITE_SPACE: Final = r"\x20|\n{1,2}[\x20\t]{0,32}"
+"""White space in JSON: enough to indent with. Unbounded, a small model may write nothing else to the end."""
+_LONGEST_FAULT: Final = 300
+
+_NOTHING: Final = "NoExtensionBias"
+"""What llguidance says where no text at all is left."""
+
+_THOUGHTS: Final = r"""start: {thoughts} BLANK @answer
+thoughts: BLANK {open_tag} thought
+thought[lazy]: /(.|\n)*/ {close_tag}
+BLANK: /\s{{0,8}}/
+"""
+
+
+class _Part(msgspec.Struct, omit_defaults=True):
+    name: str | None = None
+    json_schema: msgspec.Raw = msgspec.Raw()
+    lark_grammar: str | None = None
+
+
+class _Source(msgspec.Struct):
+    grammars: list[_Part]
+
+
+def grammar_source(grammar: Grammar) -> str:
+    """The grammar as `LLMatcher` reads it; whether it can be compiled is not certain yet.
+
+    Raises:
+        RequestError: a schema is no JSON object.
+    """
+    source = _plain_source(grammar)
+    if grammar.thinking is None:
+        return source
+    open_tag, close_tag = (json.dumps(tag, ensure_ascii=False) if tag else "" for tag in grammar.thinking)
+    lark = _THOUGHTS.format(thoughts="thoughts?" if open_tag else "thoughts", open_tag=open_tag, close_tag=close_tag)
+    answer = msgspec.json.decode(source, type=_Source).grammars[0]
+    answer.name = "answer"
+    return msgspec.json.encode(_Source([_Part(lark_grammar=lark), answer])).decode()
+
+
+def _plain_source(grammar: Grammar) -> str:
+    match grammar.kind:
+        case "regex":
+            return LLMatcher.grammar_from_regex(grammar.text)
+        case "lark":
+            return LLMatcher.grammar_from_lark(grammar.text)
+        case _:
+            schema = grammar.text if grammar.kind == "json_schema" else '{"type":"object"}'
+    try:
+        return LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_pattern": _WHITE_SPACE})
+    except ValueError as error:
+        raise RequestError(f"invalid format: {error}") from error
+
+
+def fault_text(error: str) -> str:
+    """What a client can use of an error of llguidance: not where in llguidance it happened."""
+    text = error.partition("\n<")[0].strip()
+    text = "nothing satisfies it" if text == _NOTHING else text
+    return text if len(text) <= _LONGEST_FAULT else f"{text[:_LONGEST_FAULT]}…"
