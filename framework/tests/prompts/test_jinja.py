@@ -154,10 +154,11 @@ def test_a_tool_without_parameters_takes_no_arguments(weather):
 
 
 @pytest.mark.parametrize(
-    ("think", "seen"), [(None, "- -"), (True, "True -"), (False, "False -"), ("high", "True high")]
+    ("think", "seen"), [(None, "- - -"), (True, "True True -"), (False, "False False -"), ("high", "True True high")]
 )
-def test_thinking_is_asked_for_by_two_variables(think, seen):
-    source = "{{ enable_thinking if enable_thinking is defined else '-' }} {{ reasoning_effort | default('-') }}"
+def test_thinking_is_asked_for_by_the_names_that_are_in_use(think, seen):
+    names = ("enable_thinking", "thinking", "reasoning_effort")
+    source = " ".join(f"{{{{ {name} | default('-') }}}}" for name in names)
     assert render(source, Conversation(think=think)) == seen
 
 

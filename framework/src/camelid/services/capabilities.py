@@ -8,7 +8,10 @@ from camelid.store.media_types import PROJECTOR
 from camelid.store.stored import StoredModel
 from camelid.types.capabilities import Capability
 
-__all__ = ("capabilities_of",)
+__all__ = ("GPT_OSS", "capabilities_of")
+
+GPT_OSS: Final = ("gptoss", "gpt-oss")
+"""What the family is called: it always thinks, and knows no harder thinking than `high` (contract 3.3)."""
 
 _KNOWN: Final = {str(capability): capability for capability in Capability}
 _TEMPLATES_SAY: Final = (Capability.TOOLS, Capability.INSERT, Capability.THINKING)
@@ -37,7 +40,7 @@ def capabilities_of(model: StoredModel, header: GGUFHeader | None, template: Cha
         found += [Capability.AUDIO] if _hears(model.projector) else []
     if template.language == "go":
         found += template_says
-    if model.config.model_family in ("gptoss", "gpt-oss"):
+    if model.config.model_family in GPT_OSS:
         found.append(Capability.THINKING)
     return tuple(dict.fromkeys(found))
 

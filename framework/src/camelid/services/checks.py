@@ -1,16 +1,15 @@
 """What a request may ask of a model, with the contract's words where it may not (contract 1.6, 3.3 to 3.6)."""
 
-import json
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from camelid.errors import InvalidOptionError, RequestError, UnsupportedCapabilityError
+from camelid.errors import RequestError, UnsupportedCapabilityError
+from camelid.services.capabilities import GPT_OSS
 from camelid.services.loading import Model
 from camelid.types.capabilities import Capability
-from camelid.types.json import JsonValue
 from camelid.types.messages import Message
 
-__all__ = ("Think", "check_capability", "check_format", "check_images", "check_logprobs", "decide_think")
+__all__ = ("Think", "check_capability", "check_images", "check_logprobs", "decide_think")
 
 Think: TypeAlias = bool | str | None
 """Whether, or how hard (`low`, `medium`, `high`, `max`), a model shall think; None = as it likes."""
@@ -48,25 +47,7 @@ def decide_think(model: Model, asked: str, think: Think) -> Think:
         outdated = model.stored.config.model_family == "qwen3" or model.stored.name.model == "deepseek-r1"
         advice = ". Pull the model again to get the latest version with full thinking support" if outdated else ""
         raise UnsupportedCapabilityError(f'"{asked}" does not support thinking{advice}')
-    return think
-
-
-def check_format(value: JsonValue) -> None:
-    """Refuse `format`: an answer that ignored it would look as if it obeyed.
-
-    Raises:
-        InvalidOptionError: it is no format at all.
-        UnsupportedCapabilityError: it is one.
-    """
-    if value is None or value == "":
-        return
-    if value != "json" and not isinstance(value, dict):
-        quoted = json.dumps(json.dumps(value, ensure_ascii=False), ensure_ascii=False)
-        raise InvalidOptionError(f'invalid format: {quoted}; expected "json" or a valid JSON Schema object')
-    raise UnsupportedCapabilityError(
-        "this version of Camelid cannot constrain answers to a format; "
-        'leave out "format" and ask for JSON in the prompt instead'
-    )
+    return "high" if think == "max" and model.stored.config.model_family in GPT_OSS else think
 
 
 def check_images(model: Model, asked: str, messages: Iterable[Message]) -> None:
