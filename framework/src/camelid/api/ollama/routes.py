@@ -6,6 +6,7 @@ from litestar.types import ControllerRouterHandler
 
 from camelid.api.ollama.blobs import blob_exists, upload_blob
 from camelid.api.ollama.chat import chat
+from camelid.api.ollama.cloud import status, web_fetch, web_search
 from camelid.api.ollama.create import create
 from camelid.api.ollama.embed import embed, embeddings
 from camelid.api.ollama.generate import generate
@@ -21,6 +22,9 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     root,
     version,
     health,
+    status,
+    web_search,
+    web_fetch,
     generate,
     chat,
     embed,
