@@ -11,7 +11,8 @@
     │   ├── RemoteModelError          403  Camelid forwards nothing to other hosts
     │   ├── UnsupportedCapabilityError 400
     │   ├── DigestMismatchError       400
-    │   └── PromptTooLongError        400
+    │   ├── PromptTooLongError        400
+    │   └── UnusableVectorError       400  an embedding that is no finite vector
     ├── RequestCancelledError         499  the client went away
     ├── ServerBusyError               503  a queue is full
     ├── ModelError                    500  the model's files, or loading them
@@ -30,6 +31,7 @@
     │   └── MissingDependencyError    500
     ├── StoreError                    500  models on this disk
     │   ├── CorruptManifestError      500
+    │   │   └── IncompleteModelError  404  pulling it again heals it (contract 1.6)
     │   └── DiskFullError             507
     ├── RegistryError                 500  where models come from (Ollama's status, contract 7.8)
     └── ConfigurationError            500  settings, flags, ports; ends the command
@@ -50,6 +52,7 @@ __all__ = (
     "DigestMismatchError",
     "DiskFullError",
     "HookError",
+    "IncompleteModelError",
     "InvalidModelFileError",
     "InvalidOptionError",
     "MissingDependencyError",
@@ -69,6 +72,7 @@ __all__ = (
     "ServerBusyError",
     "StoreError",
     "UnsupportedCapabilityError",
+    "UnusableVectorError",
     "WorkerDiedError",
     "WorkerError",
     "WorkerQuarantinedError",
@@ -135,6 +139,10 @@ class DigestMismatchError(RequestError):
 
 class PromptTooLongError(RequestError):
     """The prompt does not fit the context and may not be cut."""
+
+
+class UnusableVectorError(RequestError):
+    """The model makes no finite vector of an input (contract 6.1)."""
 
 
 class RequestCancelledError(CamelidError):
@@ -213,6 +221,12 @@ class StoreError(CamelidError):
 
 class CorruptManifestError(StoreError):
     """A manifest on disk is not valid."""
+
+
+class IncompleteModelError(CorruptManifestError):
+    """A blob that a manifest names is not on this disk."""
+
+    status = 404
 
 
 class DiskFullError(StoreError):

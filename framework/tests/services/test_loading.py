@@ -1,5 +1,5 @@
 import pytest
-from camelid.errors import CamelidError, CorruptManifestError, InvalidModelFileError, ModelNotFoundError
+from camelid.errors import CamelidError, InvalidModelFileError, ModelNotFoundError
 from camelid.services.loading import Models
 from camelid.store.manifest import Manifest
 from camelid.store.store import Store
@@ -78,8 +78,8 @@ async def test_a_model_that_lost_a_blob_says_so(models: Models, store: Store, ad
     found = store.find(ModelName.parse("echo"))
     assert found is not None
     store.blobs.path(found.artifact.model.digest).unlink()
-    with pytest.raises(CorruptManifestError, match="pull or create it again"):
-        await models.find("echo")
+    with pytest.raises(ModelNotFoundError, match=r'^model "Echo" not found, try pulling it first$'):
+        await models.find("Echo")
 
 
 async def test_a_template_that_is_none_is_an_error(models: Models, add_model):

@@ -238,3 +238,27 @@ def test_a_huge_file_cannot_make_us_keep_what_it_claims(tmp_path, claim):
         assert tracemalloc.get_traced_memory()[1] < 8 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "tokenizer", "normalizes", "raw"),
+    [
+        ("bert", "bert", None, False),
+        ("bert", "bert", False, True),
+        ("bert", "t5", True, True),
+        ("nomic-bert", "bert", None, True),
+        ("nomic-bert-moe", "bert", False, True),
+        ("nomic-bert", "bert", True, False),
+        ("qwen3", "gpt2", None, False),
+    ],
+)
+def test_few_models_give_embeddings_of_any_length(architecture, tokenizer, normalizes, raw):
+    metadata = {
+        "general.architecture": architecture,
+        "tokenizer.ggml.model": tokenizer,
+        f"{architecture}.pooling_type": 1,
+        **({} if normalizes is None else {f"{architecture}.normalize_embeddings": normalizes}),
+    }
+    assert GGUFHeader(3, metadata, ()).raw_embeddings is raw
+    del metadata[f"{architecture}.pooling_type"]
+    assert not GGUFHeader(3, metadata, ()).raw_embeddings

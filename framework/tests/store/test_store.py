@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from camelid.errors import CorruptManifestError, RequestError, StoreError
+from camelid.errors import CorruptManifestError, IncompleteModelError, RequestError, StoreError
 from camelid.store import media_types
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig
@@ -249,10 +249,10 @@ def test_nothing_is_removed_while_it_cannot_be_known_who_uses_it(store, add_mode
 def test_a_model_whose_blob_has_gone_is_incomplete(store, add_model):
     add_model("one", system="gone")
     store.blobs.path(digest_of(b"gone")).unlink()
-    with pytest.raises(CorruptManifestError, match="one:latest"):
+    with pytest.raises(IncompleteModelError, match="one:latest is incomplete"):
         store.find(name("one"))
     fresh = Store(store.root)
-    with pytest.raises(CorruptManifestError, match="one:latest"):
+    with pytest.raises(IncompleteModelError, match="one:latest is incomplete"):
         fresh.find(name("one"))
     assert fresh.list() == []
 

@@ -8,7 +8,7 @@ import msgspec
 
 from camelid.engine.pool import Pool
 from camelid.errors import ModelNotFoundError, PromptTooLongError
-from camelid.services.loading import NOT_FOUND, Models
+from camelid.services.loading import NOT_FOUND, NOT_WHOLE, Models
 from camelid.services.vectors import Vector, read_vectors, unit
 from camelid.types.generation import Timings
 from camelid.types.json import JsonObject
@@ -17,7 +17,6 @@ from camelid.wire.messages import Embedded
 
 __all__ = ("Embed", "EmbedRequest", "Embeddings")
 
-_NOT_FOUND: Final = 'model "{name}" not found, try pulling it first'
 _MANY_NUMBERS: Final = 16_384
 """So many take about a millisecond; more are computed beside the event loop."""
 
@@ -36,8 +35,8 @@ class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
     options: JsonObject = {}
     keep_alive: float | None = None
     """Seconds; None = leave it as it is."""
-    normalize: bool = True
-    """Bring each vector to length 1."""
+    normalize: bool | None = True
+    """Bring each vector to length 1; None = if the model's file does not ask for the opposite (contract 6.2)."""
 
 
 class Embeddings(msgspec.Struct, frozen=True):
@@ -65,7 +64,7 @@ class Embed:
         started = time.perf_counter_ns()
         if not request.model:
             raise ModelNotFoundError(NOT_FOUND.format(name=""))
-        model = await self._models.find(request.model, not_found=_NOT_FOUND)
+        model = await self._models.find(request.model, not_found=NOT_WHOLE)
         options = parse_options(model.stored.params, request.options)
         async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
             if not request.inputs:
@@ -74,7 +73,8 @@ class Embed:
                 embedded = await lease.client.embed(request.inputs, truncate=request.truncate)
             except PromptTooLongError as error:
                 raise PromptTooLongError("the input length exceeds the context length", reason=error.reason) from error
-            vectors = await _vectors(embedded, request)
+            normalize = not model.traits.raw_embeddings if request.normalize is None else request.normalize
+            vectors = await _vectors(embedded, normalize=normalize, dimensions=request.dimensions)
             timings = Timings(
                 prompt_tokens=embedded.prompt_tokens,
                 load_duration=lease.load_duration,
@@ -83,14 +83,12 @@ class Embed:
             return Embeddings(vectors, timings)
 
 
-async def _vectors(embedded: Embedded, request: EmbedRequest) -> tuple[Vector, ...]:
+async def _vectors(embedded: Embedded, *, normalize: bool, dimensions: int) -> tuple[Vector, ...]:
     if len(embedded.vectors) > 4 * _MANY_NUMBERS:
-        return await asyncio.to_thread(_finished, embedded, request)
-    return _finished(embedded, request)
+        return await asyncio.to_thread(_finished, embedded, normalize, dimensions)
+    return _finished(embedded, normalize, dimensions)
 
 
-def _finished(embedded: Embedded, request: EmbedRequest) -> tuple[Vector, ...]:
+def _finished(embedded: Embedded, normalize: bool, dimensions: int) -> tuple[Vector, ...]:
     vectors = read_vectors(embedded.vectors, embedded.dimensions)
-    if not request.normalize:
-        return tuple(vectors)
-    return tuple(unit(vector, request.dimensions) for vector in vectors)
+    return tuple(unit(vector, dimensions) for vector in vectors) if normalize else tuple(vectors)

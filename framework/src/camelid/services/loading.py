@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from camelid.engine.request import LoadRequest
-from camelid.errors import InvalidModelFileError, ModelNotFoundError, RemoteModelError
+from camelid.errors import IncompleteModelError, InvalidModelFileError, ModelNotFoundError, RemoteModelError
 from camelid.prompts.choose import choose_template
 from camelid.prompts.template import ChatTemplate
 from camelid.services.capabilities import capabilities_of
@@ -21,10 +21,13 @@ from camelid.types.artifact import FileRole
 from camelid.types.capabilities import Capability
 from camelid.types.options import Options
 
-__all__ = ("NOT_FOUND", "Model", "ModelTraits", "Models")
+__all__ = ("NOT_FOUND", "NOT_WHOLE", "Model", "ModelTraits", "Models")
 
 NOT_FOUND: Final = "model '{name}' not found"
 """What most endpoints say of a name they do not know (contract 1.5)."""
+
+NOT_WHOLE: Final = 'model "{name}" not found, try pulling it first'
+"""What all of them say of a model whose files are not all here (contract 1.6)."""
 
 _REMEMBERED: Final = 64
 """Models whose traits are kept; reading them again takes milliseconds."""
@@ -40,6 +43,8 @@ class ModelTraits(msgspec.Struct, frozen=True):
     """Tokens; 0 = unknown before loading."""
     cache_bytes_per_token: int = 0
     """Estimated for f16; 0 = unknown."""
+    raw_embeddings: bool = True
+    """Whether the older embedding endpoint gives vectors of whatever length."""
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -95,11 +100,14 @@ class Models:
         Raises:
             RequestError: `asked` is no name.
             RemoteModelError: the model runs elsewhere.
-            ModelNotFoundError: the store does not have it.
+            ModelNotFoundError: the store does not have it, or not all of its files.
             ModelError: its files are damaged.
         """
         name = parse_reference(asked)
-        stored = await asyncio.to_thread(self._store.find, name)
+        try:
+            stored = await asyncio.to_thread(self._store.find, name)
+        except IncompleteModelError as error:
+            raise ModelNotFoundError(NOT_WHOLE.format(name=asked), reason=error.reason) from error
         if stored is None:
             raise ModelNotFoundError(not_found.format(name=asked))
         if stored.config.remote_host:
@@ -138,6 +146,7 @@ def _read_traits(stored: StoredModel, prefer_go: bool | None) -> ModelTraits:
         capabilities=capabilities_of(stored, header, template),
         trained_context=header.context_length,
         cache_bytes_per_token=header.cache_bytes_per_token,
+        raw_embeddings=header.raw_embeddings,
     )
 
 

@@ -5,7 +5,7 @@ import sys
 from array import array
 from typing import TypeAlias
 
-from camelid.errors import ProtocolError, RequestError
+from camelid.errors import ProtocolError, UnusableVectorError
 
 __all__ = ("Vector", "read_vectors", "unit")
 
@@ -18,7 +18,7 @@ def read_vectors(data: bytes, dimensions: int) -> list[Vector]:
 
     Raises:
         ProtocolError: `data` is no whole number of rows.
-        RequestError: a number is not finite.
+        UnusableVectorError: a number is not finite.
     """
     row = dimensions * 4
     if row <= 0 or len(data) % row:
@@ -29,7 +29,7 @@ def read_vectors(data: bytes, dimensions: int) -> list[Vector]:
         if sys.byteorder == "big":
             vector.byteswap()
         if not math.isfinite(math.hypot(*vector)):
-            raise RequestError("embedding contains NaN or Inf values")
+            raise UnusableVectorError("embedding contains NaN or Inf values")
         vectors.append(vector)
     return vectors
 

@@ -96,6 +96,16 @@ class GGUFHeader(msgspec.Struct, frozen=True, dict=True):
         return f"{self.architecture}.pooling_type" in self.metadata
 
     @property
+    def raw_embeddings(self) -> bool:
+        """Whether Ollama's older endpoint gives the vectors as they are, instead of at length 1 (contract 6.2)."""
+        normalizes = self.metadata.get(f"{self.architecture}.normalize_embeddings")
+        if not self.has_pooling:
+            return False
+        if self.architecture == "bert":
+            return self.text("tokenizer.ggml.model") != "bert" or normalizes is False
+        return self.architecture in ("nomic-bert", "nomic-bert-moe") and normalizes is not True
+
+    @property
     def cache_bytes_per_token(self) -> int:
         """Estimate of the KV cache that one token takes, in 16-bit floats; 0 if the header does not say enough."""
         layers, heads = self.fact("block_count") or 0, self.fact("attention.head_count") or 0

@@ -8,7 +8,7 @@ from threading import RLock
 
 import msgspec
 
-from camelid.errors import CorruptManifestError, InvalidModelFileError, StoreError
+from camelid.errors import CorruptManifestError, IncompleteModelError, InvalidModelFileError, StoreError
 from camelid.store.blobs import BlobStore
 from camelid.store.durable import disk_errors, make_folder
 from camelid.store.formats import GGUF
@@ -82,7 +82,8 @@ class Store:
         """The model of that name, in whatever case it is written; None if there is none.
 
         Raises:
-            CorruptManifestError: its manifest is not valid, or one of its blobs is missing.
+            CorruptManifestError: its manifest is not valid.
+            IncompleteModelError: one of its blobs is missing.
             RequestError: `invalid model name`.
         """
         file = self._tree.find(name)
@@ -91,7 +92,7 @@ class Store:
             return None
         for digest in sorted(model.manifest.digests):
             if not self.blobs.has(digest):
-                raise CorruptManifestError(
+                raise IncompleteModelError(
                     f"model {model.name.short} is incomplete: pull or create it again", reason=f"no blob {digest}"
                 )
         return model
@@ -188,6 +189,8 @@ class Store:
             return msgspec.structs.replace(known, name=file.name, modified_at=modified_at, artifact=artifact)
         try:
             model = read_stored(self.blobs, file.name, digest, modified_at, decode_manifest(content[0]))
+        except IncompleteModelError:
+            raise
         except CorruptManifestError as error:
             message = f"model {file.name.short} is corrupt: delete it, or pull or create it again"
             raise CorruptManifestError(message, reason=f"{error}: {error.reason}") from error

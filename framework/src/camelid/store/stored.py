@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import msgspec
 
-from camelid.errors import BlobNotFoundError, CorruptManifestError
+from camelid.errors import BlobNotFoundError, CorruptManifestError, IncompleteModelError
 from camelid.store import media_types
 from camelid.store.blobs import BlobStore
 from camelid.store.config import ModelConfig, decode_config
@@ -66,7 +66,8 @@ def read_stored(blobs: BlobStore, name: ModelName, digest: str, modified_at: flo
     """Read a model's small blobs; the headers of its files are left out.
 
     Raises:
-        CorruptManifestError: a blob is missing, or is not what the manifest says it is.
+        IncompleteModelError: a blob is missing.
+        CorruptManifestError: a blob is not what the manifest says it is.
         StoreError: a blob cannot be read.
     """
     try:
@@ -102,7 +103,7 @@ def read_stored(blobs: BlobStore, name: ModelName, digest: str, modified_at: flo
             licenses=tuple(_text(blobs, layer) for layer in manifest.of_type(media_types.LICENSE)),
         )
     except BlobNotFoundError as error:
-        raise CorruptManifestError(
+        raise IncompleteModelError(
             f"model {name.short} is incomplete: pull or create it again", reason=error.message
         ) from error
 

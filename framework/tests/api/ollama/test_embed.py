@@ -2,6 +2,7 @@ import math
 from array import array
 
 import pytest
+from camelid.services import embed as embed_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -88,3 +89,15 @@ async def test_the_older_endpoint(ollama):
 async def test_errors_of_the_older_endpoint(ollama, body, status, error):
     reply = await ollama.post("/api/embeddings", content=body)
     assert (reply.status_code, reply.json()) == (status, {"error": error})
+
+
+@pytest.mark.parametrize(("path", "status"), [("/api/embed", 400), ("/api/embeddings", 500)])
+async def test_a_vector_that_is_not_finite_is_never_sent(ollama, monkeypatch, path, status):
+    real = embed_service.read_vectors
+
+    def broken(data, dimensions):
+        return real(b"\0\0\xc0\x7f" + data[4:], dimensions)
+
+    monkeypatch.setattr(embed_service, "read_vectors", broken)
+    reply = await ollama.post(path, json={"model": "echo", "prompt": "x", "input": "x"})
+    assert (reply.status_code, reply.json()) == (status, {"error": "embedding contains NaN or Inf values"})

@@ -1,5 +1,7 @@
 import json
 import re
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -154,3 +156,21 @@ async def test_pull_of_an_unknown_model(ollama):
 async def test_pull_of_no_name(ollama, body):
     reply = await ollama.post("/api/pull", content=body)
     assert (reply.status_code, reply.json()) == (400, {"error": "invalid model name"})
+
+
+async def test_a_model_whose_file_is_gone_is_to_be_pulled_again(ollama):
+    made = {"model": "lost", "from": "echo", "system": "this text goes", "stream": False}
+    (await ollama.post("/api/create", json=made)).raise_for_status()
+    shown = (await ollama.post("/api/show", json={"model": "lost"})).json()
+    blobs = Path(re.search(r"^FROM (/.*)$", shown["modelfile"], re.MULTILINE)[1]).parent
+    (blobs / f"sha256-{sha256(b'this text goes').hexdigest()}").unlink()
+    for path, body in [
+        ("/api/generate", {"prompt": "x"}),
+        ("/api/chat", {"messages": [{"role": "user", "content": "x"}]}),
+        ("/api/embed", {"input": "x"}),
+        ("/api/embeddings", {"prompt": "x"}),
+    ]:
+        reply = await ollama.post(path, json={"model": "lost", **body})
+        assert (reply.status_code, reply.json()) == (404, {"error": 'model "lost" not found, try pulling it first'})
+    assert (await ollama.post("/api/show", json={"model": "lost"})).status_code == 404
+    assert (await ollama.request("DELETE", "/api/delete", json={"model": "lost"})).status_code == 200

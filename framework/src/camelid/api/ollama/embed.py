@@ -11,7 +11,7 @@ from camelid.api.disconnect import cancelled_when_gone
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import json_reply
 from camelid.api.vectors import encode_vector, encode_vectors
-from camelid.errors import CamelidError, PromptTooLongError, RequestError
+from camelid.errors import CamelidError, PromptTooLongError, RequestError, UnusableVectorError
 from camelid.services.embed import Embeddings, EmbedRequest
 from camelid.types.durations import parse_keep_alive
 from camelid.types.json import JsonValue
@@ -109,7 +109,7 @@ async def embed(request: ApiRequest, services: ApiServices) -> Response[bytes]:
 
 @post("/api/embeddings")
 async def embeddings(request: ApiRequest, services: ApiServices) -> Response[bytes]:
-    """The vector of one text. It is never cut, and its length is what the runtime gives."""
+    """The vector of one text. The text is never cut; most models' vectors are at length 1."""
     body = await read_body(request.receive, EmbeddingBody)
     if not body.model:
         raise RequestError("model is required")
@@ -119,11 +119,11 @@ async def embeddings(request: ApiRequest, services: ApiServices) -> Response[byt
         truncate=False,
         options=body.options,
         keep_alive=parse_keep_alive(body.keep_alive),
-        normalize=False,
+        normalize=None,
     )
     try:
         found = await _run(request, services, embed_request)
-    except PromptTooLongError as error:
+    except (PromptTooLongError, UnusableVectorError) as error:
         # The client's fault, but the status of this endpoint is 500 for whatever happens while it runs.
         raise CamelidError(error.message, reason=error.reason) from error
     return json_reply(EmbeddingReply(msgspec.Raw(encode_vector(found.vectors[0]) if found.vectors else b"[]")))
