@@ -100,7 +100,7 @@ def main() -> None:
             url = urlsplit(front.stdout.readline().split()[-1])
             environment = {**os.environ, "OLLAMA_HOST": url.geturl()}
             subprocess.run([sys.executable, "-m", "camelid", "pull", MODEL], env=environment, check=True)
-            for number in range(100, 100 + arguments.rounds + 1):
+            for number in (100 + 7919 * turn % 900 for turn in range(arguments.rounds + 1)):
                 loop.stdin.write(f"{number} {arguments.tokens}\n")
                 loop.stdin.flush()
                 floor.append(tuple(map(float, loop.stdout.readline().split())))
