@@ -62,10 +62,12 @@ class Completion(msgspec.Struct, frozen=True):
 
 
 class GenerationChunk(msgspec.Struct, frozen=True):
-    """A piece of an answer; only the last one of a stream has `completion`."""
+    """A piece of an answer; only the last one of a stream has `completion`, and one that is no answer has `prompt`."""
 
     content: str = ""
     thinking: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
     completion: Completion | None = None
+    prompt: str | None = None
+    """What the template makes of a request that asked for this instead of an answer (contract 4.5)."""
