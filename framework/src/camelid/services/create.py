@@ -165,6 +165,8 @@ def _check(request: CreateRequest) -> ModelName:
         raise UnsupportedCapabilityError(
             "this server does not quantize: make the draft with llama.cpp's llama-quantize first"
         )
+    if any(message.images or message.tool_calls for message in request.messages):
+        raise UnsupportedCapabilityError("a model's own messages are text: leave out their images and tool calls")
     if len(request.adapters) > 1:
         raise RequestError("only one adapter is currently supported")
     for files in (request.files or {}, request.adapters, request.draft_files):

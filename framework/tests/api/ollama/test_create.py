@@ -52,6 +52,16 @@ async def test_without_a_stream_and_with_the_older_name(ollama):
         ('{"model":"x","files":{}}', 400, "no files provided to convert"),
         ('{"model":"x","files":{"../m.gguf":"sha256:00"}}', 400, "file path must be relative"),
         ('{"model":"x","files":{"m.gguf":""}}', 400, "invalid digest format"),
+        (
+            '{"model":"x","from":"echo","messages":[{"role":"user","content":"x","images":["AAAA"]}]}',
+            400,
+            "a model's own messages are text: leave out their images and tool calls",
+        ),
+        (
+            '{"model":"x","from":"echo","messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f"}}]}]}',
+            400,
+            "a model's own messages are text: leave out their images and tool calls",
+        ),
         ('{"model":"x","from":"echo","license":7}', 400, "license must be a string or a list of strings"),
         (
             '{"model":"x","from":7}',
