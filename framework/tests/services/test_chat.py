@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -253,20 +254,40 @@ async def test_requests_that_cannot_be_answered(chat: Chat, add_model, pool: Poo
     assert pool.running() == []
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"format": "json"},
-        {"format": {"type": "object"}},
-        {"messages": (Message(role="user", images=(b"\x89PNG",)),)},
-    ],
-)
-async def test_what_camelid_cannot_do_is_never_silently_ignored(chat: Chat, add_model, fields):
+async def test_what_camelid_cannot_do_is_never_silently_ignored(chat: Chat, add_model):
     add_model(capabilities=["vision"])
     add_model("blind")
     for model in ("echo", "blind"):
         with pytest.raises(UnsupportedCapabilityError):
-            await answer(chat, request("hi", model=model, **fields))
+            await answer(chat, request("", model=model, messages=(Message(role="user", images=(b"\x89PNG",)),)))
+
+
+async def test_an_answer_is_held_to_its_format(chat: Chat, add_model):
+    add_model()
+    schema = {
+        "type": "object",
+        "properties": {"say": {"const": "hi"}},
+        "required": ["say"],
+        "additionalProperties": False,
+    }
+    assert json.loads(await answer(chat, request("no JSON", format=schema))) == {"say": "hi"}
+    assert (await answer(chat, request("no JSON", format="json", options={"num_predict": 20}))).startswith("{")
+
+
+async def test_thoughts_before_an_answer_in_a_format_are_free(chat: Chat, add_model):
+    add_model(template=THINK)
+    schema = {"const": "yes"}
+    whole = await collect(chat(request("<think>hm</think>no", format=schema)))
+    assert (whole.thinking, whole.content) == ("hm", '"yes"')
+    whole = await collect(chat(request("<think>hm</think>no", format=schema, think=False)))
+    assert (whole.thinking, whole.content) == ("", '"yes"')
+
+
+async def test_a_faulty_schema_is_the_clients_error(chat: Chat, add_model):
+    add_model()
+    with pytest.raises(RequestError) as caught:
+        await answer(chat, request("hi", format={"type": "strange"}))
+    assert caught.value.message == "invalid format: Invalid type: strange"
 
 
 @pytest.mark.parametrize("nothing", [None, ""])

@@ -8,9 +8,10 @@ import numpy.typing as npt
 from llguidance import LLMatcher
 
 from camelid.contracts.generation import Logits
+from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.grammar_source import fault_text
 from camelid.decoding.sampling import LogitsSampler
-from camelid.errors import ModelError, RequestError
+from camelid.errors import RequestError
 
 __all__ = ("Constraint",)
 
@@ -20,9 +21,10 @@ _Allowed: TypeAlias = npt.NDArray[np.bool_]
 class Constraint:
     """Where an answer stands in its grammar. What the KV cache holds of the answer does not matter to it."""
 
-    def __init__(self, matcher: LLMatcher, end_tokens: frozenset[int]) -> None:
+    def __init__(self, matcher: LLMatcher, tokenizer: Tokenizer) -> None:
         self._matcher = matcher
-        self._end_tokens = end_tokens
+        self._end_tokens = tokenizer.end_tokens
+        self._vocabulary_size = tokenizer.vocabulary_size
         self._allowed: _Allowed = np.zeros(0, np.bool_)
         self._begun = False
 
@@ -50,8 +52,7 @@ class Constraint:
             The tokens, without an end token; and whether the answer ends with them.
 
         Raises:
-            RequestError: the grammar went beyond a bound on the way.
-            ModelError: the model has no token for what it asks for.
+            RequestError: the grammar went beyond a bound on the way, or the model has no token for what it asks for.
         """
         tokens = [] if self._begun or most == 1 else self._forced(sampler, most)
         self._begun = True
@@ -68,9 +69,9 @@ class Constraint:
         """A token that the grammar allows; None if the answer ends here."""
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         self._check()
-        self._allowed = np.unpackbits(bits, bitorder="little").view(np.bool_)
+        self._allowed = np.unpackbits(bits, count=self._vocabulary_size, bitorder="little").view(np.bool_)
         if not self._allowed.any():
-            raise ModelError("the model's vocabulary cannot write what the format asks for")
+            return None  # only the end is left, and the model has no token for it
         token = sampler.sample(row)
         if token in self._end_tokens:
             return None
@@ -90,4 +91,4 @@ class Constraint:
     def _check(self) -> None:
         if self._matcher.is_error():
             fault = fault_text(self._matcher.get_error())
-            raise RequestError(f"the answer's format became too complex: {fault}")
+            raise RequestError(f"the answer cannot go on in the format that was asked for: {fault}")

@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 from llguidance import LLMatcher, LLParserLimits
 
-from camelid.errors import RequestError
 from camelid.types.grammar import Grammar
 
 __all__ = ("LIMITS", "fault_text", "grammar_source")
@@ -17,6 +16,7 @@ LIMITS: Final = LLParserLimits(max_lexer_states=50_000, precompute_large_lexemes
 _WHITE_SPACE: Final = r"\x20|\n{1,2}[\x20\t]{0,32}"
 """White space in JSON: enough to indent with. Unbounded, a small model may write nothing else to the end."""
 _LONGEST_FAULT: Final = 300
+"""Characters; of a longer one, the middle goes: it shows the pattern in front of what is wrong with it."""
 
 _NOTHING: Final = "NoExtensionBias"
 """What llguidance says where no text at all is left."""
@@ -24,7 +24,7 @@ _NOTHING: Final = "NoExtensionBias"
 _THOUGHTS: Final = r"""start: {thoughts} BLANK @answer
 thoughts: BLANK {open_tag} thought
 thought[lazy]: /(.|\n)*/ {close_tag}
-BLANK: /\s{{0,8}}/
+BLANK: /[ \n]{{0,4}}/
 """
 
 
@@ -42,7 +42,7 @@ def grammar_source(grammar: Grammar) -> str:
     """The grammar as `LLMatcher` reads it; whether it can be compiled is not certain yet.
 
     Raises:
-        RequestError: a schema is no JSON object.
+        ValueError: a schema is no JSON.
     """
     source = _plain_source(grammar)
     if grammar.thinking is None:
@@ -62,14 +62,12 @@ def _plain_source(grammar: Grammar) -> str:
             return LLMatcher.grammar_from_lark(grammar.text)
         case _:
             schema = grammar.text if grammar.kind == "json_schema" else '{"type":"object"}'
-    try:
-        return LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_pattern": _WHITE_SPACE})
-    except ValueError as error:
-        raise RequestError(f"invalid format: {error}") from error
+    return LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_pattern": _WHITE_SPACE})
 
 
 def fault_text(error: str) -> str:
     """What a client can use of an error of llguidance: not where in llguidance it happened."""
     text = error.partition("\n<")[0].strip()
     text = "nothing satisfies it" if text == _NOTHING else text
-    return text if len(text) <= _LONGEST_FAULT else f"{text[:_LONGEST_FAULT]}…"
+    half = _LONGEST_FAULT // 2
+    return text if len(text) <= _LONGEST_FAULT else f"{text[:half]} … {text[-half:]}"

@@ -45,7 +45,7 @@ class Grammars:
         self._known.move_to_end(grammar)
         if isinstance(known, RequestError):
             raise RequestError(known.message)
-        return Constraint(known.deep_copy(), self._tokenizer.end_tokens)
+        return Constraint(known.deep_copy(), self._tokenizer)
 
     def wait(self, seconds: float) -> None:
         """Let the oldest trial go on; for when there is nothing else to do."""
@@ -60,33 +60,39 @@ class Grammars:
         self._trials.clear()
 
     def _compile(self, grammar: Grammar) -> LLMatcher | RequestError | None:
-        trial = self._trials.get(grammar)
-        fault = trial.verdict() if trial else ""
+        """The grammar ready for use, or what is wrong with it; None as long as it is tried."""
+        # Any JSON at all is the one grammar that is no stranger's.
+        fault = "" if grammar.kind == "json" else self._tried(grammar)
         if fault is None:
             return None
-        try:
-            source = grammar_source(grammar)
-        except RequestError as error:
-            return error
-        # Any JSON at all is the one grammar that is no stranger's.
-        if trial is None and grammar.kind != "json":
-            self._try(grammar, source)
-            return None
-        if trial is not None:
-            self._trials.pop(grammar).close()
         if not fault:
             self._vocabulary = self._vocabulary or guidance_tokenizer(self._tokenizer)
-            matcher = LLMatcher(self._vocabulary, source, log_level=0, limits=LIMITS)
+            matcher = LLMatcher(self._vocabulary, grammar_source(grammar), log_level=0, limits=LIMITS)
             fault = fault_text(matcher.get_error())
             if not fault:
                 return matcher
         return RequestError(f"invalid format: {fault}")
 
-    def _try(self, grammar: Grammar, source: str) -> None:
+    def _tried(self, grammar: Grammar) -> str | None:
+        """What a trial has found wrong with the grammar, empty if nothing; None until it has."""
+        trial = self._trials.get(grammar)
+        if trial is None:
+            return self._try(grammar)
+        fault = trial.verdict()
+        if fault is not None:
+            self._trials.pop(grammar).close()
+        return fault
+
+    def _try(self, grammar: Grammar) -> str | None:
         """Begin a trial, if there are not too many."""
         if len(self._trials) == _MOST_TRIALS:
             # Those that have ended belong to nobody: who waits for one has asked for it before.
             for other in [other for other, trial in self._trials.items() if trial.verdict() is not None]:
                 self._trials.pop(other).close()
         if len(self._trials) < _MOST_TRIALS:
+            try:
+                source = grammar_source(grammar)
+            except ValueError as error:
+                return str(error)
             self._trials[grammar] = GrammarTrial(source)
+        return None

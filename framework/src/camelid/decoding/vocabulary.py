@@ -1,5 +1,6 @@
 """A model's tokens as llguidance wants them."""
 
+from collections.abc import Callable
 from typing import Final
 
 from llguidance import LLTokenizer, TokenizerWrapper
@@ -20,7 +21,10 @@ def guidance_tokenizer(tokenizer: Tokenizer) -> LLTokenizer:
     A tokenizer without end tokens gets one of its own, right behind its vocabulary; no model can choose it.
     """
     ends = sorted(tokenizer.end_tokens) or [tokenizer.vocabulary_size]
-    return LLTokenizer(_Vocabulary(tokenizer, ends), eos_token=ends, slices=LLTokenizer.json_slices())
+    vocabulary = _Vocabulary(tokenizer, ends)
+    built = LLTokenizer(vocabulary, eos_token=ends, slices=LLTokenizer.json_slices())
+    vocabulary.any_tokens = built.greedy_tokenize
+    return built
 
 
 class _Vocabulary(TokenizerWrapper):
@@ -38,9 +42,11 @@ class _Vocabulary(TokenizerWrapper):
         if ends == [len(self.tokens)]:
             self.tokens.append(b"")
         self._tokenizer = tokenizer
+        self.any_tokens: Callable[[str], list[int]] = lambda text: []  # noqa: ARG005
+        """Finds some tokens for a text, not those that the model would write; set once the vocabulary is built."""
 
     def __call__(self, text: str) -> list[int]:
-        """The tokens that the model would write `text` with, where a grammar forces it; none if they are not certain.
+        """The tokens that the model would write `text` with, where a grammar forces it.
 
         Many tokenizers put a space in front of a text; an unlikely character there keeps it away from the text itself.
         """
@@ -50,4 +56,4 @@ class _Vocabulary(TokenizerWrapper):
             for start in range(min(_MOST_PREFIX_TOKENS, len(tokens))):
                 if self._tokenizer.decode(tokens[start:]) == wanted:
                     return tokens[start:]
-        return []
+        return self.any_tokens(text)

@@ -15,12 +15,12 @@ from camelid.services.answering import answer, answered_without_generating
 from camelid.services.checks import (
     Think,
     check_capability,
-    check_format,
     check_images,
     check_logprobs,
     decide_think,
 )
 from camelid.services.conversation import assemble
+from camelid.services.formats import answer_grammar, check_format
 from camelid.services.loading import Model, Models
 from camelid.services.prompting import fitting_prompt
 from camelid.types.capabilities import Capability
@@ -52,6 +52,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Forget the middle when the context is full, instead of ending."""
     logprobs: bool = False
     top_logprobs: int = 0
+    render_only: bool = False
+    """Give the prompt that the model would get, as `GenerationChunk.prompt`, instead of an answer."""
 
 
 class Chat:
@@ -62,7 +64,7 @@ class Chat:
         self._pool = pool
 
     async def __call__(self, request: ChatRequest) -> AsyncGenerator[GenerationChunk, None]:
-        """Answer; the last chunk, and only it, has `completion`. Close the iterator to stop early.
+        """Answer; the last chunk, and only it, has `completion` or `prompt`. Close the iterator to stop early.
 
         Raises:
             CamelidError: before the first chunk if the request is wrong or the model cannot be loaded, in the order
@@ -88,6 +90,16 @@ class Chat:
         async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
             if request.messages:
                 prompt = await fitting_prompt(lease.client, render, messages, truncate=request.truncate)
+                if request.render_only:
+                    yield GenerationChunk(prompt=prompt.text)
+                    return
+                parser = choose_parser(
+                    model.template,
+                    prompt.text,
+                    tools=() if request.format else request.tools,  # an answer in a format is no call
+                    think=think,
+                    named=model.stored.config.parser,
+                )
                 submit = Submit(
                     id=0,
                     prompt=prompt.content,
@@ -97,13 +109,7 @@ class Chat:
                     shift=request.shift,
                     logprobs=request.logprobs,
                     top_logprobs=request.top_logprobs,
-                )
-                parser = choose_parser(
-                    model.template,
-                    prompt.text,
-                    tools=() if request.format else request.tools,  # an answer in a format is no call
-                    think=think,
-                    named=model.stored.config.parser,
+                    constraint=answer_grammar(request.format, parser),
                 )
                 async with aclosing(answer(lease, submit, parser=parser, started=started)) as chunks:
                     async for chunk in chunks:

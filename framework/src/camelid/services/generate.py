@@ -19,12 +19,12 @@ from camelid.services.answering import answer, answered_without_generating
 from camelid.services.checks import (
     Think,
     check_capability,
-    check_format,
     check_images,
     check_logprobs,
     decide_think,
 )
 from camelid.services.conversation import assemble
+from camelid.services.formats import answer_grammar, check_format
 from camelid.services.loading import NOT_FOUND, Model, Models
 from camelid.services.prompting import Prompt, fitting_prompt
 from camelid.types.capabilities import Capability
@@ -65,6 +65,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Forget the middle when the context is full, instead of ending."""
     logprobs: bool = False
     top_logprobs: int = 0
+    render_only: bool = False
+    """Give the prompt that the model would get, as `GenerationChunk.prompt`, instead of an answer."""
 
 
 class Generate:
@@ -75,7 +77,7 @@ class Generate:
         self._pool = pool
 
     async def __call__(self, request: GenerateRequest) -> AsyncGenerator[GenerationChunk, None]:
-        """Answer; the last chunk, and only it, has `completion`. Close the iterator to stop early.
+        """Answer; the last chunk, and only it, has `completion` or `prompt`. Close the iterator to stop early.
 
         Raises:
             CamelidError: before the first chunk if the request is wrong or the model cannot be loaded, in the order
@@ -99,6 +101,10 @@ class Generate:
         async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
             if request.prompt:
                 prompt = await _prompt(lease.client, model, template, request, think)
+                if request.render_only:
+                    yield GenerationChunk(prompt=prompt.text)
+                    return
+                parser = None if request.raw else choose_parser(template, prompt.text, think=think)
                 submit = Submit(
                     id=0,
                     prompt=prompt.content,
@@ -109,8 +115,8 @@ class Generate:
                     logprobs=request.logprobs,
                     top_logprobs=request.top_logprobs,
                     return_context=not request.raw,
+                    constraint=answer_grammar(request.format, parser),
                 )
-                parser = None if request.raw else choose_parser(template, prompt.text, think=think)
                 async with aclosing(answer(lease, submit, parser=parser, started=started)) as chunks:
                     async for chunk in chunks:
                         yield chunk

@@ -1,0 +1,51 @@
+"""`format`: what an answer is held to (contract 3.4)."""
+
+import json
+from typing import Final
+
+import msgspec
+
+from camelid.errors import InvalidOptionError, RequestError
+from camelid.prompts.output import OutputParser
+from camelid.prompts.thinking import ThinkingSplitter
+from camelid.types.grammar import Grammar
+from camelid.types.json import JsonValue
+
+__all__ = ("answer_grammar", "check_format")
+
+_LARGEST: Final = 1_000_000
+"""Bytes of a schema; more than anybody writes, and little enough to be read between two tokens."""
+
+
+def check_format(value: JsonValue) -> None:
+    """Look at the shape of `format`; what is in a schema is for the model's worker to judge.
+
+    Raises:
+        InvalidOptionError: it is no format at all.
+        RequestError: the schema is too large.
+    """
+    if value is None or value in ("", "json"):
+        return
+    if not isinstance(value, dict):
+        quoted = json.dumps(json.dumps(value, ensure_ascii=False), ensure_ascii=False)
+        raise InvalidOptionError(f'invalid format: {quoted}; expected "json" or a valid JSON Schema object')
+    if len(msgspec.json.encode(value)) > _LARGEST:
+        raise RequestError(f"invalid format: the schema has more than {_LARGEST} bytes")
+
+
+def answer_grammar(value: JsonValue, parser: OutputParser | None) -> Grammar | None:
+    """What the answer is held to.
+
+    Args:
+        value: a `format` that passed `check_format`.
+        parser: reads the answer; thoughts that it takes out are left free.
+    """
+    if value is None or value == "":
+        return None
+    thinking: tuple[str, str] | None = None
+    if isinstance(parser, ThinkingSplitter):
+        open_tag, close_tag = parser.markup
+        thinking = ("" if parser.starts_inside else open_tag, close_tag)
+    if value == "json":
+        return Grammar("json", thinking=thinking)
+    return Grammar("json_schema", msgspec.json.encode(value).decode(), thinking)
