@@ -165,14 +165,20 @@ def _check(request: CreateRequest) -> ModelName:
         raise UnsupportedCapabilityError(
             "this server does not quantize: make the draft with llama.cpp's llama-quantize first"
         )
-    if any(message.images or message.tool_calls for message in request.messages):
-        raise UnsupportedCapabilityError("a model's own messages are text: leave out their images and tool calls")
     if len(request.adapters) > 1:
         raise RequestError("only one adapter is currently supported")
     for files in (request.files or {}, request.adapters, request.draft_files):
         for file, digest in files.items():
             _check_path(file)
             parse_digest(digest)
+    _check_texts(request)
+    return name
+
+
+def _check_texts(request: CreateRequest) -> None:
+    """Everything of the request that is no file."""
+    if any(message.images or message.tool_calls for message in request.messages):
+        raise UnsupportedCapabilityError("a model's own messages are text: leave out their images and tool calls")
     if request.template:
         try:
             choose_template(request.template, "")
@@ -180,7 +186,6 @@ def _check(request: CreateRequest) -> ModelName:
             raise RequestError(f"template error: {error.message}", reason=error.reason) from error
     parse_options(request.parameters)
     override_config(ModelConfig(), request.info)
-    return name
 
 
 def _check_path(file: str) -> None:
