@@ -1,6 +1,7 @@
 """The official `ollama` Python client against a real server with a real model."""
 
 import asyncio
+import json
 
 import ollama
 import pytest
@@ -51,6 +52,53 @@ def test_chat_streams_the_same_text(client):
     assert [chunk.done for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
     assert chunks[-1].eval_count == whole.eval_count
     assert all(chunk.eval_count is None for chunk in chunks[:-1])
+
+
+def test_structured_output(client):
+    schema = {
+        "type": "object",
+        "properties": {
+            "country": {"type": "string", "maxLength": 20},
+            "capital": {"$ref": "#/$defs/city"},
+            "languages": {"type": "array", "items": {"enum": ["French", "German"]}, "minItems": 1, "maxItems": 2},
+        },
+        "required": ["country", "capital", "languages"],
+        "additionalProperties": False,
+        "$defs": {
+            "city": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string", "maxLength": 20},
+                    "rank": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 99}, {"type": "null"}]},
+                },
+                "required": ["name", "rank"],
+                "additionalProperties": False,
+            }
+        },
+    }
+    question = {"role": "user", "content": "Tell me about France, its capital and its languages, as JSON."}
+    for temperature in (0, 1.5):
+        options = {"temperature": temperature, "seed": 1, "num_predict": 400}
+        answer = client.chat(MODEL, [question], format=schema, options=options)
+        assert answer.done_reason == "stop"
+        said = json.loads(answer.message.content)
+        assert list(said) == ["country", "capital", "languages"]
+        assert isinstance(said["capital"]["name"], str)
+        assert said["capital"]["rank"] is None or 1 <= said["capital"]["rank"] <= 99
+        assert set(said["languages"]) <= {"French", "German"}
+
+
+def test_json(client):
+    prompt = 'Write this as JSON: name is Ada, age is 36. Like {"name": "...", "age": ...}'
+    answer = client.generate(MODEL, prompt, format="json", options={"temperature": 0, "num_predict": 200})
+    assert answer.done_reason == "stop"
+    assert isinstance(json.loads(answer.response), dict)
+
+
+def test_a_faulty_schema_is_an_error_of_the_clients(client):
+    with pytest.raises(ollama.ResponseError) as caught:
+        client.generate(MODEL, "Hi", format={"type": "object", "properties": {"a": {"type": "strin"}}})
+    assert (caught.value.status_code, caught.value.error) == (400, "invalid format: Invalid type: strin")
 
 
 async def test_async_chats_side_by_side(server):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from camelid.testing.suite.cancelling import CancellingCases
+from camelid.testing.suite.constraining import ConstrainingCases
 from camelid.testing.suite.embedding import EmbeddingCases
 from camelid.testing.suite.generating import GeneratingCases
 from camelid.testing.suite.isolation import IsolationCases
@@ -23,6 +24,7 @@ class BackendSuite(
     TokenizingCases,
     GeneratingCases,
     StoppingCases,
+    ConstrainingCases,
     CancellingCases,
     IsolationCases,
     EmbeddingCases,
