@@ -6,7 +6,15 @@ from litestar.types import ASGIApp
 
 from camelid.api.body import read_body
 from camelid.api.encoding import encode, encode_text
-from camelid.api.ollama.generation import GenerationBody, Logprob, metrics, read_logprobs, reply
+from camelid.api.ollama.generation import (
+    DebugInfo,
+    GenerationBody,
+    Logprob,
+    debug_info,
+    metrics,
+    read_logprobs,
+    reply,
+)
 from camelid.api.ollama.messages import MessageBody, read_messages
 from camelid.api.ollama.tools import ToolBody, read_tools
 from camelid.api.ollama.values import parse_think
@@ -60,6 +68,7 @@ class ChatReply(msgspec.Struct, omit_defaults=True, kw_only=True):
     message: ReplyMessage
     done: bool
     done_reason: str = ""
+    debug: DebugInfo | None = msgspec.field(name="_debug_info", default=None)
     logprobs: tuple[Logprob, ...] = ()
     total_duration: int = 0
     load_duration: int = 0
@@ -101,6 +110,7 @@ class ChatShape:
                 tool_calls=tuple(call for chunk in chunks for call in chunk.tool_calls),
                 logprobs=tuple(entry for chunk in chunks for entry in chunk.logprobs),
                 completion=chunks[-1].completion if chunks else None,
+                prompt=chunks[-1].prompt if chunks else None,
             )
         )
 
@@ -111,6 +121,7 @@ class ChatShape:
             created_at=now(),
             message=ReplyMessage("assistant", chunk.content, chunk.thinking, calls),
             done=chunk.completion is not None,
+            debug=debug_info(chunk),
             logprobs=read_logprobs(chunk.logprobs),
         )
         if chunk.completion is None:
@@ -135,6 +146,8 @@ async def chat(request: ApiRequest, services: ApiServices) -> ASGIApp:
             shift=body.shift,
             logprobs=body.logprobs,
             top_logprobs=body.top_logprobs,
+            render_only=body.debug_render_only,
         )
     )
-    return await reply(request, chunks, ChatShape(body.model), stream=body.stream and bool(body.messages))
+    stream = body.stream and bool(body.messages) and not body.debug_render_only
+    return await reply(request, chunks, ChatShape(body.model), stream=stream)

@@ -6,7 +6,15 @@ from litestar.types import ASGIApp
 
 from camelid.api.body import read_body
 from camelid.api.encoding import encode, encode_text
-from camelid.api.ollama.generation import GenerationBody, Logprob, metrics, read_logprobs, reply
+from camelid.api.ollama.generation import (
+    DebugInfo,
+    GenerationBody,
+    Logprob,
+    debug_info,
+    metrics,
+    read_logprobs,
+    reply,
+)
 from camelid.api.ollama.values import parse_images, parse_think
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.timestamps import now
@@ -45,6 +53,7 @@ class GenerateReply(msgspec.Struct, omit_defaults=True, kw_only=True):
     prompt_eval_duration: int = 0
     eval_count: int = 0
     eval_duration: int = 0
+    debug: DebugInfo | None = msgspec.field(name="_debug_info", default=None)
     logprobs: tuple[Logprob, ...] = ()
 
 
@@ -70,6 +79,7 @@ class GenerateShape:
                 thinking="".join(chunk.thinking for chunk in chunks),
                 logprobs=tuple(entry for chunk in chunks for entry in chunk.logprobs),
                 completion=chunks[-1].completion if chunks else None,
+                prompt=chunks[-1].prompt if chunks else None,
             )
         )
 
@@ -80,6 +90,7 @@ class GenerateShape:
             response=chunk.content,
             thinking=chunk.thinking,
             done=chunk.completion is not None,
+            debug=debug_info(chunk),
             logprobs=read_logprobs(chunk.logprobs),
         )
         if chunk.completion is None:
@@ -114,6 +125,8 @@ async def generate(request: ApiRequest, services: ApiServices) -> ASGIApp:
             shift=body.shift,
             logprobs=body.logprobs,
             top_logprobs=body.top_logprobs,
+            render_only=body.debug_render_only,
         )
     )
-    return await reply(request, chunks, GenerateShape(body.model), stream=body.stream and bool(body.prompt))
+    stream = body.stream and bool(body.prompt) and not body.debug_render_only
+    return await reply(request, chunks, GenerateShape(body.model), stream=stream)

@@ -14,7 +14,17 @@ from camelid.api.streaming import LineStream
 from camelid.types.generation import Completion, GenerationChunk, TokenAlternative, TokenLogprob
 from camelid.types.json import JsonValue
 
-__all__ = ("GenerationBody", "Logprob", "Metrics", "ReplyShape", "metrics", "read_logprobs", "reply")
+__all__ = (
+    "DebugInfo",
+    "GenerationBody",
+    "Logprob",
+    "Metrics",
+    "ReplyShape",
+    "debug_info",
+    "metrics",
+    "read_logprobs",
+    "reply",
+)
 
 
 class GenerationBody(msgspec.Struct, kw_only=True):
@@ -30,6 +40,19 @@ class GenerationBody(msgspec.Struct, kw_only=True):
     shift: bool = True
     logprobs: bool = False
     top_logprobs: int = 0
+    debug_render_only: bool = msgspec.field(name="_debug_render_only", default=False)
+    """Answer with the prompt that the model would get."""
+
+
+class DebugInfo(msgspec.Struct):
+    """The prompt, to see what a template makes of a request (contract 4.5)."""
+
+    rendered_template: str
+
+
+def debug_info(chunk: GenerationChunk) -> DebugInfo | None:
+    """The prompt, if that is what was asked for."""
+    return None if chunk.prompt is None else DebugInfo(chunk.prompt)
 
 
 class Metrics(TypedDict):
