@@ -2,9 +2,10 @@
 
     python tests/benchmarks/overhead.py [--rounds 10] [--tokens 128]
 
-Both hold the same model with the same context and threads; rounds alternate, so a noisy neighbour meets both. The
-server is asked over HTTP as a client would, and timed from outside. Prompts differ from round to round, so that no
-prefix cache answers. Prints tokens per second and the time to the first token of each, and the ratios round by round.
+Both hold the same model with the same context and threads; they take turns at going first, so a noisy neighbour meets
+both. The server is asked over HTTP as a client would, and timed from outside. Prompts differ from round to round, so
+that no prefix cache answers. Prints tokens per second and the time to the first token of each, and the ratios round by
+round.
 """
 
 import argparse
@@ -100,11 +101,13 @@ def main() -> None:
             url = urlsplit(front.stdout.readline().split()[-1])
             environment = {**os.environ, "OLLAMA_HOST": url.geturl()}
             subprocess.run([sys.executable, "-m", "camelid", "pull", MODEL], env=environment, check=True)
-            for number in (100 + 7919 * turn % 900 for turn in range(arguments.rounds + 1)):
+            for turn in range(arguments.rounds + 1):
+                number = 100 + 7919 * turn % 900
+                ours = [] if turn % 2 else [ask((url.hostname, url.port), number, arguments.tokens)]
                 loop.stdin.write(f"{number} {arguments.tokens}\n")
                 loop.stdin.flush()
                 floor.append(tuple(map(float, loop.stdout.readline().split())))
-                server.append(ask((url.hostname, url.port), number, arguments.tokens))
+                server += ours or [ask((url.hostname, url.port), number, arguments.tokens)]
             front.stdin.close()
             loop.stdin.close()
     floor, server = floor[1:], server[1:]
