@@ -8,10 +8,10 @@ The whole test file of a backend::
         def make_artifact(self, folder: Path) -> ModelArtifact:
             return ModelArtifact(name="tiny", format="gguf", files=(ModelFile(path=str(TINY)),))
 
-and one line in its conftest: ``pytest_plugins = ["camelid.testing.plugin"]``. Every case runs twice, with the backend
-in the tests' own process and in a real worker, and ends in one of five ways: PASS; REFUSED, a capability that is not
-declared and is refused cleanly, which is a pass; XFAIL, named with its reason in ``expected_failures``, strictly;
-NOT RUN, where the model is missing, an error with ``--camelid-strict``; FAIL.
+and one line in its conftest: ``pytest_plugins = ["camelid.testing.plugin"]``. Most cases run twice, with the backend
+in the tests' own process and in a real worker, and every case ends in one of five ways: PASS; REFUSED, a capability
+that is not declared and is refused cleanly; XFAIL, named with its reason in ``expected_failures``, strictly; NOT RUN,
+where the model is missing, an error with ``--camelid-strict``; FAIL, with what the case proves and where to look.
 """
 
 import pytest

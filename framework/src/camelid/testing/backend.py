@@ -1,11 +1,13 @@
 """`BackendSuite`: every area of the kit in one class, so that none can be forgotten."""
 
-from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
+
 from camelid.testing.suite.cancelling import CancellingCases
 from camelid.testing.suite.constraining import ConstrainingCases
+from camelid.testing.suite.contracts import ContractCases
 from camelid.testing.suite.embedding import EmbeddingCases
 from camelid.testing.suite.generating import GeneratingCases
 from camelid.testing.suite.isolation import IsolationCases
@@ -21,6 +23,7 @@ __all__ = ("BackendSuite",)
 
 class BackendSuite(
     LoadingCases,
+    ContractCases,
     TokenizingCases,
     GeneratingCases,
     StoppingCases,
@@ -36,12 +39,14 @@ class BackendSuite(
     """Name in the backend's descriptor."""
     options: ClassVar[LoadOptions] = LoadOptions(context_length=512, parallel=4, batch_tokens=128)
     """How to load the model for most cases."""
+    patience: ClassVar[float] = 60.0
+    """Seconds that anything in a case may take, loading included."""
     expected_failures: ClassVar[dict[str, str]] = {}
     """Case → why it fails today. Strict: a case that passes must be taken out."""
 
-    @abstractmethod
-    def make_artifact(self, folder: Path) -> ModelArtifact:
+    def make_artifact(self, folder: Path) -> ModelArtifact:  # noqa: ARG002 - not an abstract class: pytest skips those
         """The model to test with; files may be made in `folder`. Call `not_run` if it cannot be had."""
+        pytest.fail(f"{type(self).__name__} has no make_artifact(self, folder) that returns its model", pytrace=False)
 
     def __init_subclass__(cls) -> None:
         """Refuse overridden cases and expected failures that name no case."""

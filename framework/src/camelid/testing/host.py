@@ -1,21 +1,21 @@
 """Where a case's backend runs, and the few verbs that cases use on it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TypeVar
+
+import pytest
 
 from camelid.contracts.placement import Placement, WorkerSpec
 from camelid.engine.client import WorkerClient
 from camelid.engine.inprocess import InProcessPlacement
 from camelid.engine.process import ProcessPlacement
+from camelid.errors import CamelidError
 from camelid.types.descriptor import BackendDescriptor
 from camelid.types.facts import ModelFacts
 from camelid.wire.messages import Delta, Submit
 
-__all__ = ("HOSTS", "PATIENCE", "Answer", "Host")
-
-PATIENCE = 60.0
-"""Seconds that anything in a case may take, loading included."""
+__all__ = ("HOSTS", "Answer", "Host")
 
 HOSTS: dict[str, Callable[[], Placement]] = {"direct": InProcessPlacement, "worker": ProcessPlacement}
 """`direct`: in the tests' process, for a debugger. `worker`: as in the server."""
@@ -38,22 +38,60 @@ class Answer:
 class Host:
     """A loaded model. Cases are plain functions; `run` takes their coroutines to an event loop of its own."""
 
-    def __init__(self, place: str, spec: WorkerSpec, descriptor: BackendDescriptor) -> None:
+    def __init__(self, place: str, spec: WorkerSpec, descriptor: BackendDescriptor, patience: float) -> None:
+        """Load.
+
+        Args:
+            place: a key of `HOSTS`.
+            spec: what to load.
+            descriptor: of the backend.
+            patience: seconds that anything may take.
+
+        Raises:
+            CamelidError: it cannot be loaded.
+        """
         self.place = place
         self.spec = spec
         self.descriptor = descriptor
-        self.outcome = ""
+        self.refused = False
+        """Set by `needs` in the case that runs now."""
+        self._patience = patience
+        self._stuck = ""
         self._runner = asyncio.Runner()
         self._clients: list[WorkerClient] = []
-        self.client = self.start(spec)
+        try:
+            self.client = self.start(spec)
+        except BaseException:
+            self._runner.close()
+            raise
 
     def run(self, work: Coroutine[object, object, _T]) -> _T:
-        """Do `work` to its end, within `PATIENCE`."""
-        return self._runner.run(_within(work))
+        """Do `work` to its end.
+
+        An error comes without the frames between here and the backend, and with the reason that a client is not told.
+        A backend that once took too long is not waited for again.
+
+        Raises:
+            CamelidError: the backend's.
+        """
+        __tracebackhide__ = True
+        if self._stuck:
+            work.close()
+            pytest.fail(f"{self._stuck}, in an earlier case", pytrace=False)
+        try:
+            return self._runner.run(_within(self._patience, work))
+        except TimeoutError:
+            self._stuck = f"the backend {self.spec.backend!r} did nothing for {self._patience:g} s ({self.place})"
+            pytest.fail(f"{self._stuck}; the suite's `patience` says how long it may take")
+        except CamelidError as error:
+            if error.reason and not getattr(error, "__notes__", None):
+                error.add_note(f"reason: {error.reason}")
+            raise error.with_traceback(None) from None
 
     def start(self, spec: WorkerSpec) -> WorkerClient:
         """Load another model in the same place; it is closed with the host."""
-        client = self.run(WorkerClient.start(HOSTS[self.place](), spec, timeout=PATIENCE))
+        __tracebackhide__ = True
+        client = self.run(WorkerClient.start(HOSTS[self.place](), spec, timeout=self._patience))
         self._clients.append(client)
         return client
 
@@ -68,10 +106,12 @@ class Host:
 
     def answer(self, submit: Submit) -> Answer:
         """Generate to the end, from a plain function."""
+        __tracebackhide__ = True
         return self.run(self.collect(submit))
 
     def answers(self, submits: list[Submit]) -> list[Answer]:
         """Generate several at once."""
+        __tracebackhide__ = True
 
         async def all_of_them() -> list[Answer]:
             return await asyncio.gather(*map(self.collect, submits))
@@ -79,16 +119,19 @@ class Host:
         return self.run(all_of_them())
 
     def close(self) -> None:
-        """Unload everything."""
+        """Unload everything; what hangs is killed."""
 
         async def close_all() -> None:
             for client in self._clients:
-                await client.close()
+                if self._stuck:
+                    client.kill()
+                else:
+                    await client.close()
 
-        self.run(close_all())
+        self._runner.run(close_all())
         self._runner.close()
 
 
-async def _within(work: Awaitable[_T]) -> _T:
-    async with asyncio.timeout(PATIENCE):
+async def _within(seconds: float, work: Coroutine[object, object, _T]) -> _T:
+    async with asyncio.timeout(seconds):
         return await work

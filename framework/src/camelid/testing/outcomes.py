@@ -33,6 +33,7 @@ def needs(capability: Capability) -> Callable[[_Case], _Case]:
     def decorate(case: _Case) -> _Case:
         @functools.wraps(case)
         def run(self: object, **fixtures: object) -> None:
+            __tracebackhide__ = True
             host = next(value for value in fixtures.values() if isinstance(value, Host))
             if capability in host.facts.capabilities:
                 case(self, **fixtures)
@@ -40,9 +41,9 @@ def needs(capability: Capability) -> Callable[[_Case], _Case]:
             try:
                 case(self, **fixtures)
             except UnsupportedCapabilityError:
-                host.outcome = REFUSED
+                host.refused = True
                 return
-            pytest.fail(f"the backend does not declare {capability.value!r}, yet it works: declare it or refuse it")
+            pytest.fail(f"the model does not declare {capability.value!r}, yet it works: declare it or refuse it")
 
         return cast("_Case", run)
 

@@ -1,17 +1,23 @@
 """The kit's pytest plugin: `pytest_plugins = ["camelid.testing.plugin"]`."""
 
-from collections.abc import Callable, Generator, Iterator
+import inspect
+from collections.abc import Generator, Iterator
 from contextlib import closing
 
 import pytest
 
 from camelid.contracts.placement import WorkerSpec
+from camelid.errors import CamelidError, WorkerDiedError
+from camelid.plugins.catalog import RegisteredBackend
 from camelid.plugins.host import PluginHost
+from camelid.plugins.record import PluginStatus
 from camelid.testing.backend import BackendSuite
 from camelid.testing.host import HOSTS, Host
 from camelid.testing.outcomes import NOT_RUN, REFUSED
+from camelid.testing.parts import Parts, opened
+from camelid.testing.suite.generating import PROMPT, greedy
 
-__all__ = ("host", "worker")
+__all__ = ("host", "parts", "worker")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,72 +28,125 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the expected failures of each suite, strictly."""
     for item in items:
-        suite = getattr(item, "cls", None)
-        if isinstance(item, pytest.Function) and isinstance(suite, type) and issubclass(suite, BackendSuite):
-            reason = suite.expected_failures.get(item.originalname)
-            if reason:
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+        suite = _suite(item)
+        reason = suite.expected_failures.get(getattr(item, "originalname", "")) if suite else None
+        if reason:
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+def _suite(item: pytest.Item) -> type[BackendSuite] | None:
+    """The suite that a test is a case of."""
+    suite = getattr(item, "cls", None)
+    return suite if isinstance(suite, type) and issubclass(suite, BackendSuite) else None
 
 
 @pytest.fixture(scope="class")
-def _load(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Host]:
+def _suite_object(request: pytest.FixtureRequest) -> BackendSuite:
+    if not isinstance(getattr(request.cls, "backend", None), str):
+        pytest.fail(
+            f'{request.cls.__name__} does not say what it tests: backend = "name in the descriptor"', pytrace=False
+        )
     suite = request.cls()
-    assert isinstance(suite, BackendSuite)  # noqa: S101 - a mistake of the kit's user
-    registered = PluginHost.load().catalog.backends[suite.backend]
-    artifact = suite.make_artifact(tmp_path_factory.mktemp(suite.backend))
-    spec = WorkerSpec(backend=suite.backend, plugin=registered.plugin, artifact=artifact, options=suite.options)
-    return lambda place: Host(place, spec, registered.descriptor)
+    assert isinstance(suite, BackendSuite)  # noqa: S101 - only suites ask for the kit's fixtures
+    return suite
+
+
+@pytest.fixture(scope="class")
+def _registered(_suite_object: BackendSuite) -> RegisteredBackend:
+    plugins = PluginHost.load()
+    found = plugins.catalog.backends.get(_suite_object.backend)
+    if found is not None:
+        return found
+    broken = (
+        f"\nthe plugin {record.name!r} of {record.distribution} is broken: {record.reason}"
+        for record in plugins.records
+        if record.status is PluginStatus.BROKEN
+    )
+    pytest.fail(
+        f"no installed plugin registers the backend {_suite_object.backend!r}; "
+        f"there are: {', '.join(sorted(plugins.catalog.backends)) or 'none'}{''.join(broken)}",
+        pytrace=False,
+    )
+
+
+@pytest.fixture(scope="class")
+def _spec(
+    _suite_object: BackendSuite, _registered: RegisteredBackend, tmp_path_factory: pytest.TempPathFactory
+) -> WorkerSpec:
+    return WorkerSpec(
+        backend=_suite_object.backend,
+        plugin=_registered.plugin,
+        artifact=_suite_object.make_artifact(tmp_path_factory.mktemp(_suite_object.backend)),
+        options=_suite_object.options,
+    )
 
 
 @pytest.fixture(scope="class", params=list(HOSTS))
-def _each_place(request: pytest.FixtureRequest, _load: Callable[[str], Host]) -> Iterator[Host]:
-    with closing(_load(request.param)) as host:
+def _each_place(
+    request: pytest.FixtureRequest, _suite_object: BackendSuite, _spec: WorkerSpec, _registered: RegisteredBackend
+) -> Iterator[Host]:
+    with closing(Host(request.param, _spec, _registered.descriptor, _suite_object.patience)) as host:
         yield host
 
 
 @pytest.fixture(scope="class")
-def _worker_place(_load: Callable[[str], Host]) -> Iterator[Host]:
-    with closing(_load("worker")) as host:
+def _worker_place(_suite_object: BackendSuite, _spec: WorkerSpec, _registered: RegisteredBackend) -> Iterator[Host]:
+    with closing(Host("worker", _spec, _registered.descriptor, _suite_object.patience)) as host:
         yield host
 
 
-def _recorded(request: pytest.FixtureRequest, host: Host) -> Iterator[Host]:
-    host.outcome = ""
-    yield host
-    if host.outcome:
-        request.node.user_properties.append(("camelid", host.outcome))
-
-
 @pytest.fixture
-def host(request: pytest.FixtureRequest, _each_place: Host) -> Iterator[Host]:
+def host(_each_place: Host) -> Host:
     """The suite's model, loaded in each place in turn."""
-    yield from _recorded(request, _each_place)
+    _each_place.refused = False
+    return _each_place
 
 
 @pytest.fixture
-def worker(request: pytest.FixtureRequest, _worker_place: Host) -> Iterator[Host]:
+def worker(_worker_place: Host) -> Host:
     """The suite's model in a worker, for cases that a process of its own has to survive."""
-    yield from _recorded(request, _worker_place)
+    _worker_place.refused = False
+    return _worker_place
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many cases were refused or not run: a pass that proves less than it seems."""
-    refused = [
-        report.nodeid
-        for report in terminalreporter.getreports("passed")
-        if ("camelid", REFUSED) in report.user_properties
-    ]
-    if refused:
-        terminalreporter.write_sep("-", f"{REFUSED}: {len(refused)} cases of undeclared capabilities")
-        for nodeid in refused:
-            terminalreporter.write_line(f"{REFUSED} {nodeid}")
+@pytest.fixture(scope="class")
+def parts(_worker_place: Host, _spec: WorkerSpec) -> Iterator[Parts]:
+    """The suite's model in this process, with nothing of the framework around it.
+
+    A worker is asked first: a backend that crashes or hangs does it there, where it takes nothing along.
+    """
+    try:
+        _worker_place.answer(greedy(PROMPT, tokens=1))
+    except WorkerDiedError:
+        raise
+    except CamelidError:
+        pass  # an error is no crash; the cases will tell what is wrong
+    with opened(_spec) as found:
+        yield found
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With `--camelid-strict`, a case that could not run is a failure."""
+    """Note what was refused, tell what a failed case proves, and with `--camelid-strict` fail what could not run."""
     report = yield
+    hosts = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Host)]
+    if report.when == "call" and report.passed and any(host.refused for host in hosts):
+        report.user_properties.append(("camelid", REFUSED))
     if item.config.getoption("--camelid-strict") and report.skipped and NOT_RUN in str(report.longrepr):
         report.outcome = "failed"
+        report.longrepr = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+    if report.failed and _suite(item) and isinstance(item, pytest.Function):
+        report.sections.append(("What this case proves", inspect.getdoc(item.function) or ""))
     return report
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Count what was refused apart from what passed: a pass that proves less than it seems."""
+    refused = report.when == "call" and report.passed and ("camelid", REFUSED) in report.user_properties
+    return (REFUSED.lower(), "R", REFUSED) if refused else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the cases that were refused."""
+    for report in terminalreporter.getreports(REFUSED.lower()):
+        terminalreporter.write_line(f"{REFUSED} {report.nodeid}")

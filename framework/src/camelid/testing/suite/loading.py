@@ -48,9 +48,9 @@ class LoadingCases:
         """Proves that the descriptor promises all that a model can do. If it fails, look at both sets."""
         assert host.facts.capabilities - LIFTED <= host.descriptor.capabilities
 
-    def test_importing_the_plugin_loads_no_native_library(self, host: Host) -> None:
-        """Proves that the server stays light. If it fails, import the named module inside a hook."""
-        (entry,) = (entry for entry in entry_points(group="camelid") if entry.name == host.spec.plugin)
+    def test_importing_the_plugin_loads_no_native_library(self, worker: Host) -> None:
+        """Proves that the server stays light. If it fails, import the named modules inside a hook."""
+        (entry,) = (entry for entry in entry_points(group="camelid") if entry.name == worker.spec.plugin)
         command = [sys.executable, "-c", _NATIVE_MODULES, entry.module]
         loaded = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.split()
         assert loaded == []

@@ -1,0 +1,128 @@
+"""An author's mistakes: each is found, and the sentence says what was expected, what came, and where to look."""
+
+DECLARED = "test_what_is_declared_is_what_the_hooks_return"
+
+
+def test_a_capability_that_is_declared_but_not_there(run_kit):
+    run = run_kit("@hookimpl\ndef camelid_generator(model): return None\n", cases="declared_is or predict_is_exact")
+    assert "the model declares 'completion', but `camelid_generator` returned None" in run.texts[DECLARED]
+    assert "does not support generate" in run.texts["test_num_predict_is_exact[worker]"]
+
+
+def test_a_capability_that_is_there_but_not_declared(run_kit):
+    mistake = """
+@hookimpl
+def camelid_load_model(artifact, options):
+    from camelid_echo.backend import EchoModel
+    class Model(EchoModel):
+        @property
+        def facts(self):
+            less = super().facts.capabilities - {Capability.EMBEDDING, Capability.LOGPROBS}
+            return msgspec.structs.replace(super().facts, capabilities=less)
+    return Model(artifact, options)
+"""
+    run = run_kit(mistake, cases="declared_is or logprobs_are or order_is")
+    assert "`camelid_embedder` returned a EchoEmbedder" in run.texts[DECLARED]
+    assert "the model does not declare 'embedding'" in run.texts[DECLARED]
+    assert "4 refused" in run.output
+    assert "REFUSED test_it.py::TestIt::test_order_is_kept[direct]" in run.output
+
+
+def test_logits_of_the_wrong_shape(run_kit):
+    mistake = """
+@hookimpl
+def camelid_generator(model):
+    from camelid_echo.tiers import EchoDecoder
+    class Wrong(EchoDecoder):
+        def feed(self, tokens): return super().feed(tokens)[None, :]
+    return Wrong(model)
+"""
+    run = run_kit(mistake, cases="float32")
+    (text,) = run.texts.values()
+    assert "assert (1, 260) == (260,)" in text
+    assert "look at `Decoder.feed` or `BatchDecoder.logits`" in run.output
+
+
+def test_a_trim_that_forgets_nothing(run_kit):
+    mistake = """
+@hookimpl
+def camelid_generator(model):
+    from camelid_echo.tiers import EchoDecoder
+    class Wrong(EchoDecoder):
+        def trim(self, length): return True
+    return Wrong(model)
+"""
+    assert run_kit(mistake, cases="forgotten").outcomes == {"test_trimmed_tokens_are_forgotten": "failure"}
+
+
+def test_vectors_of_the_wrong_shape(run_kit):
+    mistake = """
+@hookimpl
+def camelid_embedder(model):
+    from camelid_echo.backend import EchoEmbedder
+    class Wrong(EchoEmbedder):
+        def embed(self, inputs): return super().embed(inputs)[:, 1:]
+    return Wrong(model)
+"""
+    run = run_kit(mistake, cases="promised_shape")
+    assert run.outcomes.keys() == {f"test_vectors_have_the_promised_shape[{place}]" for place in ("direct", "worker")}
+    assert all("reason: shape (3, 259), not (3, 260)" in text for text in run.texts.values())
+
+
+def test_an_exception_is_shown_with_its_text(run_kit):
+    mistake = """
+@hookimpl
+def camelid_generator(model):
+    from camelid_echo.tiers import EchoDecoder
+    class Wrong(EchoDecoder):
+        def feed(self, tokens): raise RuntimeError("device error 700")
+    return Wrong(model)
+"""
+    run = run_kit(mistake, cases="predict_is_exact")
+    assert len(run.texts) == 2
+    assert all("reason: RuntimeError: device error 700" in text for text in run.texts.values())
+    assert "Proves that generation stops at the limit" in run.output
+
+
+def test_a_backend_that_hangs_is_waited_for_once(run_kit):
+    mistake = """
+@hookimpl
+def camelid_generator(model):
+    import time
+    from camelid_echo.tiers import EchoDecoder
+    class Wrong(EchoDecoder):
+        def feed(self, tokens): time.sleep(3600)
+    return Wrong(model)
+"""
+    run = run_kit(mistake, suite="    patience = 4.0\n", cases="(predict_is_exact or repeatable) and worker")
+    assert sorted(run.texts.values()) == [
+        "Failed: the backend 'mine' did nothing for 4 s (worker), in an earlier case",
+        "Failed: the backend 'mine' did nothing for 4 s (worker); the suite's `patience` says how long it may take",
+    ]
+
+
+def test_a_backend_that_prints_breaks_nothing(run_kit):
+    mistake = """
+@hookimpl
+def camelid_generator(model):
+    import os
+    from camelid_echo.tiers import EchoDecoder
+    print("a library says hello")
+    os.write(1, b"so does its C code\\n")
+    return EchoDecoder(model)
+"""
+    run = run_kit(mistake, cases="predict_is_exact")
+    assert set(run.outcomes.values()) == {"passed"}
+
+
+def test_a_library_at_import_is_named(run_kit):
+    run = run_kit("import numpy\n", cases="native")
+    assert "numpy._core._multiarray_umath" in run.texts["test_importing_the_plugin_loads_no_native_library"]
+
+
+def test_a_broken_plugin_is_told_from_a_missing_one(run_kit):
+    run = run_kit("@hookimpl\ndef camelid_tokeniser(model): return None\n", cases="facts and worker")
+    (text,) = run.texts.values()
+    assert "no installed plugin registers the backend 'mine'; there are: echo" in text
+    assert "the plugin 'mine' of my-plugin is broken: " in text
+    assert "unknown hook 'camelid_tokeniser'" in text
