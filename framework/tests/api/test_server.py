@@ -53,6 +53,16 @@ async def test_a_wrong_setting_ends_the_start(tmp_path):
         await serve(settings, on_ready=lambda _url: None)
 
 
+@pytest.mark.parametrize(("host", "status"), [("127.1:0", 403), ("[::1]:0", 403), ("0.0.0.0:0", 200)])
+async def test_hosts_are_checked_where_the_socket_is_on_loopback(tmp_path, host, status):
+    ready = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(Settings(models=tmp_path, host=host), on_ready=ready.set_result))
+    async with httpx.AsyncClient(base_url=await ready, trust_env=False) as client:
+        assert (await client.get("/", headers={"Host": "example.com"})).status_code == status
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def test_cancelling_ends_the_server(tmp_path):
     ready = asyncio.get_running_loop().create_future()
     settings = Settings(models=tmp_path, host="127.0.0.1:0", placement="in-process")

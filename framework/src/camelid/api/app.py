@@ -9,9 +9,8 @@ from camelid.api.errors import EXCEPTION_HANDLERS
 from camelid.api.ollama.routes import ROUTES
 from camelid.api.origins import Origins
 from camelid.api.routing import StrictRouting
-from camelid.api.security import Security, is_loopback
+from camelid.api.security import Security
 from camelid.services.container import Services
-from camelid.types.addresses import parse_address
 
 __all__ = ("create_app",)
 
@@ -28,13 +27,16 @@ class _Application(Litestar):
         return [*plugins, MsgspecDIPlugin()]
 
 
-def create_app(services: Services) -> Litestar:
+def create_app(services: Services, *, check_host: bool) -> Litestar:
     """The application that serves `services`, and enters and leaves them with its own lifespan.
+
+    Args:
+        services: the use cases.
+        check_host: believe local host names only; for a server that listens on loopback.
 
     Raises:
         ConfigurationError: an allowed origin is malformed.
     """
-    settings = services.settings
     app = _Application(
         route_handlers=ROUTES,
         dependencies={"services": Provide(lambda: services, use_cache=True, sync_to_thread=False)},
@@ -44,6 +46,5 @@ def create_app(services: Services) -> Litestar:
         logging_config=None,
         request_max_body_size=None,
     )
-    check_host = is_loopback(parse_address(settings.host).host)
-    app.asgi_handler = Security(StrictRouting(app), Origins(settings.origins), check_host=check_host)
+    app.asgi_handler = Security(StrictRouting(app), Origins(services.settings.origins), check_host=check_host)
     return app

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from camelid.api.origins import Origins
 
-__all__ = ("Security", "is_loopback")
+__all__ = ("Security",)
 
 _Header = tuple[bytes, bytes]
 
@@ -32,12 +32,6 @@ _PREFLIGHT_VARY: list[_Header] = [
 ]
 _PRIVATE = tuple(ip_network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
 _LOCAL_ENDINGS = (".localhost", ".local", ".internal")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on can be reached from this machine only."""
-    address = _ip(host)
-    return host == "localhost" if address is None else address.is_loopback
 
 
 class Security:

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from ipaddress import ip_address
 from types import FrameType
 from typing import Final
 
@@ -98,8 +99,11 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     """
     address = parse_address(settings.host)
     with closing(await asyncio.to_thread(bind, address)) as sock:
-        url = msgspec.structs.replace(address, port=sock.getsockname()[1], scheme="http", path="").url
-        app = await asyncio.to_thread(lambda: create_app(Services(settings)))
+        bound, port = sock.getsockname()[:2]
+        url = msgspec.structs.replace(address, port=port, scheme="http", path="").url
+        # Asked of the socket: the setting may be any name or spelling of a loopback address, such as `127.1`.
+        check_host = ip_address(bound).is_loopback
+        app = await asyncio.to_thread(lambda: create_app(Services(settings), check_host=check_host))
         config = uvicorn.Config(
             app,
             http="httptools",
