@@ -8,6 +8,7 @@ from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.constraint import Constraint
 from camelid.decoding.grammar_source import grammar_source
 from camelid.decoding.sampling import LogitsSampler
+from camelid.decoding.thoughts import with_thoughts
 from camelid.decoding.vocabulary import guidance_tokenizer
 from camelid.errors import RequestError
 from camelid.types.grammar import Grammar
@@ -48,7 +49,10 @@ class Writer:
 
     def __init__(self, grammar: Grammar, wish: bytes = b"", tokenizer: Tokenizer | None = None, **options) -> None:
         tokenizer = tokenizer or Bytes()
-        matcher = LLMatcher(guidance_tokenizer(tokenizer), grammar_source(grammar), log_level=0)
+        source = grammar_source(grammar)
+        if grammar.thinking:
+            source = with_thoughts(source, grammar.thinking, tokenizer)
+        matcher = LLMatcher(guidance_tokenizer(tokenizer), source, log_level=0)
         assert not matcher.is_error(), matcher.get_error()
         self.tokenizer, self.wish, self.said = tokenizer, wish, []
         self.constraint = Constraint(matcher, tokenizer)
@@ -144,6 +148,23 @@ def test_thoughts_are_free_up_to_their_end(thinking):
 def test_thoughts_may_be_left_out_unless_the_prompt_began_them():
     assert Writer(Grammar("json_schema", '{"const":7}', ("<t>", "</t>")), b"7").run() == b"7"
     assert Writer(Grammar("json_schema", '{"const":7}', ("", "</t>")), b"7</t>7").run() == b"7</t>7"
+
+
+@pytest.mark.parametrize(("tags", "opening"), [(("<t>", "</t>"), [301]), (("", "</t>"), [])])
+def test_thoughts_between_control_tokens(tags, opening):
+    class Controlled(Bytes):
+        def encode(self, text, *, add_special, parse_special):
+            control = {"<t>": 301, "</t>": 302} if parse_special else {}
+            return [control[text]] if text in control else super().encode(text, add_special=False, parse_special=False)
+
+    wish = [*opening, *b"so </t>\n", 302, *b"8"]
+    rest = iter(wish)
+    writer = Writer(Grammar("regex", "[78]", tags), tokenizer=Controlled())
+    writer.logits = lambda row: np.eye(310, dtype=np.float32)[next(rest)]
+    restricted = writer.constraint.restricted(writer.logits)
+    writer.sampler = LogitsSampler(restricted, SamplingOptions(temperature=0), 1, (0,), 100)
+    writer.run(most=1)
+    assert writer.said == wish
 
 
 def test_white_space_in_json_has_an_end():

@@ -25,6 +25,23 @@ def test_top_tokens_are_those_of_a_full_sort(size, count, seed, ties):
     assert top_tokens(logits, count).tolist() == np.argsort(-logits, kind="stable")[:count].tolist()
 
 
+@given(st.integers(1, 400), st.integers(1, 60), st.integers(0, 999), st.floats(0, 1))
+def test_top_tokens_among_few_possible_ones(size, count, seed, share):
+    generator = np.random.default_rng(seed)
+    logits = generator.standard_normal(size).astype(np.float32)
+    logits[generator.random(size) < share] = -np.inf
+    possible = int(np.isfinite(logits).sum())
+    wanted = np.argsort(-logits, kind="stable")[: min(count, possible)].tolist()
+    assert top_tokens(logits, count).tolist()[: len(wanted)] == wanted
+
+
+def test_impossible_tokens_are_never_chosen():
+    logits = np.full(1000, -np.inf)
+    logits[[3, 700]] = 0.0, -1.0
+    for options in ({}, {"top_k": 0}, {"top_k": 0, "top_p": 1.0}, {"typical_p": 0.5}, {"repeat_penalty": 1.3}):
+        assert set(drawn(sampler(logits, prompt=(3, 5), temperature=2.0, **options), 100)) <= {3, 700}
+
+
 def test_temperature_0_is_greedy():
     assert drawn(sampler([0.0, 3.0, 2.9], temperature=0), 5) == [1] * 5
 

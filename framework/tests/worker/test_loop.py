@@ -1,7 +1,9 @@
 import struct
 
 import pytest
+from camelid.types.capabilities import Capability
 from camelid.types.generation import FinishReason
+from camelid.types.grammar import Grammar
 from camelid.wire.messages import Cancel, Detokenize, Embed, Embedded, Failed, Goodbye, Ready, Step, Tokenize, Tokens
 
 
@@ -222,6 +224,19 @@ class TestTrouble:
             [delta] = talk.deltas(number)
             assert delta.fault.kind == (kind or "UnsupportedCapabilityError")
             assert delta.fault.plugin == ("troublemaker" if kind else "")
+
+    def test_constraints_come_with_logits_and_are_refused_where_an_engine_does_not_declare_them(
+        self, conversation, starts, ask
+    ):
+        asked = ask(1, "a")
+        asked.constraint = Grammar("regex", "[xy]z")
+        lifted, own = conversation(), conversation()
+        lifted.run(starts.trouble(), asked)
+        assert Capability.CONSTRAINTS in lifted.messages[0].facts.capabilities
+        assert lifted.text(1) == "xz"
+        own.run(starts.trouble("lost"), asked)
+        assert Capability.CONSTRAINTS not in own.messages[0].facts.capabilities
+        assert own.deltas(1)[0].fault.kind == "UnsupportedCapabilityError"
 
     def test_a_tokenizer_that_raises_fails_what_it_was_asked(self, conversation, starts, ask):
         talk = conversation()

@@ -1,9 +1,7 @@
 """Grammars in llguidance's own notation, and the bounds of all of them."""
 
-import json
 from typing import Final
 
-import msgspec
 from llguidance import LLMatcher, LLParserLimits
 
 from camelid.types.grammar import Grammar
@@ -17,44 +15,16 @@ _WHITE_SPACE: Final = r"\x20|\n{1,2}[\x20\t]{0,32}"
 """White space in JSON: enough to indent with. Unbounded, a small model may write nothing else to the end."""
 _LONGEST_FAULT: Final = 300
 """Characters; of a longer one, the middle goes: it shows the pattern in front of what is wrong with it."""
-
 _NOTHING: Final = "NoExtensionBias"
 """What llguidance says where no text at all is left."""
 
-_THOUGHTS: Final = r"""start: {thoughts} BLANK @answer
-thoughts: BLANK {open_tag} thought
-thought[lazy]: /(.|\n)*/ {close_tag}
-BLANK: /[ \n]{{0,4}}/
-"""
-
-
-class _Part(msgspec.Struct, omit_defaults=True):
-    name: str | None = None
-    json_schema: msgspec.Raw = msgspec.Raw()
-    lark_grammar: str | None = None
-
-
-class _Source(msgspec.Struct):
-    grammars: list[_Part]
-
 
 def grammar_source(grammar: Grammar) -> str:
-    """The grammar as `LLMatcher` reads it; whether it can be compiled is not certain yet.
+    """The grammar as `LLMatcher` reads it, without thoughts; whether it can be compiled is not certain yet.
 
     Raises:
         ValueError: a schema is no JSON.
     """
-    source = _plain_source(grammar)
-    if grammar.thinking is None:
-        return source
-    open_tag, close_tag = (json.dumps(tag, ensure_ascii=False) if tag else "" for tag in grammar.thinking)
-    lark = _THOUGHTS.format(thoughts="thoughts?" if open_tag else "thoughts", open_tag=open_tag, close_tag=close_tag)
-    answer = msgspec.json.decode(source, type=_Source).grammars[0]
-    answer.name = "answer"
-    return msgspec.json.encode(_Source([_Part(lark_grammar=lark), answer])).decode()
-
-
-def _plain_source(grammar: Grammar) -> str:
     match grammar.kind:
         case "regex":
             return LLMatcher.grammar_from_regex(grammar.text)

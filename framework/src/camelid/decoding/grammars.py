@@ -8,6 +8,7 @@ from llguidance import LLMatcher, LLTokenizer
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.constraint import Constraint
 from camelid.decoding.grammar_source import LIMITS, fault_text, grammar_source
+from camelid.decoding.thoughts import with_thoughts
 from camelid.decoding.trial import GrammarTrial
 from camelid.decoding.vocabulary import guidance_tokenizer
 from camelid.errors import RequestError
@@ -67,7 +68,10 @@ class Grammars:
             return None
         if not fault:
             self._vocabulary = self._vocabulary or guidance_tokenizer(self._tokenizer)
-            matcher = LLMatcher(self._vocabulary, grammar_source(grammar), log_level=0, limits=LIMITS)
+            source = grammar_source(grammar)
+            if grammar.thinking is not None:
+                source = with_thoughts(source, grammar.thinking, self._tokenizer)
+            matcher = LLMatcher(self._vocabulary, source, log_level=0, limits=LIMITS)
             fault = fault_text(matcher.get_error())
             if not fault:
                 return matcher
