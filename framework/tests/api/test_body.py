@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 from camelid.api.body import decode, read_body
+from camelid.api.ollama.chat import ChatBody
 from camelid.errors import RequestCancelledError, RequestError
 
 
@@ -132,6 +133,12 @@ def test_go_reads_it_like_this(text, expected):
 )
 def test_what_is_wrong_is_said_in_gos_words(text, message):
     assert message_of(text) == message
+
+
+def test_structs_may_nest_only_so_deep():
+    deep = '{"properties":{"a":' * 350 + "{}" + "}}" * 350
+    with pytest.raises(RequestError, match="exceeded max depth"):
+        decode(b'{"tools":[{"function":{"parameters":%b}}]}' % deep.encode(), ChatBody)
 
 
 def test_integers_are_those_of_64_bits():

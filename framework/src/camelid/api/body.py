@@ -62,15 +62,16 @@ def decode(body: bytes, kind: type[_Body]) -> _Body:
     """
     if not body.strip(b" \t\r\n"):
         raise RequestError("missing request body")
-    return read_struct(_parse(body), kind, kind.__name__.removesuffix("Body") + "Request")
+    try:
+        return read_struct(_parse(body), kind, kind.__name__.removesuffix("Body") + "Request")
+    except RecursionError as error:
+        raise RequestError("exceeded max depth") from error
 
 
 def _parse(body: bytes) -> JsonValue:
     """The first JSON value of a body, as plain Python data."""
     try:
         value: JsonValue = msgspec.json.decode(body)
-    except RecursionError as error:
-        raise RequestError("exceeded max depth") from error
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _parse_leniently(first_value(body))
     return value
@@ -81,8 +82,6 @@ def _parse_leniently(text: bytes) -> JsonValue:
     repaired = _ESCAPE.sub(_without_lone_surrogate, text.decode(errors="replace"))
     try:
         value: JsonValue = msgspec.json.decode(repaired)
-    except RecursionError as error:
-        raise RequestError("exceeded max depth") from error
     except msgspec.DecodeError as error:
         raise RequestError(f"json: {error}") from error
     return value
