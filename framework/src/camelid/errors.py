@@ -36,6 +36,9 @@
     ├── RegistryError                 500  where models come from (Ollama's status, contract 7.8)
     └── ConfigurationError            500  settings, flags, ports; ends the command
 
+Two more are defined where they are used: ``KVCacheFullError`` in the contract of generation, ``ServerUnreachableError``
+in the command line's client.
+
 ``message`` is one sentence for the client that says what to do next.
 ``reason`` is for the log and says why; it is never sent to a client.
 ``plugin`` names the distribution at fault, when one is.

@@ -28,8 +28,6 @@ __all__ = (
 class Details(msgspec.Struct, frozen=True):
     """What a model is, in a few words."""
 
-    parent_model: str = ""
-    format: str = ""
     family: str = ""
     parameter_size: str = ""
     quantization_level: str = ""
