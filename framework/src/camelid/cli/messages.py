@@ -28,6 +28,7 @@ __all__ = (
 class Details(msgspec.Struct, frozen=True):
     """What a model is, in a few words."""
 
+    format: str = ""
     family: str = ""
     parameter_size: str = ""
     quantization_level: str = ""
