@@ -1,4 +1,6 @@
+import msgspec
 import pytest
+
 from camelid.errors import InvalidOptionError, RequestError
 from camelid.prompts.thinking import ThinkingSplitter
 from camelid.services.formats import answer_grammar, check_format
@@ -32,9 +34,9 @@ def test_no_format_is_no_grammar():
 
 
 def test_a_schema_keeps_the_order_of_its_properties():
-    schema = {"properties": {"z": {"type": "null"}, "a": {"const": "ä"}}}
+    schema = {"properties": {"z": {"type": "null"}, "a": {"const": "ä"}}, "additionalProperties": True}
     assert answer_grammar(schema, None) == Grammar(
-        "json_schema", '{"properties":{"z":{"type":"null"},"a":{"const":"ä"}}}'
+        "json_schema", '{"properties":{"z":{"type":"null"},"a":{"const":"ä"}},"additionalProperties":true}'
     )
     assert answer_grammar({}, None) == Grammar("json_schema", "{}")
 
@@ -44,3 +46,32 @@ def test_thoughts_come_first_where_they_are_taken_out():
     assert answer_grammar("json", None) == Grammar("json")
     assert answer_grammar("json", ThinkingSplitter.after("Hi", tags)) == Grammar("json", thinking=tags)
     assert answer_grammar("json", ThinkingSplitter.after("Hi<t>\n", tags)) == Grammar("json", thinking=("", "</t>"))
+
+
+def _as_sent(schema):
+    return msgspec.json.decode(answer_grammar(schema, None).text)
+
+
+def test_objects_have_only_the_properties_they_list():
+    inner = {"properties": {"properties": {"type": "string"}}}
+    schema = {"properties": {"list": {"items": inner}}, "$defs": {"one": inner}, "anyOf": [inner]}
+    closed = {**inner, "additionalProperties": False}
+    assert _as_sent(schema) == {
+        "properties": {"list": {"items": closed}},
+        "$defs": {"one": closed},
+        "anyOf": [closed],
+        "additionalProperties": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object"},
+        {"properties": {}, "additionalProperties": {"type": "string"}},
+        {"enum": [{"properties": {}}], "const": {"properties": {}}},
+        {"allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]},
+    ],
+)
+def test_what_lists_none_or_says_otherwise_stays_open(schema):
+    assert _as_sent(schema) == schema

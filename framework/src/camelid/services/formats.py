@@ -15,6 +15,10 @@ __all__ = ("answer_grammar", "check_format")
 
 _LARGEST: Final = 1_000_000
 """Bytes of a schema; more than anybody writes, and little enough to be read between two tokens."""
+_NAMED_SCHEMAS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+"""Keywords whose value has a schema under each name."""
+_VALUES: Final = frozenset({"enum", "const", "default", "examples"})
+"""Keywords whose value is data, whatever it looks like."""
 
 
 def check_format(value: JsonValue) -> None:
@@ -48,4 +52,29 @@ def answer_grammar(value: JsonValue, parser: OutputParser | None) -> Grammar | N
         thinking = ("" if parser.starts_inside else open_tag, close_tag)
     if value == "json":
         return Grammar("json", thinking=thinking)
-    return Grammar("json_schema", msgspec.json.encode(value).decode(), thinking)
+    return Grammar("json_schema", _closed(msgspec.json.encode(value)).decode(), thinking)
+
+
+def _closed(schema: bytes) -> bytes:
+    """The schema with no properties but the listed ones, where it leaves that open: as llama.cpp reads schemas.
+
+    JSON Schema would allow any others, and a small model likes to go on listing. With `allOf` nothing is closed: its
+    parts list different properties of one object.
+    """
+    if b'"allOf"' in schema:
+        return schema
+    root = msgspec.json.decode(schema)
+    open_nodes: list[object] = [root]
+    while open_nodes:
+        node = open_nodes.pop()
+        if isinstance(node, list):
+            open_nodes += node
+        elif isinstance(node, dict):
+            if isinstance(node.get("properties"), dict):
+                node.setdefault("additionalProperties", False)
+            for key, value in node.items():
+                if key in _NAMED_SCHEMAS and isinstance(value, dict):
+                    open_nodes += value.values()
+                elif key not in _VALUES:
+                    open_nodes.append(value)
+    return msgspec.json.encode(root)
