@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+
 from camelid import errors, hookspecs, settings
 from camelid.cli.group import camelid
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from camelid.configuration import configuration_file, load_settings
 from camelid.errors import ConfigurationError
 from camelid.settings import FOREVER, OLLAMA_SETTINGS, Settings

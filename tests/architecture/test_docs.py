@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from camelid.cli.group import COMMANDS
 
 PAGES = ("README.md", "docs/onboarding.md", "docs/design.md")

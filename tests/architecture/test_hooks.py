@@ -4,6 +4,7 @@ import inspect
 import re
 
 import pytest
+
 from camelid import hookspecs
 
 HOOKS = {name: value for name, value in vars(hookspecs).items() if name.startswith("camelid_")}

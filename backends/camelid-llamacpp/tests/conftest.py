@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from camelid import Batch, Embedder, Tokenizer
 from camelid.types import LoadOptions, ModelArtifact, ModelFile
 from camelid_llamacpp.backend import LlamaModel

@@ -6,6 +6,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
+
 from camelid.types import Capability, LoadOptions, ModelArtifact, ModelFile
 from camelid_llamacpp.backend import LlamaModel
 

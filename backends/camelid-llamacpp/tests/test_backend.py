@@ -2,6 +2,7 @@
 
 import psutil
 import pytest
+
 from camelid.errors import (
     InvalidModelFileError,
     ModelError,

@@ -1,6 +1,7 @@
 """Reading allocations from llama.cpp's log."""
 
 import pytest
+
 from camelid.types import MemoryUse
 from camelid_llamacpp.buffers import Buffer, memory_by_device, parse_buffer
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from camelid import Batch, KVCacheFullError
 from camelid.errors import ModelError
 from camelid_llamacpp.decoder import OUTPUT_ROWS

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from camelid.errors import ModelError
 
 SENTENCES = ("The cat sat on the mat.", "A cat was sitting on a mat.", "Interest rates rose by three percent!")

@@ -1,6 +1,7 @@
 """What llama.cpp's words mean."""
 
 import pytest
+
 from camelid.errors import InvalidModelFileError, ModelLoadError, ModelMemoryError
 from camelid_llamacpp.failures import load_error
 

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+
 from camelid_llamacpp.logs import NativeLog
 
 DEBUG, INFO, WARNING, ERROR, CONTINUED = 1, 2, 3, 4, 5

@@ -3,10 +3,11 @@
 from array import array
 
 import pytest
-from camelid.types import SamplingOptions
-from camelid_llamacpp.penalties import Penalties
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.types import SamplingOptions
+from camelid_llamacpp.penalties import Penalties
 
 VOCABULARY = 8
 tokens = st.lists(st.integers(0, VOCABULARY - 1), max_size=20)

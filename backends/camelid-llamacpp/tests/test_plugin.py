@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from camelid.types import LoadOptions, ModelArtifact, ModelFile
 from camelid_llamacpp import plugin
 

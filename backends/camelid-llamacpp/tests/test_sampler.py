@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from camelid.types import SamplingOptions
 
 PROMPT = "Once upon a time"

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from camelid_llamacpp.threads import _quota, _siblings, best_threads
 
 

@@ -1,9 +1,10 @@
 """Text to tokens and back."""
 
 import pytest
-from camelid.errors import RequestError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from camelid.errors import RequestError
 
 
 # The vocabulary has no tokens for some control characters, nor for the bytes that UTF-8 uses beyond U+1FFFF.

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 import uvicorn
 from blockbuster import blockbuster_ctx
+
 from camelid.api.server import serve as serve_settings
 from camelid.settings import Settings
 

@@ -1,5 +1,6 @@
 import msgspec
 import pytest
+
 from camelid.api.body import decode, read_body
 from camelid.api.ollama.chat import ChatBody
 from camelid.errors import RequestCancelledError, RequestError

@@ -1,8 +1,9 @@
 import json
 
-from camelid.api.encoding import encode, encode_text
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.api.encoding import encode, encode_text
 
 
 def test_what_go_escapes_is_escaped():

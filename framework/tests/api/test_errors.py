@@ -1,6 +1,8 @@
 import logging
 
 import pytest
+from litestar import Litestar, Response, get
+
 from camelid.api.errors import EXCEPTION_HANDLERS, PROGRESS_EXCEPTION_HANDLERS
 from camelid.errors import (
     CamelidError,
@@ -10,7 +12,6 @@ from camelid.errors import (
     RequestCancelledError,
     ServerBusyError,
 )
-from litestar import Litestar, Response, get
 
 
 def app_raising(error: Exception, **options) -> Litestar:

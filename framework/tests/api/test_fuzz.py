@@ -3,6 +3,9 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from camelid.api.body import decode
 from camelid.api.ollama.chat import ChatBody
 from camelid.api.ollama.create import CreateBody
@@ -16,8 +19,6 @@ from camelid.api.ollama.tools import read_tools
 from camelid.api.ollama.values import parse_images, parse_think
 from camelid.errors import RequestError
 from camelid.types.durations import parse_keep_alive
-from hypothesis import given
-from hypothesis import strategies as st
 
 BODIES = (ChatBody, CreateBody, EmbedBody, EmbeddingBody, GenerateBody, CopyBody, DeleteBody, PullBody, ShowBody)
 FIELDS = sorted(

@@ -1,10 +1,11 @@
 import json
 
 import pytest
-from camelid.api.json_syntax import first_value
-from camelid.errors import RequestError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.api.json_syntax import first_value
+from camelid.errors import RequestError
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

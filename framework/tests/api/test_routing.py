@@ -1,10 +1,11 @@
 import pytest
+from litestar import HttpMethod, Litestar, Response, post, route
+from litestar.types import ASGIApp
+
 from camelid.api.errors import EXCEPTION_HANDLERS
 from camelid.api.request import ApiRequest
 from camelid.api.responses import EmptyReply, text_reply
 from camelid.api.routing import StrictRouting
-from litestar import HttpMethod, Litestar, Response, post, route
-from litestar.types import ASGIApp
 
 
 @pytest.fixture

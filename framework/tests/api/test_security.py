@@ -1,12 +1,13 @@
 import socket
 
 import pytest
+from litestar import Litestar, Response, route
+
 from camelid.api.origins import Origins
 from camelid.api.responses import text_reply
 from camelid.api.routing import StrictRouting
 from camelid.api.security import Security
 from camelid.errors import ConfigurationError
-from litestar import Litestar, Response, route
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import textwrap
 
 import httpx
 import pytest
+
 from camelid.api.server import bind, serve
 from camelid.errors import ConfigurationError
 from camelid.settings import Settings

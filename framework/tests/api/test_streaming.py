@@ -3,14 +3,15 @@ import json
 import logging
 
 import pytest
+from litestar import Litestar, Response, post
+from litestar.types import ASGIApp
+
 from camelid.api.disconnect import cancelled_when_gone
 from camelid.api.encoding import encode
 from camelid.api.errors import EXCEPTION_HANDLERS
 from camelid.api.request import ApiRequest
 from camelid.api.streaming import LineStream
 from camelid.errors import ModelNotFoundError, WorkerDiedError
-from litestar import Litestar, Response, post
-from litestar.types import ASGIApp
 
 
 def line(item: object) -> bytes:

@@ -3,6 +3,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from camelid.api.timestamps import local_time, now
 
 

@@ -2,9 +2,10 @@ import json
 from array import array
 
 import pytest
-from camelid.api.vectors import encode_vector, encode_vectors
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.api.vectors import encode_vector, encode_vectors
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 from camelid.cli import main
 from camelid.cli.client import Client
 from camelid.cli.embedded import embedded_server

@@ -1,6 +1,7 @@
 from collections.abc import Generator
 
 import pytest
+
 from camelid.cli.answer import Display, print_answer
 from camelid.cli.messages import AnswerLine
 from camelid.errors import CamelidError

@@ -1,7 +1,8 @@
 import pytest
-from camelid.cli.bars import ASCII, Rate, bar_line
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.cli.bars import ASCII, Rate, bar_line
 
 
 def test_a_running_bar_has_percent_sizes_rate_and_remaining_time():

@@ -4,9 +4,10 @@ import sys
 from importlib import import_module
 
 import pytest
+from click import Command
+
 from camelid import __version__
 from camelid.cli.group import COMMANDS
-from click import Command
 
 HEAVY = ("httpx", "rich", "litestar", "msgspec", "prompt_toolkit", "numpy", "uvicorn", "pluggy", "asyncio")
 

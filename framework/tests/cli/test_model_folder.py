@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from camelid.cli.model_folder import model_files
 from camelid.errors import RequestError
 

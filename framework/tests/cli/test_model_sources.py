@@ -2,6 +2,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+
 from camelid.cli.messages import CreateBody
 from camelid.cli.model_sources import collect
 from camelid.errors import RequestError

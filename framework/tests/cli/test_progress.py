@@ -1,9 +1,10 @@
 import io
 
 import pytest
+from rich.console import Console
+
 from camelid.cli.messages import ProgressLine
 from camelid.cli.progress import ProgressDisplay
-from rich.console import Console
 
 
 def terminal(output: io.TextIOBase) -> Console:

@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.cli.request_options import check_duration, parse_format, parse_think
 from camelid.errors import RequestError
 

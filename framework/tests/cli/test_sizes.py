@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.cli.sizes import human_bytes, human_count, short_digest
 
 

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from camelid.cli.times import elapsed, go_duration, relative_time, remaining_time, until
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

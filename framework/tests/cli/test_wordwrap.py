@@ -1,6 +1,7 @@
-from camelid.cli.wordwrap import WordWrap
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.cli.wordwrap import WordWrap
 
 
 def wrapped(pieces: list[str], width: int) -> str:

@@ -5,6 +5,7 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+
 from camelid.contracts.batch import Batch, BatchLimits
 from camelid.contracts.engine import Engine, EngineEvent, EngineRequest
 from camelid.contracts.generation import BatchDecoder, Decoder, KVCacheFullError, Logits

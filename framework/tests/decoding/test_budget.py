@@ -1,7 +1,8 @@
 import pytest
-from camelid.decoding.budget import PromptPace, fair_shares
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.decoding.budget import PromptPace, fair_shares
 
 
 def test_short_prompts_are_served_whole_and_leave_the_rest_to_long_ones():

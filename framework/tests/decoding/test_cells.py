@@ -1,6 +1,7 @@
-from camelid.decoding.cells import CellLedger
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.decoding.cells import CellLedger
 
 SEQUENCES = 4
 

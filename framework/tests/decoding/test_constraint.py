@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from llguidance import LLMatcher
+
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.constraint import Constraint
 from camelid.decoding.grammar_source import grammar_source
@@ -13,7 +15,6 @@ from camelid.decoding.vocabulary import guidance_tokenizer
 from camelid.errors import RequestError
 from camelid.types.grammar import Grammar
 from camelid.types.options import SamplingOptions
-from llguidance import LLMatcher
 
 END = 300
 

@@ -2,6 +2,7 @@ import json
 import time
 
 import pytest
+
 from camelid.decoding.grammars import Grammars
 from camelid.errors import RequestError
 from camelid.types.grammar import Grammar

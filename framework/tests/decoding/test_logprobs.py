@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+
 from camelid.decoding.logprobs import token_logprob
 
 CHANCES = [0.5, 0.25, 0.125, 0.125]

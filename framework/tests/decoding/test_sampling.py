@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from camelid.decoding.sampling import LogitsSampler, resolve_seed, top_tokens
 from camelid.errors import ModelError
 from camelid.types.options import SamplingOptions
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def sampler(logits, prompt=(0,), seed=1, context=100, **options):

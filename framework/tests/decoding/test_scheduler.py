@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.contracts.engine import EngineRequest
 from camelid.contracts.sampler import Sampler
 from camelid.decoding.lift import lift

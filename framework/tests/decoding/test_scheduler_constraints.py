@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from camelid.contracts.engine import EngineRequest
 from camelid.decoding.scheduler import Scheduler
 from camelid.errors import RequestError

@@ -1,8 +1,9 @@
 """Whatever arrives when, with however little room: every request gives what it gives alone."""
 
-from camelid.decoding.scheduler import Scheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from camelid.decoding.scheduler import Scheduler
 
 COMMON = [59, *range(40)]
 

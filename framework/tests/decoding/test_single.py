@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from camelid.contracts.batch import Batch
 from camelid.decoding.lift import lift
 from camelid.decoding.single import SingleSequence

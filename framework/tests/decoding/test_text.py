@@ -1,7 +1,8 @@
 import pytest
-from camelid.decoding.text import TextAssembler
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from camelid.decoding.text import TextAssembler
 
 letters = st.text(alphabet="ab<é🦙\n", max_size=30)
 stops = st.lists(st.text(alphabet="ab<é🦙", min_size=1, max_size=4), max_size=3)

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+
 from camelid.contracts.placement import Connection, Placement, WorkerSpec
 from camelid.engine.pool import LoadRequest, Pool
 from camelid.errors import ModelLoadError, ModelMemoryError

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
+
 from camelid.contracts.placement import WorkerSpec
 from camelid.engine.client import WorkerClient
 from camelid.errors import (

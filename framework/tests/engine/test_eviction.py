@@ -1,6 +1,7 @@
 """How many models there may be, and which one makes room (contract 16.5, 16.6)."""
 
 import pytest
+
 from camelid.errors import ModelMemoryError
 
 

@@ -1,12 +1,13 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from camelid.engine.mailbox import MOST_TOKENS, Mailbox
 from camelid.errors import ModelLoadError, RequestCancelledError, WorkerDiedError
 from camelid.types.generation import FinishReason, Timings, TokenLogprob
 from camelid.wire.messages import Delta, Fault
-from hypothesis import given
-from hypothesis import strategies as st
 
 deltas = st.lists(
     st.builds(

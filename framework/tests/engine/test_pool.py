@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+
 from camelid.engine.pool import Pool
 from camelid.errors import (
     ConfigurationError,

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from camelid.contracts.placement import Connection, Placement, WorkerSpec
 from camelid.engine.pool import LoadRequest, Pool
 from camelid.engine.quarantine import Quarantine
@@ -13,8 +16,6 @@ from camelid.settings import FOREVER, Settings
 from camelid.types.artifact import ModelArtifact, ModelFile
 from camelid.types.descriptor import BackendDescriptor
 from camelid.types.options import Options
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 TOY = RegisteredBackend(BackendDescriptor("toy", frozenset({"toy"}), frozenset()), "toy", "dist")
 LOADS = [None, {"seconds": 0.002}, "refuse", "die"]

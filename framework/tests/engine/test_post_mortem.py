@@ -2,9 +2,10 @@ import logging
 import signal
 
 import pytest
-from camelid.engine.post_mortem import LONGEST_LINE, OutputTail, exit_text
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.engine.post_mortem import LONGEST_LINE, OutputTail, exit_text
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import psutil
 import pytest
 import uvloop
+
 from camelid.contracts.placement import WorkerSpec
 from camelid.engine import process
 from camelid.engine.process import ProcessPlacement

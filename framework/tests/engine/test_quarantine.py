@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.engine.quarantine import Quarantine
 from camelid.errors import WorkerQuarantinedError
 

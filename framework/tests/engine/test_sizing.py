@@ -1,5 +1,8 @@
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from camelid.engine.request import LoadRequest
 from camelid.engine.sizing import lower_context, predicted_memory, resolve_options, satisfies
 from camelid.errors import InvalidOptionError
@@ -8,8 +11,6 @@ from camelid.types.artifact import FileRole, ModelArtifact, ModelFile
 from camelid.types.descriptor import BackendDescriptor
 from camelid.types.loading import LoadOptions
 from camelid.types.options import Options
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 class ToyOptions(msgspec.Struct, forbid_unknown_fields=True):

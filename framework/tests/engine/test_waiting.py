@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+
 from camelid.engine.quarantine import Quarantine
 from camelid.errors import ModelLoadError, ServerBusyError, WorkerDiedError, WorkerQuarantinedError, WorkerTimeoutError
 from camelid.wire.faults import fault_from

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import uvloop
+
 from camelid.engine import placements
 from camelid.engine.client import WorkerClient
 from camelid.engine.pool import LoadRequest, Pool

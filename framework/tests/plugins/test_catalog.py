@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.errors import UnsupportedCapabilityError
 from camelid.plugins.catalog import Catalog, RegisteredBackend
 from camelid.types.descriptor import BackendDescriptor

@@ -2,6 +2,7 @@ import logging
 from types import ModuleType
 
 import pytest
+
 from camelid.errors import (
     HookError,
     MissingDependencyError,

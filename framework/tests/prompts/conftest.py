@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from camelid.prompts import budget
 from camelid.prompts.conversation import Conversation
 from camelid.types.messages import Function, FunctionCall, Message, Tool, ToolCall

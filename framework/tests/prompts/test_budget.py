@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.prompts.budget import (
     MAX_CHARACTERS,
     MAX_STEPS,

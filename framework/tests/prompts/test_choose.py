@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.errors import ModelError
 from camelid.prompts.choose import choose_template
 from camelid.prompts.conversation import Conversation

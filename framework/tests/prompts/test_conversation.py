@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.prompts.conversation import Conversation
 from camelid.types.messages import Message
 

@@ -1,6 +1,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+
 from camelid.errors import ModelError, UnsupportedCapabilityError
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.go import GoTemplate

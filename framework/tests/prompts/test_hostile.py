@@ -1,11 +1,12 @@
 """Whatever a template is made of, it gives a prompt or one of our errors."""
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from camelid.errors import CamelidError
 from camelid.prompts.choose import choose_template
 from camelid.prompts.rendered import RenderedPrompt
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 JINJA = [
     *("{% for m in messages %}", "{% for x in range(9) if x %}", "{% endfor %}", "{% if tools %}", "{% else %}"),

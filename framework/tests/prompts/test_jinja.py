@@ -1,6 +1,7 @@
 from datetime import datetime
 
 import pytest
+
 from camelid.errors import ModelError, RequestError, UnsupportedCapabilityError
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.jinja import JinjaTemplate

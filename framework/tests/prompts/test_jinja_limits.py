@@ -3,6 +3,7 @@
 import tracemalloc
 
 import pytest
+
 from camelid.errors import ModelError
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.jinja import JinjaTemplate

@@ -1,8 +1,9 @@
 import json
 
-from camelid.prompts.scanner import Scanner
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.prompts.scanner import Scanner
 
 
 def run(steps, scanner, text):

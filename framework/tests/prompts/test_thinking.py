@@ -1,10 +1,11 @@
 from itertools import pairwise
 
 import pytest
-from camelid.prompts.output import Parsed
-from camelid.prompts.thinking import ThinkingSplitter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from camelid.prompts.output import Parsed
+from camelid.prompts.thinking import ThinkingSplitter
 
 TAGS = ("<think>", "</think>")
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 import pytest
+
 from camelid.contracts.registry import BlobSource, LayerSource, ResolvedModel
 from camelid.engine import placements
 from camelid.engine.pool import Pool

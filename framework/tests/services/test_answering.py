@@ -1,6 +1,7 @@
 """How what a model writes becomes chunks."""
 
 import pytest
+
 from camelid.engine.pool import Pool
 from camelid.services.chat import Chat, ChatRequest
 from camelid.services.generate import Generate, GenerateRequest

@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import msgspec
 import pytest
+
 from camelid.engine.pool import Pool
 from camelid.errors import (
     CamelidError,

@@ -2,6 +2,7 @@ from contextlib import aclosing
 
 import msgspec
 import pytest
+
 from camelid.contracts.registry import Registry, ResolvedModel
 from camelid.errors import ConfigurationError, ServerBusyError
 from camelid.services.chat import ChatRequest

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 import gguf
 import numpy as np
 import pytest
+
 from camelid.errors import (
     InvalidOptionError,
     RegistryError,

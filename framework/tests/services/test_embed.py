@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from camelid.engine.pool import Pool
 from camelid.errors import InvalidOptionError, ModelNotFoundError, PromptTooLongError
 from camelid.services.embed import Embed, EmbedRequest

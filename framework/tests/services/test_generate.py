@@ -3,6 +3,7 @@ from contextlib import aclosing
 
 import msgspec
 import pytest
+
 from camelid.engine.pool import Pool
 from camelid.errors import ModelError, ModelNotFoundError, PromptTooLongError, RequestError, UnsupportedCapabilityError
 from camelid.services.generate import Generate, GenerateRequest

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+
 from camelid.errors import ModelNotFoundError, RemoteModelError, RequestError
 from camelid.services.details import ModelDetails
 from camelid.services.library import Library, ModelReport, ShowRequest

@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.errors import CamelidError, InvalidModelFileError, ModelNotFoundError
 from camelid.services.loading import Models
 from camelid.store.manifest import Manifest

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from types import SimpleNamespace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from camelid.prompts.rendered import RenderedPrompt
 from camelid.services.conversation import kept_from, turn_starts
 from camelid.services.prompting import fitting_prompt
 from camelid.types.messages import Message
-from hypothesis import given
-from hypothesis import strategies as st
 
 messages = st.lists(
     st.builds(

@@ -6,6 +6,7 @@ from threading import Event, Semaphore
 from typing import BinaryIO, cast
 
 import pytest
+
 from camelid.contracts.registry import BlobSource, LayerSource, Registry, ResolvedModel
 from camelid.errors import RegistryError
 from camelid.services.progress import Progress

@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.errors import RemoteModelError, RequestError
 from camelid.services.references import parse_reference
 

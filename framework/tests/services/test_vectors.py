@@ -3,10 +3,11 @@ from array import array
 
 import numpy as np
 import pytest
-from camelid.errors import ProtocolError, RequestError
-from camelid.services.vectors import read_vectors, unit
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.errors import ProtocolError, RequestError
+from camelid.services.vectors import read_vectors, unit
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
 

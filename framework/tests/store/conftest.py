@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+
 from camelid.store import media_types
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig

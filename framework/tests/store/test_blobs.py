@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from camelid.errors import BlobNotFoundError, DigestMismatchError, DiskFullError, RequestError, StoreError
 from camelid.store import blobs as blobs_module
 from camelid.store.blobs import CHUNK, BlobStore

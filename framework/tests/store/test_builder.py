@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.errors import BlobNotFoundError, StoreError
 from camelid.store import media_types
 from camelid.store.builder import ModelBuilder

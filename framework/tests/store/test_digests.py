@@ -1,6 +1,7 @@
 from hashlib import sha256
 
 import pytest
+
 from camelid.errors import RequestError
 from camelid.store.digests import digest_of, parse_digest
 

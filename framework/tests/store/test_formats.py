@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.errors import InvalidModelFileError
 from camelid.store.formats import sniff_format
 

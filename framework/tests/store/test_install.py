@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+
 from camelid.contracts.registry import BlobSource, LayerSource, ResolvedModel
 from camelid.errors import InvalidModelFileError, RegistryError
 from camelid.store import media_types

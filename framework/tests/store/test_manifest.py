@@ -1,12 +1,13 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from camelid.errors import CorruptManifestError
 from camelid.store import media_types
 from camelid.store.digests import digest_of
 from camelid.store.manifest import Layer, Manifest, decode_manifest, encode_manifest
-from hypothesis import given
-from hypothesis import strategies as st
 
 A, B = digest_of(b"a"), digest_of(b"b")
 MANIFEST = Manifest(

@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.errors import CorruptManifestError, DiskFullError, RequestError
 from camelid.store.manifest_tree import ManifestFile, ManifestTree
 from camelid.types.names import ModelName

@@ -1,9 +1,10 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from camelid.errors import RequestError
 from camelid.store.modelfile import Modelfile, decode, parse, write
 from camelid.types.messages import Message
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 COMMAND = (
     'command must be one of "from", "license", "template", "system", "adapter", "draft", "renderer", "parser", '

@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.errors import RequestError
 from camelid.store.parameters import go_quoted, parse_parameter, show_parameters
 from camelid.types.json import JsonObject

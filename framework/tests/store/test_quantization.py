@@ -1,4 +1,5 @@
 import gguf
+
 from camelid.store.quantization import FILE_TYPES, TENSOR_TYPES
 
 _IRREGULAR = {"ALL_F32": "F32"}

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from camelid.errors import CorruptManifestError, IncompleteModelError, RequestError, StoreError
 from camelid.store import media_types
 from camelid.store.builder import ModelBuilder

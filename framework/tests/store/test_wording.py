@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.store.wording import parameter_size
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.errors import ConfigurationError
 from camelid.types.addresses import Address, parse_address
 

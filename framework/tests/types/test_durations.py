@@ -1,10 +1,11 @@
 from contextlib import suppress
 
 import pytest
-from camelid.errors import RequestError
-from camelid.types.durations import FOREVER, parse_duration, parse_keep_alive
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.errors import RequestError
+from camelid.types.durations import FOREVER, parse_duration, parse_keep_alive
 
 
 @pytest.mark.parametrize(

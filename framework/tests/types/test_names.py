@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.errors import RequestError
 from camelid.types.names import ModelName
 

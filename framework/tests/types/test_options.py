@@ -1,10 +1,11 @@
 from contextlib import suppress
 
 import pytest
-from camelid.errors import InvalidOptionError
-from camelid.types.options import Options, SamplingOptions, parse_options
 from hypothesis import given
 from hypothesis import strategies as st
+
+from camelid.errors import InvalidOptionError
+from camelid.types.options import Options, SamplingOptions, parse_options
 
 
 def test_later_layers_win_and_nulls_and_unknown_keys_are_skipped():

@@ -1,6 +1,7 @@
 import inspect
 
 import pytest
+
 from camelid import errors
 from camelid.contracts.generation import KVCacheFullError
 from camelid.errors import CamelidError, ModelMemoryError, WorkerError

@@ -2,14 +2,15 @@ import contextlib
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from camelid.errors import ProtocolError
 from camelid.types.artifact import ModelArtifact
 from camelid.types.loading import LoadOptions
 from camelid.wire import framing
 from camelid.wire.framing import FrameReader, decode_from_worker, decode_to_worker, encode, with_length
 from camelid.wire.messages import MAX_FRAME_BYTES, Cancel, Delta, FromWorker, Goodbye, Start, Step, ToWorker
-from hypothesis import given
-from hypothesis import strategies as st
 
 chunk_sizes = st.lists(st.integers(1, 40), min_size=1)
 

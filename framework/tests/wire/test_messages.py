@@ -2,6 +2,7 @@ import inspect
 
 import msgspec
 import pytest
+
 from camelid.types.artifact import ModelArtifact, ModelFile
 from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from camelid.types.artifact import ModelArtifact, ModelFile
 from camelid.types.json import JsonObject
 from camelid.types.loading import LoadOptions

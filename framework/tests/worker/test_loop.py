@@ -1,6 +1,7 @@
 import struct
 
 import pytest
+
 from camelid.types.capabilities import Capability
 from camelid.types.generation import FinishReason
 from camelid.types.grammar import Grammar

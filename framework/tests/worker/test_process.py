@@ -7,6 +7,7 @@ import sys
 
 import msgspec
 import pytest
+
 from camelid.types.generation import FinishReason
 from camelid.wire.framing import encode, with_length
 from camelid.wire.messages import (

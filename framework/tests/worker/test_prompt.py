@@ -1,12 +1,13 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.errors import PromptTooLongError, RequestError
 from camelid.types.options import SamplingOptions
 from camelid.wire.messages import Submit
 from camelid.worker.embedding import embedding_tokens
 from camelid.worker.prompt import prompt_tokens
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 class Letters(Tokenizer):

@@ -4,6 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from camelid.contracts.registry import BlobSource, LayerSource, Registry
 from camelid.errors import RegistryError
 from camelid.types.names import ModelName

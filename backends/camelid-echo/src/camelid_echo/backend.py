@@ -12,6 +12,7 @@ from re import escape, split
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
 from camelid import Embedder, LoadedModel, Tokenizer
 from camelid.errors import InvalidModelFileError, ModelLoadError
 from camelid.types.artifact import ModelArtifact
@@ -19,7 +20,6 @@ from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
 from camelid.types.loading import LoadOptions
 from camelid.types.memory import MemoryUse
-
 from camelid_echo.options import EchoOptions
 
 __all__ = (

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from camelid import hookimpl
 from camelid.types.capabilities import Capability
 from camelid.types.descriptor import BackendDescriptor
-
 from camelid_echo.options import EchoOptions
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from camelid.contracts.generation import Generator
     from camelid.types.artifact import ModelArtifact
     from camelid.types.loading import LoadOptions
-
     from camelid_echo.backend import EchoModel
 
 __all__ = ("CAMELID_API",)

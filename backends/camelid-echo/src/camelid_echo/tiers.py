@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+
 from camelid import Batch, BatchDecoder, BatchLimits, Decoder, Engine, EngineEvent, EngineRequest, KVCacheFullError
 from camelid.contracts.generation import Generator, Logits
 from camelid.types.generation import FinishReason
-
 from camelid_echo.backend import CERTAINTY, END, VOCABULARY, EchoModel, next_token
 
 __all__ = ("EchoBatchDecoder", "EchoDecoder", "EchoEngine", "echo_generator")

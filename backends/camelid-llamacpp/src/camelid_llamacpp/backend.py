@@ -4,6 +4,7 @@ import ctypes
 from pathlib import Path
 
 import msgspec
+
 from camelid import BatchLimits, LoadedModel
 from camelid.errors import InvalidModelFileError, ModelLoadError, ModelMemoryError, UnsupportedCapabilityError
 from camelid.types.artifact import FileRole, ModelArtifact
@@ -11,7 +12,6 @@ from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
 from camelid.types.loading import LoadOptions
 from camelid.types.memory import MemoryUse
-
 from camelid_llamacpp.buffers import memory_by_device
 from camelid_llamacpp.context import Context, context_parameters
 from camelid_llamacpp.decoder import OUTPUT_ROWS, LlamaDecoder

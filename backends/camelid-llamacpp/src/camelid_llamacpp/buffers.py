@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import msgspec
+
 from camelid.types.memory import MemoryUse
 
 __all__ = ("Buffer", "memory_by_device", "parse_buffer")

@@ -4,10 +4,10 @@ import ctypes
 
 import numpy as np
 import numpy.typing as npt
+
 from camelid import Batch
 from camelid.errors import ModelError, ModelLoadError
 from camelid.types.loading import LoadOptions
-
 from camelid_llamacpp.buffers import Buffer
 from camelid_llamacpp.failures import load_error
 from camelid_llamacpp.logs import NATIVE_LOG

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+
 from camelid import Batch, BatchDecoder, BatchLimits, KVCacheFullError, Sampler
 from camelid.errors import ModelError
 from camelid.types.options import SamplingOptions
-
 from camelid_llamacpp.context import Context, NativeBatch, float_rows
 from camelid_llamacpp.logs import NATIVE_LOG
 from camelid_llamacpp.native import llama_cpp

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from camelid import Batch, Embedder
 
+from camelid import Batch, Embedder
 from camelid_llamacpp.context import Context, NativeBatch, float_rows
 from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.traits import ModelTraits

@@ -12,12 +12,10 @@ from camelid.types.artifact import ModelArtifact
 from camelid.types.capabilities import Capability
 from camelid.types.descriptor import BackendDescriptor
 from camelid.types.loading import LoadOptions
-
 from camelid_llamacpp.options import LlamaCppOptions
 
 if TYPE_CHECKING:
     from camelid import BatchDecoder, Embedder, LoadedModel, Tokenizer
-
     from camelid_llamacpp.backend import LlamaModel
 
 __all__ = ("CAMELID_API",)

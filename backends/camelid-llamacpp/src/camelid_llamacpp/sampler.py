@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+
 from camelid import Sampler
 from camelid.types.options import SamplingOptions
-
 from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.penalties import Penalties
 

@@ -3,9 +3,9 @@
 import ctypes
 
 import numpy as np
+
 from camelid import Tokenizer
 from camelid.errors import RequestError
-
 from camelid_llamacpp.native import llama_cpp
 
 __all__ = ("LlamaTokenizer",)

@@ -2,6 +2,7 @@ import math
 from array import array
 
 import pytest
+
 from camelid.services import embed as embed_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

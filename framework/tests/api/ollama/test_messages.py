@@ -3,6 +3,9 @@ import json
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from camelid.api.body import decode
 from camelid.api.ollama.chat import ChatBody
 from camelid.api.ollama.messages import read_messages
@@ -10,8 +13,6 @@ from camelid.api.ollama.tools import read_tools
 from camelid.api.ollama.values import parse_images, parse_think
 from camelid.errors import RequestError
 from camelid.types.messages import FunctionCall, Message, ToolCall
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def body_of(**fields) -> ChatBody:

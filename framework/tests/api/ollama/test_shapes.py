@@ -4,6 +4,7 @@ import re
 
 import msgspec
 import pytest
+
 from camelid.api.encoding import encode
 from camelid.api.ollama.chat import ChatShape
 from camelid.api.ollama.generate import GenerateShape

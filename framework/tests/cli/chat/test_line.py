@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from camelid.cli.chat.line import MessageReader
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
+
+from camelid.cli.chat.line import MessageReader
 
 
 @pytest.fixture

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
 from camelid.cli.answer import Display
 from camelid.cli.chat.line import MessageReader
 from camelid.cli.chat.loop import converse
@@ -11,8 +14,6 @@ from camelid.cli.chat.session import ChatSession
 from camelid.cli.client import Client
 from camelid.cli.messages import CreateBody
 from camelid.types.messages import Message
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output import DummyOutput
 
 ECHO = "camelid/echo"
 

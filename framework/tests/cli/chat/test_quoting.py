@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.cli.chat.quoting import is_open, unquoted
 
 

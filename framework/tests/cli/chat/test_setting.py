@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.cli.answer import Display
 from camelid.cli.chat.session import ChatSession
 from camelid.cli.chat.setting import change_setting

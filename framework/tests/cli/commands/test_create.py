@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
-from camelid.cli.client import Client
 from gguf import GGUFWriter
+
+from camelid.cli.client import Client
 
 ECHO = "camelid/echo"
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from camelid.cli.client import Client
 
 ECHO = "camelid/echo"

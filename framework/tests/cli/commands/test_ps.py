@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from camelid.cli.commands.ps import processor, running_table
 from camelid.cli.messages import RunningModel
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from camelid.cli.client import Client
 from camelid.cli.messages import CreateBody
 

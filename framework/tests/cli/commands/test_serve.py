@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from camelid.cli.client import Client
 from camelid.cli.commands.serve import _wanted_plugins
 

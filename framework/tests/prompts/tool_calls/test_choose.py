@@ -1,4 +1,5 @@
 import pytest
+
 from camelid.prompts.go import GoTemplate
 from camelid.prompts.jinja import JinjaTemplate
 from camelid.prompts.output import OutputParser

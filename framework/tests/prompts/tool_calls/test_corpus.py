@@ -3,6 +3,9 @@
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from camelid.prompts.output import OutputParser, Parsed
 from camelid.prompts.tool_calls.choose import FAMILIES
 from camelid.prompts.tool_calls.deepseek import DeepSeekParser
@@ -16,8 +19,6 @@ from camelid.prompts.tool_calls.llama import LlamaParser
 from camelid.prompts.tool_calls.mistral import MistralParser
 from camelid.prompts.tool_calls.qwen_coder import QwenCoderParser
 from camelid.types.messages import Function, Tool
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SEARCH = {
     "type": "object",

@@ -1,10 +1,11 @@
 from itertools import pairwise
 
 import pytest
-from camelid.prompts.tool_calls.harmony import HarmonyParser
-from camelid.types.messages import Function, Tool
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from camelid.prompts.tool_calls.harmony import HarmonyParser
+from camelid.types.messages import Function, Tool
 
 TOOLS = (Tool(Function("search")), Tool(Function("now")))
 PROMPT = "<|start|>system<|message|>Hi<|end|><|start|>user<|message|>Q<|end|><|start|>assistant"

@@ -4,6 +4,7 @@ import ctypes
 import os
 
 import numpy as np
+
 from camelid import BatchDecoder, BatchLimits, Embedder, Engine, LoadedModel, Tokenizer, hookimpl
 from camelid.errors import ModelLoadError
 from camelid.types.capabilities import Capability

@@ -6,6 +6,7 @@ from importlib import metadata
 from typing import Final
 
 import msgspec
+
 from camelid.errors import RequestError
 from camelid.types.names import DEFAULT_HOST, DEFAULT_NAMESPACE, ModelName
 

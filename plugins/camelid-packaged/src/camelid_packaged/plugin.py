@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from camelid import hookimpl
-
 from camelid_packaged.registry import PackagedModels
 
 if TYPE_CHECKING:

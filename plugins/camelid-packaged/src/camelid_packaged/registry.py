@@ -5,7 +5,6 @@ from typing import Final
 from camelid.contracts.registry import BlobSource, LayerSource, Registry, ResolvedModel
 from camelid.errors import RegistryError
 from camelid.types.names import ModelName
-
 from camelid_packaged.files import is_installed, licenses, locate, recorded_digest
 from camelid_packaged.offers import Offer, installed_offers
 
