@@ -71,15 +71,14 @@ def test_sixteen_streams_finish_distinct_and_correct(start_server):
 
 
 def test_a_client_that_leaves_frees_its_sequence(start_server):
-    server = start_server(OLLAMA_NUM_PARALLEL="1", OLLAMA_CONTEXT_LENGTH="2048")
+    server = start_server(OLLAMA_NUM_PARALLEL="1", OLLAMA_CONTEXT_LENGTH="4096")
     server.pull()
-    with server.http.stream(
-        "POST", "/api/generate", json={"model": MODEL, "prompt": "Tell a story", "options": LONG}
-    ) as answer:
+    endless = {"model": MODEL, "prompt": "word: apple\n" * 5 + "word:", "raw": True}
+    endless["options"] = {"temperature": 0, "num_predict": -1}
+    with server.http.stream("POST", "/api/generate", json=endless) as answer:
         next(answer.iter_lines())
-    # The only sequence would be taken for 1,500 tokens; another client is served at once all the same.
-    body = {"model": MODEL, "prompt": "Hi", "options": {"num_predict": 1}, "stream": False}
-    answer = server.http.post("/api/generate", json=body, timeout=8)
+    # The only sequence would be taken for ten contexts, minutes long; another client is served all the same.
+    answer = server.post("/api/generate", model=MODEL, prompt="Hi", options={"num_predict": 1}, stream=False)
     assert answer.json()["eval_count"] == 1
 
 
