@@ -8,28 +8,77 @@ import msgspec
 
 from camelid.engine.pool import Lease
 from camelid.prompts.output import OutputParser, Parsed
+from camelid.services.checks import Think
+from camelid.services.formats import answer_grammar
+from camelid.services.prompting import Prompt
 from camelid.types.generation import Completion, FinishReason, GenerationChunk, Timings
+from camelid.types.json import JsonObject, JsonValue
+from camelid.types.options import SamplingOptions
 from camelid.wire.messages import Delta, Submit
 
-__all__ = ("answer", "answered_without_generating")
+__all__ = ("AnswerRequest", "answer", "answered_without_generating")
+
+
+class AnswerRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What chat and generate may both be asked for."""
+
+    model: str
+    """As the client sent it."""
+    options: JsonObject = {}
+    keep_alive: float | None = None
+    """Seconds; None = leave it as it is."""
+    think: Think = None
+    format: JsonValue = None
+    truncate: bool = True
+    """Leave out the oldest messages if they do not fit."""
+    shift: bool = True
+    """Forget the middle when the context is full, instead of ending."""
+    logprobs: bool = False
+    top_logprobs: int = 0
+    render_only: bool = False
+    """Give the prompt that the model would get, as `GenerationChunk.prompt`, instead of an answer."""
 
 
 async def answer(
-    lease: Lease, submit: Submit, *, parser: OutputParser | None, started: int
+    lease: Lease,
+    request: AnswerRequest,
+    prompt: Prompt,
+    *,
+    sampling: SamplingOptions,
+    parser: OutputParser | None,
+    started: int,
+    return_context: bool = False,
 ) -> AsyncGenerator[GenerationChunk, None]:
     """Generate; closing this iterator stops the generation.
 
     Args:
         lease: on a running worker.
-        submit: what to generate.
+        request: what the client asked for.
+        prompt: what the model shall go on with.
+        sampling: the model's parameters and the request's options.
         parser: takes thinking and tool calls out of the text; None if all of it is content.
         started: when the request began, as `time.perf_counter_ns` tells.
+        return_context: give the tokens of prompt and answer back at the end.
 
     Raises:
         CamelidError: the worker failed.
     """
-    if parser is not None:
-        submit = msgspec.structs.replace(submit, markup=parser.markup)
+    if request.render_only:
+        yield GenerationChunk(prompt=prompt.text)
+        return
+    submit = Submit(
+        id=0,
+        prompt=prompt.content,
+        sampling=sampling,
+        add_special=prompt.add_special,
+        truncate=request.truncate,
+        shift=request.shift,
+        logprobs=request.logprobs,
+        top_logprobs=request.top_logprobs,
+        return_context=return_context,
+        constraint=answer_grammar(request.format, parser),
+        markup=parser.markup if parser else (),
+    )
     async with aclosing(lease.client.generate(submit)) as deltas:
         async for delta in deltas:
             completion = _completion(delta, lease, started) if delta.finish else None

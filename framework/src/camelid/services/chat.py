@@ -4,56 +4,36 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-import msgspec
-
 from camelid.engine.pool import Pool
 from camelid.errors import RequestError, UnsupportedCapabilityError
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.rendered import RenderedPrompt
 from camelid.prompts.tool_calls.choose import choose_parser
-from camelid.services.answering import answer, answered_without_generating
+from camelid.services.answering import AnswerRequest, answer, answered_without_generating
 from camelid.services.checks import (
-    Think,
     check_capability,
     check_images,
     check_logprobs,
     decide_think,
 )
 from camelid.services.conversation import assemble
-from camelid.services.formats import answer_grammar, check_format
+from camelid.services.formats import check_format
 from camelid.services.loading import Model, Models
 from camelid.services.prompting import fitting_prompt
 from camelid.types.capabilities import Capability
 from camelid.types.generation import FinishReason, GenerationChunk
-from camelid.types.json import JsonObject, JsonValue
 from camelid.types.messages import Message, Tool
 from camelid.types.options import parse_options
-from camelid.wire.messages import Submit
 
 __all__ = ("Chat", "ChatRequest")
 
 
-class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
+class ChatRequest(AnswerRequest, frozen=True, kw_only=True):
     """What to answer to."""
 
-    model: str
-    """As the client sent it."""
     messages: tuple[Message, ...] = ()
     """None: just load the model, or unload it if `keep_alive` is 0."""
     tools: tuple[Tool, ...] = ()
-    options: JsonObject = {}
-    keep_alive: float | None = None
-    """Seconds; None = leave it as it is."""
-    think: Think = None
-    format: JsonValue = None
-    truncate: bool = True
-    """Leave out the oldest messages if they do not fit."""
-    shift: bool = True
-    """Forget the middle when the context is full, instead of ending."""
-    logprobs: bool = False
-    top_logprobs: int = 0
-    render_only: bool = False
-    """Give the prompt that the model would get, as `GenerationChunk.prompt`, instead of an answer."""
 
 
 class Chat:
@@ -90,9 +70,6 @@ class Chat:
         async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
             if request.messages:
                 prompt = await fitting_prompt(lease.client, render, messages, truncate=request.truncate)
-                if request.render_only:
-                    yield GenerationChunk(prompt=prompt.text)
-                    return
                 parser = choose_parser(
                     model.template,
                     prompt.text,
@@ -100,18 +77,8 @@ class Chat:
                     think=think,
                     named=model.stored.config.parser,
                 )
-                submit = Submit(
-                    id=0,
-                    prompt=prompt.content,
-                    sampling=options.sampling,
-                    add_special=prompt.add_special,
-                    truncate=request.truncate,
-                    shift=request.shift,
-                    logprobs=request.logprobs,
-                    top_logprobs=request.top_logprobs,
-                    constraint=answer_grammar(request.format, parser),
-                )
-                async with aclosing(answer(lease, submit, parser=parser, started=started)) as chunks:
+                chunks = answer(lease, request, prompt, sampling=options.sampling, parser=parser, started=started)
+                async with aclosing(chunks):
                     async for chunk in chunks:
                         yield chunk
                 return

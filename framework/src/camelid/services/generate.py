@@ -5,8 +5,6 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-import msgspec
-
 from camelid.engine.client import WorkerClient
 from camelid.engine.pool import Pool
 from camelid.errors import ModelNotFoundError, RequestError, UnsupportedCapabilityError
@@ -15,7 +13,7 @@ from camelid.prompts.conversation import Conversation
 from camelid.prompts.rendered import RenderedPrompt
 from camelid.prompts.template import ChatTemplate
 from camelid.prompts.tool_calls.choose import choose_parser
-from camelid.services.answering import answer, answered_without_generating
+from camelid.services.answering import AnswerRequest, answer, answered_without_generating
 from camelid.services.checks import (
     Think,
     check_capability,
@@ -24,24 +22,20 @@ from camelid.services.checks import (
     decide_think,
 )
 from camelid.services.conversation import assemble
-from camelid.services.formats import answer_grammar, check_format
+from camelid.services.formats import check_format
 from camelid.services.loading import NOT_FOUND, Model, Models
 from camelid.services.prompting import Prompt, fitting_prompt
 from camelid.types.capabilities import Capability
 from camelid.types.generation import FinishReason, GenerationChunk
-from camelid.types.json import JsonObject, JsonValue
 from camelid.types.messages import Message
 from camelid.types.options import parse_options
-from camelid.wire.messages import Submit
 
 __all__ = ("Generate", "GenerateRequest")
 
 
-class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
+class GenerateRequest(AnswerRequest, frozen=True, kw_only=True):
     """What to continue."""
 
-    model: str
-    """As the client sent it."""
     prompt: str = ""
     """Empty: just load the model, or unload it if `keep_alive` is 0."""
     suffix: str = ""
@@ -55,18 +49,6 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     raw: bool = False
     """The prompt is for the model as it is, without template."""
     images: tuple[bytes, ...] = ()
-    options: JsonObject = {}
-    keep_alive: float | None = None
-    """Seconds; None = leave it as it is."""
-    think: Think = None
-    format: JsonValue = None
-    truncate: bool = True
-    shift: bool = True
-    """Forget the middle when the context is full, instead of ending."""
-    logprobs: bool = False
-    top_logprobs: int = 0
-    render_only: bool = False
-    """Give the prompt that the model would get, as `GenerationChunk.prompt`, instead of an answer."""
 
 
 class Generate:
@@ -101,23 +83,16 @@ class Generate:
         async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
             if request.prompt:
                 prompt = await _prompt(lease.client, model, template, request, think)
-                if request.render_only:
-                    yield GenerationChunk(prompt=prompt.text)
-                    return
-                parser = None if request.raw else choose_parser(template, prompt.text, think=think)
-                submit = Submit(
-                    id=0,
-                    prompt=prompt.content,
+                chunks = answer(
+                    lease,
+                    request,
+                    prompt,
                     sampling=options.sampling,
-                    add_special=prompt.add_special,
-                    truncate=request.truncate,
-                    shift=request.shift,
-                    logprobs=request.logprobs,
-                    top_logprobs=request.top_logprobs,
+                    parser=None if request.raw else choose_parser(template, prompt.text, think=think),
+                    started=started,
                     return_context=not request.raw,
-                    constraint=answer_grammar(request.format, parser),
                 )
-                async with aclosing(answer(lease, submit, parser=parser, started=started)) as chunks:
+                async with aclosing(chunks):
                     async for chunk in chunks:
                         yield chunk
                 return
