@@ -63,6 +63,7 @@ class Loop:
         parameters.n_ctx = context
         parameters.n_batch = parameters.n_ubatch = 512
         parameters.kv_unified = True
+        parameters.n_outputs_max = 64
         parameters.n_threads = parameters.n_threads_batch = threads
         self.context = api.llama_init_from_model(self.model, parameters)
         self.memory = api.llama_get_memory(self.context)

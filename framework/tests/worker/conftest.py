@@ -136,7 +136,7 @@ class Conversation:
     def run(self, *messages: ToWorker) -> int:
         for message in messages:
             self._put(message)
-        return WorkerLoop(self._inbox, self._emit).run()
+        return WorkerLoop(self._inbox, self._emit, frame_seconds=0).run()
 
     def _put(self, message: ToWorker) -> None:
         self._inbox.put(message)

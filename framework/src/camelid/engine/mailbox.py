@@ -1,37 +1,21 @@
 """What a worker generated for one request and nobody took yet."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Final
+
+import msgspec
 
 from camelid.errors import CamelidError, RequestCancelledError
 from camelid.wire.faults import error_from
+from camelid.wire.merging import merge
 from camelid.wire.messages import Delta
 
-__all__ = ("Mailbox", "merge")
+__all__ = ("Mailbox",)
 
 MERGE_AT: Final = 32
 """Deltas kept apart before they become one: merging each would copy the text again and again."""
 MOST_TOKENS: Final = 32_768
 """Tokens that may wait for a reader; one that is so far behind is not coming back."""
-
-
-def merge(deltas: Sequence[Delta]) -> Delta:
-    """Several deltas of one request as one: texts joined, tokens added, the last end and the last timings kept.
-
-    Faults are left out; the mailbox raises them.
-    """
-    if len(deltas) == 1:
-        return deltas[0]
-    return Delta(
-        id=deltas[-1].id,
-        text="".join(delta.text for delta in deltas),
-        tokens=sum(delta.tokens for delta in deltas),
-        finish=next((delta.finish for delta in reversed(deltas) if delta.finish is not None), None),
-        timings=next((delta.timings for delta in reversed(deltas) if delta.timings is not None), None),
-        logprobs=tuple(logprob for delta in deltas for logprob in delta.logprobs),
-        context=next((delta.context for delta in reversed(deltas) if delta.context), ()),
-    )
 
 
 class Mailbox:
@@ -55,8 +39,10 @@ class Mailbox:
         """
         if self.ended:
             return True
-        if delta.text or delta.fault is None:
+        if delta.fault is None:
             self._deltas.append(delta)
+        elif delta.text:
+            self._deltas.append(msgspec.structs.replace(delta, fault=None))
         self._tokens += delta.tokens
         if len(self._deltas) >= MERGE_AT:
             self._deltas = [merge(self._deltas)]

@@ -16,7 +16,6 @@ from camelid.wire.messages import (
     Goodbye,
     Shutdown,
     Start,
-    Step,
     Submit,
     Text,
     Tokenize,
@@ -25,6 +24,7 @@ from camelid.wire.messages import (
 )
 from camelid.worker.embedding import EmbeddingQueue
 from camelid.worker.generation import Generation
+from camelid.worker.outbox import FRAME_SECONDS, Outbox
 from camelid.worker.pipes import Inbox
 from camelid.worker.prompt import check_tokens
 from camelid.worker.session import Session, blame
@@ -43,9 +43,19 @@ _log = logging.getLogger("camelid.worker")
 class WorkerLoop:
     """Serves one model from the first message to the last, on the thread that calls `run`: the engine thread."""
 
-    def __init__(self, inbox: Inbox, emit: Callable[[FromWorker], None]) -> None:
+    def __init__(
+        self, inbox: Inbox, emit: Callable[[FromWorker], None], *, frame_seconds: float = FRAME_SECONDS
+    ) -> None:
+        """Prepare to run.
+
+        Args:
+            inbox: what the server sends; None ends the loop.
+            emit: takes what the server shall get.
+            frame_seconds: least time between two frames of running answers.
+        """
         self._inbox = inbox
         self._emit = emit
+        self._frame_seconds = frame_seconds
 
     def run(self) -> int:
         """Load, say `Ready`, serve until `Shutdown` or until the server is gone.
@@ -57,7 +67,7 @@ class WorkerLoop:
         if session is None:
             return EXIT_NOT_LOADED
         try:
-            self._serve(_Service(session, self._emit))
+            self._serve(_Service(session, self._emit, self._frame_seconds))
         except Exception as error:  # noqa: BLE001 - the last resort: say why, then end
             _log.critical("the worker failed", exc_info=error)
             self._emit(Failed(0, fault_from(error)))
@@ -97,10 +107,11 @@ class WorkerLoop:
 class _Service:
     """What a loaded model does for each message."""
 
-    def __init__(self, session: Session, emit: Callable[[FromWorker], None]) -> None:
+    def __init__(self, session: Session, emit: Callable[[FromWorker], None], frame_seconds: float) -> None:
         self._session = session
         self._emit = emit
         self._generation = Generation(session)
+        self._outbox = Outbox(emit, frame_seconds)
         self._embedding = EmbeddingQueue(session)
 
     @property
@@ -109,11 +120,9 @@ class _Service:
         return self._generation.busy or self._embedding.busy
 
     def step(self) -> None:
-        """Compute a little of everything, and send one frame for all answers."""
+        """Compute a little of everything; what it brings leaves in one frame for all answers."""
         if self._generation.busy:
-            deltas = self._generation.step()
-            if deltas:
-                self._emit(Step(tuple(deltas)))
+            self._outbox.put(self._generation.step())
         if self._embedding.busy:
             answer = self._embedding.step(alone=not self._generation.busy)
             if answer is not None:
@@ -126,6 +135,7 @@ class _Service:
                 self._generation.submit(message)
             case Cancel():
                 self._generation.cancel(message.id)
+                self._outbox.forget(message.id)
                 self._embedding.cancel(message.id)
             case Embed():
                 self._embedding.submit(message)

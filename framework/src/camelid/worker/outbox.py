@@ -1,0 +1,46 @@
+"""The deltas of several steps in one frame."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from camelid.wire.merging import merge
+from camelid.wire.messages import Delta, Step
+
+__all__ = ("FRAME_SECONDS", "Outbox")
+
+FRAME_SECONDS: Final = 0.016
+"""Frames are at least this far apart, as the pictures of a screen are, unless an answer ends.
+
+A frame wakes the server, and on a small machine the server takes the core that the next token is computed on. Models
+that take longer for a token than this are not held up at all.
+"""
+
+
+class Outbox:
+    """Holds deltas back for a moment and sends those of all requests together."""
+
+    def __init__(
+        self, emit: Callable[[Step], None], frame_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._emit = emit
+        self._frame_seconds = frame_seconds
+        self._clock = clock
+        self._sent_at = 0.0
+        self._held: dict[int, list[Delta]] = {}
+
+    def put(self, deltas: list[Delta]) -> None:
+        """Take what a step brought, and send what is held if it is time or an answer has ended."""
+        for delta in deltas:
+            self._held.setdefault(delta.id, []).append(delta)
+        now = self._clock()
+        ended = any(delta.finish or delta.fault for delta in deltas)
+        if self._held and (ended or now - self._sent_at >= self._frame_seconds):
+            frame = Step(tuple(map(merge, self._held.values())))
+            self._held.clear()
+            self._sent_at = now
+            self._emit(frame)
+
+    def forget(self, request: int) -> None:
+        """Drop what is held for a request that nobody waits for any more."""
+        self._held.pop(request, None)
