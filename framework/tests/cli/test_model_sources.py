@@ -65,6 +65,7 @@ def test_an_adapter_is_uploaded_too(folder: Path):
         ("FROM ./missing.gguf\n", "there is no file or folder ./missing.gguf"),
         ("FROM missing.gguf\n", "there is no file or folder missing.gguf"),
         ("FROM base\nADAPTER lora\n", "there is no file or folder lora"),
+        ("FROM base\nDRAFT small\n", "there is no file or folder small"),
         ("FROM ./w.gguf\nFROM other/w.gguf\n", "two files of the model are called w.gguf"),
         ("FROM w.gguf\nDRAFT ./w.gguf\n", "DRAFT must not reference the same local path as FROM"),
     ],

@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from camelid.cli.messages import CreateBody
-from camelid.cli.model_folder import model_files
 from camelid.errors import RequestError
+from camelid.store.model_folder import model_files
 from camelid.store.modelfile import Modelfile
+from camelid.store.modelfile_sources import find_sources, names_file
 
 __all__ = ("ModelSources", "collect", "read_pieces")
 
@@ -46,24 +48,13 @@ def collect(model: str, modelfile: Modelfile, folder: Path, *, quantize: str = "
             blobs[found[name]] = path
         return found
 
-    files: dict[str, Path] = {}
-    base = ""
-    for source in modelfile.from_:
-        local = _local_files(source, folder)
-        if twice := files.keys() & local.keys():
-            raise RequestError(f"two files of the model are called {min(twice)}; rename one of them")
-        files |= local
-        base = base if local else source
-    draft = _local_files(modelfile.draft, folder) if modelfile.draft else {}
-    if set(draft.values()) & set(files.values()):
-        raise RequestError(f"DRAFT must not reference the same local path as FROM: {modelfile.draft}")
-    adapters = {name: path for source in modelfile.adapters for name, path in _existing(source, folder).items()}
+    sources = find_sources(modelfile, partial(_local_files, folder=folder))
     body = CreateBody(
         model,
-        from_=base,
-        files=digests(files),
-        adapters=digests(adapters),
-        draft_files=digests(draft),
+        from_=sources.base,
+        files=digests(sources.files),
+        adapters=digests(sources.adapters),
+        draft_files=digests(sources.draft_files),
         template=modelfile.template or "",
         system=modelfile.system or "",
         license=modelfile.licenses,
@@ -98,16 +89,9 @@ def _local_files(source: str, folder: Path) -> dict[str, Path]:
         return model_files(path)
     if path.is_file():
         return {path.name: path}
-    if source.startswith((".", "/", "~", "\\")) or source.lower().endswith((".gguf", ".safetensors", ".bin")):
+    if names_file(source):
         raise RequestError(f"there is no file or folder {source}", reason=f"looked for {path}")
     return {}
-
-
-def _existing(source: str, folder: Path) -> dict[str, Path]:
-    files = _local_files(source, folder)
-    if not files:
-        raise RequestError(f"there is no file or folder {source}", reason=f"looked in {folder}")
-    return files
 
 
 def _digest(path: Path) -> str:

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from camelid.cli.model_folder import model_files
 from camelid.errors import RequestError
+from camelid.store.model_folder import model_files
 
 
 def fill(folder: Path, *names: str) -> Path:
