@@ -40,6 +40,14 @@ def test_each_source_beats_the_one_before(home: dict[str, str]):
     )
 
 
+def test_a_path_may_be_set_or_not(home: dict[str, str]):
+    assert load_settings(environ=home).modelfiles is None
+    assert load_settings(environ={**home, "CAMELID_MODELFILES": "/recipes"}).modelfiles == Path("/recipes")
+    write(home, "modelfiles = 1")
+    with pytest.raises(ConfigurationError, match=r"modelfiles in .* must be a path"):
+        load_settings(environ=home)
+
+
 def test_the_file_may_set_everything(home: dict[str, str], tmp_path: Path):
     write(
         home,

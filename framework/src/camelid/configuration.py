@@ -135,9 +135,11 @@ class _Kind(msgspec.Struct, frozen=True):
 
 _SWITCH = _Kind("true or false", _switch, _switch_in_text)
 _NAMES = _Kind("a list of strings (in a variable: with commas between them)", _names, _names_in_text)
+_PATH = _Kind("a path", _path, _path)
 _KINDS: Final[dict[object, _Kind]] = {
     str: _Kind("a string", _text, _text),
-    Path: _Kind("a path", _path, _path),
+    Path: _PATH,
+    Path | None: _PATH,
     float: _Kind("seconds, or a duration such as 5m or 1h30m", _seconds, _seconds),
     int: _Kind("a whole number that is not negative", _count, _count_in_text),
     bool: _SWITCH,

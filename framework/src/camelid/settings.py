@@ -58,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Entry-point names not to load."""
     registries: tuple[str, ...] = ()
     """Registries to ask first, in this order."""
+    modelfiles: Path | None = None
+    """Folder that requests to make a model may read Modelfiles and their files from, below it and nowhere else; None
+    for no folder. A request names the Modelfile as `path` in `POST /api/create`, an older form. Files are linked into
+    the store where that can be: replace them by new ones, and let nobody change them in place."""
     reported_version: str = "0.33.0"
     """What `/api/version` says: clients compare it with Ollama's releases (contract 8.2)."""
 

@@ -76,14 +76,21 @@ async def running_server(settings: Settings) -> AsyncIterator[httpx.AsyncClient]
         await asyncio.wait([task])
 
 
+@pytest.fixture(scope="module")
+def more_settings() -> dict[str, object]:
+    """What a module wants its server to have beside the usual; override it there."""
+    return {}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ollama(tmp_path_factory) -> AsyncIterator[httpx.AsyncClient]:
+async def ollama(tmp_path_factory, more_settings) -> AsyncIterator[httpx.AsyncClient]:
     """One real server for a whole module, with the model `camelid/echo`, which says what it was told.
 
     Tests that use it say `pytestmark = pytest.mark.asyncio(loop_scope="module")`.
     """
     folder = tmp_path_factory.mktemp("models")
-    async with running_server(Settings(models=folder, host="127.0.0.1:0", placement="in-process")) as client:
+    settings = Settings(models=folder, host="127.0.0.1:0", placement="in-process", **more_settings)
+    async with running_server(settings) as client:
         (await client.post("/api/pull", json={"model": "camelid/echo", "stream": False})).raise_for_status()
         (await client.post("/api/copy", json={"source": "camelid/echo", "destination": "echo"})).raise_for_status()
         yield client

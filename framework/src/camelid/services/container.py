@@ -15,6 +15,7 @@ from camelid.services.embed import Embed
 from camelid.services.generate import Generate
 from camelid.services.library import Library
 from camelid.services.loading import Models
+from camelid.services.modelfile_requests import ModelfileRequests
 from camelid.services.pull import Pull
 from camelid.settings import Settings
 from camelid.store.store import Store
@@ -49,6 +50,7 @@ class Services:
         self.library = Library(self.store, prefer_go=settings.go_template)
         self.pull = Pull(self.store, _in_order(self.plugins.catalog.registries, settings.registries))
         self.create = Create(self.store, self.pull)
+        self.modelfiles = ModelfileRequests(self.store.blobs, settings.modelfiles)
 
     async def __aenter__(self) -> Self:
         """Nothing to start: workers are started by requests."""

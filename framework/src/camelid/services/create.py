@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
@@ -31,10 +32,17 @@ from camelid.types.messages import Message
 from camelid.types.names import ModelName
 from camelid.types.options import parse_options
 
-__all__ = ("Create", "CreateRequest", "Pulling")
+__all__ = ("Create", "CreateRequest", "FileSource", "Pulling")
 
 Pulling: TypeAlias = Callable[[ModelName], AsyncGenerator[Progress, None]]
 """Fetches a model that is not here."""
+
+FileSource: TypeAlias = str | Path
+"""Digest of an uploaded blob, or a file of this machine that clients may use: it is linked into the store."""
+
+
+_TRANSFERRING = "transferring model data"
+"""Ollama's word for a file that is being brought into the store."""
 
 
 class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +52,10 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The new name, as sent."""
     from_: str = ""
     """An existing model; fetched if it is not here."""
-    files: Mapping[str, str] | None = None
-    """File name → digest of an uploaded blob; `from_` wins over it."""
-    adapters: Mapping[str, str] = {}
-    draft_files: Mapping[str, str] = {}
+    files: Mapping[str, FileSource] | None = None
+    """By file name; `from_` wins over it."""
+    adapters: Mapping[str, FileSource] = {}
+    draft_files: Mapping[str, FileSource] = {}
     template: str = ""
     system: str = ""
     licenses: tuple[str, ...] = ()
@@ -64,6 +72,8 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     remote_host: str = ""
     info: JsonObject = {}
     """What to write into the config in place of what is found."""
+    warnings: tuple[str, ...] = ()
+    """Sentences about the request, which stand first among the steps."""
 
 
 class Create:
@@ -82,6 +92,8 @@ class Create:
             StoreError: a file was not uploaded, or the disk is full.
         """
         name = await asyncio.to_thread(_check, request)  # compiles the template
+        for warning in request.warnings:
+            yield Progress(warning)
         builder = ModelBuilder(self._store, ModelConfig())
         inherited: JsonObject = {}
         if request.from_:
@@ -91,14 +103,20 @@ class Create:
             inherited = await asyncio.to_thread(self._inherit, builder, request)
         else:
             found: list[ModelFileKind] = []
-            for file, digest in (request.files or {}).items():
+            for file, source in (request.files or {}).items():
+                if isinstance(source, Path):
+                    yield Progress(_TRANSFERRING)
+                digest = await asyncio.to_thread(self._stored, source, builder.owner)
                 kind = await asyncio.to_thread(self._inspect, file, digest)
                 yield Progress("parsing GGUF" if kind.format == GGUF else f"parsing {kind.format} model")
                 await asyncio.to_thread(builder.add_blob, kind.media_type, digest)
                 found.append(kind)
             _describe(builder, found, request)
         for media_type, files in ((media_types.ADAPTER, request.adapters), (media_types.DRAFT, request.draft_files)):
-            for file, digest in files.items():
+            for file, source in files.items():
+                if isinstance(source, Path):
+                    yield Progress(_TRANSFERRING)
+                digest = await asyncio.to_thread(self._stored, source, builder.owner)
                 kind = await asyncio.to_thread(self._inspect, file, digest)
                 yield Progress("parsing GGUF")
                 await asyncio.to_thread(_add_companion, builder, media_type, kind, digest)
@@ -130,6 +148,10 @@ class Create:
         if request.quantize:
             check_quantization(request.quantize, builder.config.file_type)
         return base.params
+
+    def _stored(self, source: FileSource, owner: object) -> str:
+        """The digest of a file, which is in the store now if it lay elsewhere on this machine."""
+        return source if isinstance(source, str) else self._store.blobs.link(source, owner)
 
     def _inspect(self, file: str, digest: str) -> ModelFileKind:
         """What an uploaded file is.
@@ -168,9 +190,10 @@ def _check(request: CreateRequest) -> ModelName:
     if len(request.adapters) > 1:
         raise RequestError("only one adapter is currently supported")
     for files in (request.files or {}, request.adapters, request.draft_files):
-        for file, digest in files.items():
+        for file, source in files.items():
             _check_path(file)
-            parse_digest(digest)
+            if isinstance(source, str):
+                parse_digest(source)
     _check_texts(request)
     return name
 

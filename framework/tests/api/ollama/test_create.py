@@ -48,7 +48,7 @@ async def test_without_a_stream_and_with_the_older_name(ollama):
         ('{"from":"echo"}', 400, "invalid model name"),
         ('{"model":"a//b","from":"echo"}', 400, "invalid model name"),
         ('{"model":"x"}', 400, "neither 'from' or 'files' was specified"),
-        ('{"model":"x","modelfile":"FROM echo"}', 400, "neither 'from' or 'files' was specified"),
+        ('{"model":"x","modelfile":"","path":""}', 400, "neither 'from' or 'files' was specified"),
         ('{"model":"x","files":{}}', 400, "no files provided to convert"),
         ('{"model":"x","files":{"../m.gguf":"sha256:00"}}', 400, "file path must be relative"),
         ('{"model":"x","files":{"m.gguf":""}}', 400, "invalid digest format"),
@@ -146,3 +146,24 @@ async def test_an_upload_that_breaks_off_leaves_nothing(ollama, tmp_path_factory
         if not left:
             break
     assert left == []
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"path": "/etc/passwd"}, "this server reads no Modelfiles from its disk"),
+        ({"path": "Modelfile"}, "this server reads no Modelfiles from its disk"),
+        ({"modelfile": "FROM /etc/passwd"}, "this server reads no files of its disk for a Modelfile"),
+        ({"modelfile": "FROM echo\nADAPTER ./lora.gguf"}, "upload ./lora.gguf to /api/blobs"),
+    ],
+)
+async def test_without_the_setting_no_modelfile_reaches_the_disk(ollama, body, error):
+    reply = await ollama.post("/api/create", json={"model": "x", **body})
+    assert reply.status_code == 400
+    assert error in reply.json()["error"]
+
+
+async def test_the_text_of_a_modelfile_needs_no_setting(ollama):
+    reply = await ollama.post("/api/create", json={"model": "older", "modelfile": "FROM echo\nSYSTEM hm\n"})
+    assert json.loads(reply.text.splitlines()[-1]) == {"status": "success"}
+    assert (await ollama.post("/api/show", json={"model": "older"})).json()["system"] == "hm"

@@ -1,5 +1,7 @@
 """POST /api/create: make a model from another one or from uploaded files (contract 7.7)."""
 
+import asyncio
+
 import msgspec
 from litestar import post
 from litestar.types import ASGIApp
@@ -17,7 +19,7 @@ __all__ = ("create",)
 
 
 class CreateBody(msgspec.Struct):
-    """The request. `modelfile` and `path` of old clients are ignored."""
+    """The request."""
 
     model: str = ""
     name: str = ""
@@ -41,6 +43,10 @@ class CreateBody(msgspec.Struct):
     requires: str = ""
     remote_host: str = ""
     info: dict[str, object] = {}
+    modelfile: str = ""
+    """How older clients say what the model is made of: the text of a Modelfile."""
+    path: str = ""
+    """The same: where a Modelfile lies on the server. Without effect if there is `modelfile`."""
 
 
 def _licenses(value: JsonValue) -> tuple[str, ...]:
@@ -59,25 +65,25 @@ def _licenses(value: JsonValue) -> tuple[str, ...]:
 async def create(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Make a model."""
     body = await read_body(request.receive, CreateBody)
-    steps = services.create(
-        CreateRequest(
-            model=body.model or body.name,
-            from_=body.base,
-            files=body.files,
-            adapters=body.adapters,
-            draft_files=body.draft_files,
-            template=body.template,
-            system=body.system,
-            licenses=_licenses(body.license),
-            parameters=body.parameters,
-            messages=read_messages(body.messages),
-            quantize=body.quantize or body.quantization,
-            draft_quantize=body.draft_quantize,
-            renderer=body.renderer,
-            parser=body.parser,
-            requires=body.requires,
-            remote_host=body.remote_host,
-            info=body.info,
-        )
+    wanted = CreateRequest(
+        model=body.model or body.name,
+        from_=body.base,
+        files=body.files,
+        adapters=body.adapters,
+        draft_files=body.draft_files,
+        template=body.template,
+        system=body.system,
+        licenses=_licenses(body.license),
+        parameters=body.parameters,
+        messages=read_messages(body.messages),
+        quantize=body.quantize or body.quantization,
+        draft_quantize=body.draft_quantize,
+        renderer=body.renderer,
+        parser=body.parser,
+        requires=body.requires,
+        remote_host=body.remote_host,
+        info=body.info,
     )
-    return await progress_reply(request, steps, stream=body.stream)
+    if not body.base and body.files is None and (body.modelfile or body.path):
+        wanted = await asyncio.to_thread(services.modelfiles.complete, wanted, text=body.modelfile, path=body.path)
+    return await progress_reply(request, services.create(wanted), stream=body.stream)
