@@ -23,9 +23,8 @@ from urllib.parse import urlsplit
 from bare_decode import Loop, packaged_model
 
 MODEL = "smollm2:135m"
-PROMPT = (
-    "<|im_start|>user\nTale {number}: tell me a long story of a mountain village.<|im_end|>\n<|im_start|>assistant\n"
-)
+PROMPT = "{number}<|im_start|>user\nTell me a long story of a mountain village.<|im_end|>\n<|im_start|>assistant\n"
+"""Begins with the number: what two prompts share, a prefix cache would not compute again."""
 
 
 def bare(context: int, threads: int) -> None:

@@ -9,8 +9,8 @@ from camelid.wire.messages import Delta, Step
 
 __all__ = ("FRAME_SECONDS", "Outbox")
 
-FRAME_SECONDS: Final = 0.016
-"""Frames are at least this far apart, as the pictures of a screen are, unless an answer ends.
+FRAME_SECONDS: Final = 0.025
+"""Frames are at least this far apart, as the pictures of a film are, unless an answer ends.
 
 A frame wakes the server, and on a small machine the server takes the core that the next token is computed on. Models
 that take longer for a token than this are not held up at all.
