@@ -123,7 +123,9 @@ async def test_generate_has_no_calls(tooled):
 
 
 async def test_logprobs_are_sent_while_a_call_is_held_back(tooled):
-    found = await lines(tooled, TIME, logprobs=True)
+    # Slower than frames may follow each other: each token comes in a line of its own.
+    slow = {"backend_options": {"delay": 0.03}}
+    found = await lines(tooled, TIME, logprobs=True, options=slow, keep_alive=0)
     waiting = [line for line in found if not line["done"] and "tool_calls" not in line["message"]]
     assert waiting
     assert all(line["message"] == {"role": "assistant", "content": ""} and line["logprobs"] for line in waiting)
