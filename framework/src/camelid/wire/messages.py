@@ -150,7 +150,7 @@ class Ready(_Message):
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a step brought to one request."""
+    """What one step, or a few quick ones, brought to one request."""
 
     id: int
     text: str = ""
@@ -165,7 +165,7 @@ class Delta(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Step(_Message):
-    """One step's deltas of all requests."""
+    """The deltas of all requests since the last frame: of one step, or of a few quick ones."""
 
     deltas: tuple[Delta, ...]
 

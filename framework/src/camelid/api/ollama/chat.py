@@ -11,6 +11,7 @@ from camelid.api.ollama.generation import (
     GenerationBody,
     Logprob,
     debug_info,
+    joined,
     metrics,
     read_logprobs,
     reply,
@@ -103,16 +104,7 @@ class ChatShape:
 
     def whole(self, chunks: list[GenerationChunk]) -> ChatReply:
         """All chunks as one object."""
-        return self._reply(
-            GenerationChunk(
-                content="".join(chunk.content for chunk in chunks),
-                thinking="".join(chunk.thinking for chunk in chunks),
-                tool_calls=tuple(call for chunk in chunks for call in chunk.tool_calls),
-                logprobs=tuple(entry for chunk in chunks for entry in chunk.logprobs),
-                completion=chunks[-1].completion if chunks else None,
-                prompt=chunks[-1].prompt if chunks else None,
-            )
-        )
+        return self._reply(joined(chunks))
 
     def _reply(self, chunk: GenerationChunk) -> ChatReply:
         calls = tuple(_tool_call(call) for call in chunk.tool_calls)

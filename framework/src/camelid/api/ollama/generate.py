@@ -11,6 +11,7 @@ from camelid.api.ollama.generation import (
     GenerationBody,
     Logprob,
     debug_info,
+    joined,
     metrics,
     read_logprobs,
     reply,
@@ -73,15 +74,7 @@ class GenerateShape:
 
     def whole(self, chunks: list[GenerationChunk]) -> GenerateReply:
         """All chunks as one object."""
-        return self._reply(
-            GenerationChunk(
-                content="".join(chunk.content for chunk in chunks),
-                thinking="".join(chunk.thinking for chunk in chunks),
-                logprobs=tuple(entry for chunk in chunks for entry in chunk.logprobs),
-                completion=chunks[-1].completion if chunks else None,
-                prompt=chunks[-1].prompt if chunks else None,
-            )
-        )
+        return self._reply(joined(chunks))
 
     def _reply(self, chunk: GenerationChunk) -> GenerateReply:
         answer = GenerateReply(

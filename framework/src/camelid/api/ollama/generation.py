@@ -21,6 +21,7 @@ __all__ = (
     "Metrics",
     "ReplyShape",
     "debug_info",
+    "joined",
     "metrics",
     "read_logprobs",
     "reply",
@@ -95,6 +96,19 @@ def _logprob(entry: TokenLogprob | TokenAlternative, top: tuple[Logprob, ...] = 
 def read_logprobs(entries: Iterable[TokenLogprob]) -> tuple[Logprob, ...]:
     """The log-probabilities of a chunk, as the wire shows them."""
     return tuple(_logprob(entry, tuple(_logprob(other) for other in entry.top)) for entry in entries)
+
+
+def joined(chunks: list[GenerationChunk]) -> GenerationChunk:
+    """All chunks of an answer as one."""
+    last = chunks[-1] if chunks else GenerationChunk()
+    return GenerationChunk(
+        content="".join(chunk.content for chunk in chunks),
+        thinking="".join(chunk.thinking for chunk in chunks),
+        tool_calls=tuple(call for chunk in chunks for call in chunk.tool_calls),
+        logprobs=tuple(entry for chunk in chunks for entry in chunk.logprobs),
+        completion=last.completion,
+        prompt=last.prompt,
+    )
 
 
 class ReplyShape(Protocol):
