@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from camelid.contracts.batch import Batch, BatchLimits
+    from camelid.contracts.converter import Converter
     from camelid.contracts.embedder import Embedder
     from camelid.contracts.engine import Engine, EngineEvent, EngineRequest
     from camelid.contracts.generation import BatchDecoder, Decoder, KVCacheFullError
+    from camelid.contracts.media import Media, MediaSpan, MediaTokenizer
     from camelid.contracts.model import LoadedModel
     from camelid.contracts.placement import Placement
     from camelid.contracts.registry import BlobSource, LayerSource, Registry, ResolvedModel
@@ -24,6 +26,7 @@ __all__ = (
     "BatchDecoder",
     "BatchLimits",
     "BlobSource",
+    "Converter",
     "Decoder",
     "Embedder",
     "Engine",
@@ -32,6 +35,9 @@ __all__ = (
     "KVCacheFullError",
     "LayerSource",
     "LoadedModel",
+    "Media",
+    "MediaSpan",
+    "MediaTokenizer",
     "Placement",
     "Registry",
     "ResolvedModel",
@@ -45,9 +51,11 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "batch": ("Batch", "BatchLimits"),
+    "converter": ("Converter",),
     "embedder": ("Embedder",),
     "engine": ("Engine", "EngineEvent", "EngineRequest"),
     "generation": ("BatchDecoder", "Decoder", "KVCacheFullError"),
+    "media": ("Media", "MediaSpan", "MediaTokenizer"),
     "model": ("LoadedModel",),
     "placement": ("Placement",),
     "registry": ("BlobSource", "LayerSource", "Registry", "ResolvedModel"),

@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING, Final
 import pluggy
 
 if TYPE_CHECKING:
+    from camelid.contracts.converter import Converter
     from camelid.contracts.embedder import Embedder
     from camelid.contracts.generation import Generator
+    from camelid.contracts.media import MediaTokenizer
     from camelid.contracts.model import LoadedModel
     from camelid.contracts.placement import Placement
     from camelid.contracts.registry import Registry
     from camelid.contracts.tokenizer import Tokenizer
     from camelid.types.artifact import ModelArtifact
+    from camelid.types.conversion import ConverterDescriptor
     from camelid.types.descriptor import BackendDescriptor
     from camelid.types.loading import LoadOptions
 
@@ -32,9 +35,12 @@ __all__ = (
     "API_VERSION",
     "PROJECT",
     "camelid_backends",
+    "camelid_converter",
+    "camelid_converters",
     "camelid_embedder",
     "camelid_generator",
     "camelid_load_model",
+    "camelid_media_tokenizer",
     "camelid_placements",
     "camelid_registries",
     "camelid_tokenizer",
@@ -130,6 +136,53 @@ def camelid_embedder(model: LoadedModel, tokenizer: Tokenizer) -> Embedder | Non
 
     Returns:
         The embedder; None if this model cannot embed.
+
+    Runs in: worker
+    """
+
+
+@hookspec(firstresult=True)
+def camelid_media_tokenizer(model: LoadedModel, tokenizer: Tokenizer) -> MediaTokenizer | None:
+    """Give what turns pictures and sound into something that the generator can compute.
+
+    Called at most once, after the generator was made; only where the model's facts declare `VISION` or `AUDIO`.
+
+    Args:
+        model: what `camelid_load_model` returned.
+        tokenizer: what `camelid_tokenizer` returned.
+
+    Returns:
+        The media tokenizer; its `Media` go to this plugin's own generator. None if this model takes text only.
+
+    Runs in: worker
+    """
+
+
+@hookspec
+def camelid_converters(register: Callable[[ConverterDescriptor], None]) -> None:
+    """Say what this plugin can convert.
+
+    Called once at start. Must be cheap: descriptors are plain data.
+
+    Args:
+        register: takes one descriptor; call it once for each.
+
+    Runs in: server, worker, cli
+    """
+
+
+@hookspec(firstresult=True)
+def camelid_converter(name: str) -> Converter | None:
+    """Give a converter.
+
+    Called once in the life of a worker that converts, only on the plugin that registered it. Heavy packages are
+    imported here.
+
+    Args:
+        name: of one of this plugin's descriptors.
+
+    Returns:
+        The converter; None if this plugin has none of that name.
 
     Runs in: worker
     """

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from camelid.contracts.media import MediaSpan
 from camelid.errors import CamelidError
 from camelid.types.generation import FinishReason, TokenLogprob
 from camelid.types.grammar import Grammar
@@ -27,6 +28,9 @@ class EngineRequest(msgspec.Struct, frozen=True):
     """When the context is full, drop the oldest half and go on; otherwise finish with `length`."""
     constraint: Grammar | None = None
     """The language of the answer. Only an engine that declares `Capability.CONSTRAINTS` is ever asked."""
+    media: tuple[MediaSpan, ...] = ()
+    """What stands in place of the negative ids in `prompt`, in order. A prompt never ends with media, and with any
+    the context does not shift."""
 
 
 class EngineEvent:

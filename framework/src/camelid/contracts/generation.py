@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from camelid.contracts.batch import Batch, BatchLimits
 from camelid.contracts.engine import Engine
+from camelid.contracts.media import Media
 from camelid.contracts.sampler import Sampler
 from camelid.errors import ModelMemoryError, UnsupportedCapabilityError
 from camelid.types.options import SamplingOptions
@@ -72,6 +73,20 @@ class BatchDecoder(ABC):
             KVCacheFullError: no room; the cache is as it was before.
         """
 
+    def decode_media(self, sequence: int, position: int, media: Media) -> None:  # noqa: ARG002
+        """Compute a piece of media, all of it, as the tokens from `position` on of a sequence that ends there.
+
+        Args:
+            sequence: whose.
+            position: tokens that the sequence holds, each piece of media counted by its `length`.
+            media: from this plugin's media tokenizer.
+
+        Raises:
+            KVCacheFullError: no room; the cache is as it was before.
+            UnsupportedCapabilityError: unless the backend declares `VISION` or `AUDIO`.
+        """
+        raise UnsupportedCapabilityError("this backend cannot take pictures or sound")
+
     @abstractmethod
     def logits(self, row: int) -> Logits:
         """The logits of an output row of the last batch. A view: copy it to keep it."""
@@ -81,8 +96,8 @@ class BatchDecoder(ABC):
         """Keep only the first `length` tokens of a sequence; 0 forgets it.
 
         Returns:
-            False if the cache cannot drop a tail (recurrent or sliding-window models); then nothing changed.
-            With `length` 0 it must succeed.
+            False if the cache cannot drop a tail (recurrent or sliding-window models, or a piece of media would be
+            cut); then nothing changed. With `length` 0 it must succeed.
         """
 
     def copy_prefix(self, source: int, target: int, length: int) -> bool:  # noqa: ARG002

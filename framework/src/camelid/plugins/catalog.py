@@ -1,4 +1,4 @@
-"""What the plugins registered: backends, registries, placements."""
+"""What the plugins registered: backends, converters, registries, placements."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,12 +9,20 @@ import msgspec
 from camelid.contracts.placement import Placement
 from camelid.contracts.registry import Registry
 from camelid.errors import UnsupportedCapabilityError
+from camelid.types.artifact import FileRole
+from camelid.types.conversion import ConverterDescriptor
 from camelid.types.descriptor import BackendDescriptor
 
-__all__ = ("Catalog", "RegisteredBackend")
+__all__ = ("Catalog", "RegisteredBackend", "RegisteredConverter")
 
 _PACKAGES: Final = {"gguf": "camelid-llamacpp", "echo": "camelid-echo"}
 """Distributions to suggest for a format that nothing installed can load."""
+_CONVERTER_PACKAGES: Final = {
+    ("gguf", "gguf"): "camelid-llamacpp",
+    ("gguf-split", "gguf"): "camelid-gguf",
+    ("safetensors", "gguf"): "camelid-gguf",
+}
+"""Distributions to suggest for a conversion that nothing installed can do."""
 
 
 class RegisteredBackend(msgspec.Struct, frozen=True):
@@ -31,6 +39,15 @@ class RegisteredBackend(msgspec.Struct, frozen=True):
         return self.descriptor.name
 
 
+class RegisteredConverter(msgspec.Struct, frozen=True):
+    """A converter and who registered it."""
+
+    descriptor: ConverterDescriptor
+    plugin: str
+    """Entry-point name."""
+    distribution: str
+
+
 class Catalog:
     """Everything that was registered; does not change after the start."""
 
@@ -39,11 +56,14 @@ class Catalog:
         backends: Mapping[str, RegisteredBackend],
         registries: tuple[Registry, ...] = (),
         placements: Mapping[str, Placement] = MappingProxyType({}),
+        converters: tuple[RegisteredConverter, ...] = (),
     ) -> None:
         self.backends: Mapping[str, RegisteredBackend] = MappingProxyType(dict(backends))
         self.registries = registries
         """In the order they registered."""
         self.placements: Mapping[str, Placement] = MappingProxyType(dict(placements))
+        self.converters = converters
+        """In the order they registered."""
 
     def backend_for(self, format: str, wanted: str | None = None) -> RegisteredBackend:  # noqa: A002 - the field's name
         """The backend that shall load a model of this format: the wanted one, else the one with the highest priority.
@@ -62,6 +82,26 @@ class Catalog:
                 "(`camelid plugins` shows what is installed, and what is broken)"
             )
         return min(able, key=lambda backend: (-backend.descriptor.priority, backend.name))
+
+    def converter_for(
+        self, source: str, target: str, *, role: FileRole = FileRole.MODEL, quantization: str = ""
+    ) -> RegisteredConverter:
+        """The first converter that reads `source`, writes `target`, and can quantize as asked, if that was asked.
+
+        Raises:
+            UnsupportedCapabilityError: there is none; the message says what to install.
+        """
+        for converter in self.converters:
+            known = converter.descriptor
+            able = quantization in known.quantizations if quantization else True
+            if (known.source, known.target) == (source, target) and role in known.roles and able:
+                return converter
+        task = f"quantizes {target} models to {quantization}" if source == target else f"makes {target} of {source}"
+        package = _CONVERTER_PACKAGES.get((source, target))
+        advice = f"install one: pip install {package}" if package else "install a plugin that does"
+        raise UnsupportedCapabilityError(
+            f"no installed plugin {task}; {advice} (`camelid plugins` shows what is installed, and what is broken)"
+        )
 
     def _wanted(self, format: str, wanted: str, able: list[RegisteredBackend]) -> RegisteredBackend:  # noqa: A002
         backend = self.backends.get(wanted)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 # worker hooks and must not load NumPy.
 import camelid
 from camelid.errors import CamelidError, PluginError, PluginLoadError
-from camelid.plugins.catalog import Catalog, RegisteredBackend
+from camelid.plugins.catalog import Catalog, RegisteredBackend, RegisteredConverter
 from camelid.plugins.discovery import Candidate, find_plugins, import_plugin
 from camelid.plugins.plugin import Plugin
 from camelid.plugins.record import PluginRecord, PluginStatus
@@ -19,8 +19,10 @@ from camelid.types.artifact import ModelArtifact
 from camelid.types.loading import LoadOptions
 
 if TYPE_CHECKING:
+    from camelid.contracts.converter import Converter
     from camelid.contracts.embedder import Embedder
     from camelid.contracts.generation import Generator
+    from camelid.contracts.media import MediaTokenizer
     from camelid.contracts.model import LoadedModel
     from camelid.contracts.tokenizer import Tokenizer
 
@@ -141,6 +143,30 @@ class PluginHost:
             return embedder
         raise owner.fault("camelid_embedder", f"returned {_called(embedder)}, not an Embedder")
 
+    def media_tokenizer(self, plugin: str, model: "LoadedModel", tokenizer: "Tokenizer") -> "MediaTokenizer | None":
+        """The media tokenizer of a model (`camelid_media_tokenizer`); None if it takes text only.
+
+        Raises:
+            PluginError: the plugin broke its contract.
+        """
+        owner = self._plugin(plugin)
+        media = owner.call("camelid_media_tokenizer", model=model, tokenizer=tokenizer)
+        if media is None or isinstance(media, camelid.MediaTokenizer):
+            return media
+        raise owner.fault("camelid_media_tokenizer", f"returned {_called(media)}, not a MediaTokenizer")
+
+    def converter(self, plugin: str, name: str) -> "Converter":
+        """A converter (`camelid_converter`).
+
+        Raises:
+            PluginError: the plugin has none of that name, or broke its contract.
+        """
+        owner = self._plugin(plugin)
+        converter = owner.call("camelid_converter", name=name)
+        if isinstance(converter, camelid.Converter):
+            return converter
+        raise owner.fault("camelid_converter", f"returned {_called(converter)}, not a Converter")
+
     def _plugin(self, name: str) -> Plugin:
         """The loaded plugin of this name.
 
@@ -193,6 +219,7 @@ def _record(
         hooks=plugin.hooks if plugin else (),
         backends=tuple(item.name for item, owner in registrations.backends if owner is plugin),
         registries=tuple(item.name for item, owner in registrations.registries if owner is plugin),
+        converters=tuple(item.name for item, owner in registrations.converters if owner is plugin),
     )
 
 
@@ -211,6 +238,7 @@ def _catalog(registrations: Registrations) -> Catalog:
         {item.name: RegisteredBackend(item, owner.name, owner.package) for item, owner in registrations.backends},
         tuple(item for item, _ in registrations.registries),
         {item.name: item for item, _ in registrations.placements},
+        tuple(RegisteredConverter(item, owner.name, owner.package) for item, owner in registrations.converters),
     )
 
 

@@ -34,3 +34,5 @@ class PluginRecord(msgspec.Struct, frozen=True):
     """Names of the backends it registered."""
     registries: tuple[str, ...] = ()
     """Names of the registries it registered."""
+    converters: tuple[str, ...] = ()
+    """Names of the converters it registered."""

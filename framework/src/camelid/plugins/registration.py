@@ -8,18 +8,21 @@ import msgspec
 from camelid.contracts.placement import Placement
 from camelid.contracts.registry import Registry
 from camelid.plugins.plugin import Plugin
+from camelid.types.artifact import FileRole
 from camelid.types.capabilities import Capability
+from camelid.types.conversion import ConverterDescriptor
 from camelid.types.descriptor import BackendDescriptor
 
 __all__ = ("Registrations", "register_all")
 
-Item = TypeVar("Item", BackendDescriptor, Registry, Placement)
+Item = TypeVar("Item", BackendDescriptor, ConverterDescriptor, Registry, Placement)
 
 
 class Registrations(msgspec.Struct):
     """Everything registered so far, each with the plugin that did it."""
 
     backends: list[tuple[BackendDescriptor, Plugin]] = []
+    converters: list[tuple[ConverterDescriptor, Plugin]] = []
     registries: list[tuple[Registry, Plugin]] = []
     placements: list[tuple[Placement, Plugin]] = []
 
@@ -29,16 +32,20 @@ def register_all(plugin: Plugin, registrations: Registrations, *, worker: bool) 
 
     Args:
         plugin: whose hooks are called.
-        registrations: where its backends, registries and placements are added.
-        worker: ask for backends only; the other hooks do not run in a worker.
+        registrations: where its backends, converters, registries and placements are added.
+        worker: ask for backends and converters only; the other hooks do not run in a worker.
 
     Raises:
         HookError: a hook failed, or registered something that its contract does not allow.
         CamelidError: what the plugin raised itself.
     """
     backends = _collect(plugin, "camelid_backends", BackendDescriptor, registrations.backends, _descriptor_problem)
+    converters = _collect(
+        plugin, "camelid_converters", ConverterDescriptor, registrations.converters, _converter_problem
+    )
     if worker:
         registrations.backends += backends
+        registrations.converters += converters
         return
     # The classes are abstract and only passed to isinstance; mypy has no type that says so.
     registries = _collect(
@@ -56,6 +63,7 @@ def register_all(plugin: Plugin, registrations: Registrations, *, worker: bool) 
         _name_problem,
     )
     registrations.backends += backends
+    registrations.converters += converters
     registrations.registries += registries
     registrations.placements += placements
 
@@ -88,7 +96,7 @@ def _collect(
     return [(item, plugin) for item in found.values()]
 
 
-def _name_problem(item: Registry | Placement | BackendDescriptor) -> str:
+def _name_problem(item: Registry | Placement | BackendDescriptor | ConverterDescriptor) -> str:
     name: object = item.name
     return "" if isinstance(name, str) and name else f"whose name is {name!r}"
 
@@ -104,4 +112,14 @@ def _descriptor_problem(descriptor: BackendDescriptor) -> str:
         return f"whose capabilities are {capabilities!r}, not a frozenset of Capability"
     if options is not None and not (isinstance(options, type) and issubclass(options, msgspec.Struct)):
         return f"whose options are {options!r}, not a Struct class"
+    return _name_problem(descriptor)
+
+
+def _converter_problem(descriptor: ConverterDescriptor) -> str:
+    roles: object = descriptor.roles
+    quantizations: object = descriptor.quantizations
+    if not isinstance(roles, frozenset) or not roles or not all(isinstance(role, FileRole) for role in roles):
+        return f"whose roles are {roles!r}, not a frozenset of FileRole"
+    if not isinstance(quantizations, tuple) or not all(isinstance(item, str) for item in quantizations):
+        return f"whose quantizations are {quantizations!r}, not a tuple of strings"
     return _name_problem(descriptor)

@@ -29,6 +29,7 @@ class PluginRow(msgspec.Struct, frozen=True):
     hooks: tuple[str, ...]
     backends: tuple[BackendRow, ...]
     registries: tuple[str, ...]
+    converters: tuple[str, ...]
     reason: str
     """Why it is disabled or broken; empty if it is loaded."""
 
@@ -44,6 +45,7 @@ def plugin_rows(host: PluginHost) -> tuple[PluginRow, ...]:
             hooks=record.hooks,
             backends=tuple(_backend_row(host, name) for name in record.backends),
             registries=record.registries,
+            converters=record.converters,
             reason=record.reason,
         )
         for record in host.records
@@ -81,4 +83,5 @@ def rows_as_text(rows: Sequence[PluginRow]) -> str:
 def _provides(row: PluginRow) -> str:
     backends = [f"backend {backend.name} ({', '.join(backend.formats)})" for backend in row.backends]
     registries = [f"registry {name}" for name in row.registries]
-    return ", ".join(backends + registries) or ", ".join(row.hooks)
+    converters = [f"converter {name}" for name in row.converters]
+    return ", ".join(backends + registries + converters) or ", ".join(row.hooks)

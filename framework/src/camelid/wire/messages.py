@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from camelid.types.artifact import ModelArtifact
+from camelid.types.conversion import ConversionTask
 from camelid.types.facts import ModelFacts
 from camelid.types.generation import FinishReason, Timings, TokenLogprob
 from camelid.types.grammar import Grammar
@@ -21,6 +22,8 @@ __all__ = (
     "MAX_FRAME_BYTES",
     "PROTOCOL_VERSION",
     "Cancel",
+    "Convert",
+    "Converted",
     "Delta",
     "Detokenize",
     "Embed",
@@ -29,6 +32,7 @@ __all__ = (
     "Fault",
     "FromWorker",
     "Goodbye",
+    "Progress",
     "Ready",
     "Shutdown",
     "Start",
@@ -96,6 +100,20 @@ class Submit(_Message):
     """Texts of control tokens that shall appear in the answer, because the server looks for them there."""
     constraint: Grammar | None = None
     """The language of the answer; a faulty one is a `RequestError`."""
+    media: tuple[bytes, ...] = ()
+    """Files of pictures and sound, as the client sent them, in the order of their places in the prompt."""
+    media_marker: str = ""
+    """Stands in the prompt's text where media belong: as often as there are media, and nowhere else."""
+
+
+class Convert(_Message):
+    """The first frame to a worker that converts instead of serving a model. Answered by `Progress`, and at the end by
+    `Converted` or `Failed`."""
+
+    protocol: int
+    plugin: str
+    """Entry-point name of the plugin to import."""
+    task: ConversionTask
 
 
 class Cancel(_Message):
@@ -194,6 +212,17 @@ class Text(_Message):
     text: str
 
 
+class Progress(_Message):
+    """How far a conversion is."""
+
+    completed: int
+    total: int
+
+
+class Converted(_Message):
+    """A conversion has written its target."""
+
+
 class Failed(_Message):
     """A request failed; `id` 0: the worker itself did, and will exit."""
 
@@ -207,5 +236,5 @@ class Goodbye(_Message):
     reason: str = ""
 
 
-ToWorker: TypeAlias = Start | Submit | Cancel | Embed | Tokenize | Detokenize | Shutdown
-FromWorker: TypeAlias = Ready | Step | Embedded | Tokens | Text | Failed | Goodbye
+ToWorker: TypeAlias = Start | Convert | Submit | Cancel | Embed | Tokenize | Detokenize | Shutdown
+FromWorker: TypeAlias = Ready | Step | Embedded | Tokens | Text | Progress | Converted | Failed | Goodbye

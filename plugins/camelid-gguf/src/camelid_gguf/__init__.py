@@ -1,0 +1,3 @@
+"""Converters that write GGUF files. `plugin` holds the hooks."""
+
+__all__ = ()
