@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from camelid import errors, hookspecs, settings
+from camelid.cli.chat.slash import SLASH_COMMANDS, help_text
 from camelid.cli.group import camelid
 
 __all__ = ("PAGES", "command_line_page", "errors_page", "hooks_page", "settings_page")
@@ -65,6 +66,9 @@ def command_line_page() -> str:
         assert command is not None
         context = click.Context(command, info_name=name, parent=top, terminal_width=_HELP_COLUMNS)
         parts += [f"## {name}", f"```text\n{command.get_help(context)}\n```"]
+    topics = ["", *(entry.words[0] for entry in SLASH_COMMANDS if entry.entries), "shortcuts"]
+    parts += ["## Slash commands", "In the chat that `camelid run MODEL` opens on a terminal:"]
+    parts += [f"```text\n{help_text(topic, images=True).strip()}\n```" for topic in topics]
     return "\n\n".join(parts) + "\n"
 
 

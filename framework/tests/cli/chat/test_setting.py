@@ -1,8 +1,9 @@
 import pytest
 
 from camelid.cli.answer import Display
+from camelid.cli.chat.entries import find
 from camelid.cli.chat.session import ChatSession
-from camelid.cli.chat.setting import change_setting
+from camelid.cli.chat.slash import SLASH_COMMANDS
 from camelid.cli.client import Client
 from camelid.cli.messages import ShownModel
 
@@ -10,6 +11,12 @@ from camelid.cli.messages import ShownModel
 @pytest.fixture
 def session() -> ChatSession:
     return ChatSession(Client("http://127.0.0.1:9"), "x", ShownModel(), Display())
+
+
+def change_setting(session: ChatSession, text: str) -> str:
+    """What `/set` and a text print."""
+    act = find(SLASH_COMMANDS, "/set").act
+    return act(session, text)
 
 
 @pytest.mark.parametrize(

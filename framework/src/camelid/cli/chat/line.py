@@ -13,15 +13,9 @@ from prompt_toolkit.shortcuts import CompleteStyle
 
 from camelid.cli.chat.history import LineHistory
 from camelid.cli.chat.quoting import is_open
+from camelid.cli.chat.slash import completions
 
 __all__ = ("MessageReader",)
-
-_COMMANDS = (
-    *("/set parameter", "/set system", "/set history", "/set nohistory", "/set wordwrap", "/set nowordwrap"),
-    *("/set verbose", "/set quiet", "/set format json", "/set noformat", "/set think", "/set nothink"),
-    *("/show info", "/show license", "/show modelfile", "/show parameters", "/show system", "/show template"),
-    *("/load", "/save", "/clear", "/list", "/bye", "/exit", "/?", "/help"),
-)
 
 
 class MessageReader:
@@ -39,7 +33,7 @@ class MessageReader:
             placeholder=FormattedText([("ansibrightblack", "Send a message (/? for help)")]),
             history=self._history or InMemoryHistory(),
             key_bindings=_keys(),
-            completer=WordCompleter(_COMMANDS, sentence=True),
+            completer=WordCompleter(completions(), sentence=True),
             complete_while_typing=False,
             complete_style=CompleteStyle.READLINE_LIKE,  # a menu would keep eight lines free below the prompt
             enable_open_in_editor=True,

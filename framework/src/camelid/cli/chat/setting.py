@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from camelid.cli.chat.help import HELP_TOPICS
+from camelid.cli.chat.entries import Entry
 from camelid.cli.chat.quoting import unquoted
 from camelid.cli.chat.session import ChatSession
 from camelid.cli.request_options import LEVELS, parse_format
@@ -14,16 +14,7 @@ from camelid.errors import CamelidError
 from camelid.store.parameters import parse_parameter
 from camelid.types.json import JsonObject
 
-__all__ = ("change_setting",)
-
-
-def change_setting(session: ChatSession, text: str) -> str:
-    """Change what `text`, the line without `/set`, names; return what to print, with its line end."""
-    name, _, value = text.partition(" ")
-    handler = _SETTINGS.get(name)
-    if handler is not None:
-        return handler(session, value.strip())
-    return f"Unknown command '/set {name}'. Type /? for help\n" if name else HELP_TOPICS["set"]
+__all__ = ("SETTINGS",)
 
 
 def _parameter(session: ChatSession, text: str) -> str:
@@ -94,17 +85,18 @@ def _keeps_history(keeps: bool) -> Callable[[ChatSession, str], str]:
     return change
 
 
-_SETTINGS: Final[dict[str, Callable[[ChatSession, str], str]]] = {
-    "parameter": _parameter,
-    "system": _system,
-    "think": _think,
-    "nothink": _nothink,
-    "format": _format,
-    "noformat": _noformat,
-    "history": _keeps_history(True),
-    "nohistory": _keeps_history(False),
-    "wordwrap": _shown_as("wordwrap", wordwrap=True),
-    "nowordwrap": _shown_as("nowordwrap", wordwrap=False),
-    "verbose": _shown_as("verbose", verbose=True),
-    "quiet": _shown_as("quiet", verbose=False),
-}
+SETTINGS: Final = (
+    Entry(("parameter",), "Set a parameter", _parameter, "..."),
+    Entry(("system",), "Set system message", _system, "<string>"),
+    Entry(("history",), "Enable history", _keeps_history(True)),
+    Entry(("nohistory",), "Disable history", _keeps_history(False)),
+    Entry(("wordwrap",), "Enable wordwrap", _shown_as("wordwrap", wordwrap=True)),
+    Entry(("nowordwrap",), "Disable wordwrap", _shown_as("nowordwrap", wordwrap=False)),
+    Entry(("format",), "Enable JSON mode", _format, "json"),
+    Entry(("noformat",), "Disable formatting", _noformat),
+    Entry(("verbose",), "Show timings", _shown_as("verbose", verbose=True)),
+    Entry(("quiet",), "Do not show timings", _shown_as("quiet", verbose=False)),
+    Entry(("think",), "Enable thinking", _think, "[level]"),
+    Entry(("nothink",), "Disable thinking", _nothink),
+)
+"""What may follow `/set`."""
