@@ -1,6 +1,7 @@
 """A small batch decoder that really keeps what it was given, so that any mistake in the bookkeeping changes answers."""
 
 from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
 from zlib import crc32
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from camelid.contracts.batch import Batch, BatchLimits
 from camelid.contracts.engine import Engine, EngineEvent, EngineRequest
 from camelid.contracts.generation import BatchDecoder, Decoder, KVCacheFullError, Logits
+from camelid.contracts.media import Media, MediaSpan, media_tokens
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.types.generation import FinishReason
 from camelid.types.options import SamplingOptions
@@ -42,6 +44,24 @@ class ToyTokenizer(Tokenizer):
         return bytes((65 + token,)) if token < BEGIN else b""
 
 
+class ToyMedia(Media):
+    def __init__(self, content: bytes, length: int) -> None:
+        self.content = content
+        self._length = length
+        self.closed = False
+
+    @property
+    def length(self) -> int:
+        return self._length
+
+    @property
+    def digest(self) -> bytes:
+        return sha256(self.content).digest()
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class ToyBatchDecoder(BatchDecoder):
     """Cells with a token each; a prefix is shared by reference, as in a unified KV cache."""
 
@@ -66,6 +86,7 @@ class ToyBatchDecoder(BatchDecoder):
         self.hidden_cells = hidden_cells
         """Cells that the limits promise and that are not there."""
         self.computed = 0
+        self.media_computed = 0
         self.batches: list[list[tuple[int, int]]] = []
         """For each batch, (sequence, tokens) in order."""
         self.broken: Exception | None = None
@@ -101,6 +122,17 @@ class ToyBatchDecoder(BatchDecoder):
             else:
                 self.batches[-1].append((sequence, 1))
         self.computed += batch.size
+
+    def decode_media(self, sequence: int, position: int, media: Media) -> None:
+        assert isinstance(media, ToyMedia)
+        history = self.histories[sequence]
+        assert position == len(history)
+        if self.broken is not None:
+            raise self.broken
+        if self.used + media.length > self._limits.cells - self.hidden_cells:
+            raise KVCacheFullError("full")
+        history += [(object(), number) for number in media.content[:1] * media.length]
+        self.media_computed += 1
 
     def logits(self, row: int) -> Logits:
         return self._logits[row]
@@ -210,6 +242,8 @@ def run(engine: Engine, *requests: EngineRequest, steps: int = 5000) -> Answers:
 def expected(request: EngineRequest, context: int) -> tuple[list[int], FinishReason]:
     """What a request gives alone at temperature 0, from the contract's words."""
     prompt, sampling = list(request.prompt), request.sampling
+    for span in request.media:
+        prompt[span.start : span.end] = span.media.content[:1] * span.media.length
     keep = sampling.num_keep + (prompt[0] == BEGIN)
     keep = max(0, min(len(prompt) if sampling.num_keep < 0 else keep, len(prompt), context - 4))
     most = 10 * context
@@ -229,7 +263,7 @@ def expected(request: EngineRequest, context: int) -> tuple[list[int], FinishRea
 
 def greedy(
     number: int,
-    prompt: Sequence[int],
+    parts: Sequence[int | ToyMedia],
     *,
     num_predict: int = -1,
     num_keep: int = 4,
@@ -238,7 +272,23 @@ def greedy(
     top_logprobs: int = 0,
 ) -> EngineRequest:
     sampling = SamplingOptions(temperature=0, num_predict=num_predict, num_keep=num_keep)
-    return EngineRequest(number, tuple(prompt), sampling, logprobs=logprobs, top_logprobs=top_logprobs, shift=shift)
+    prompt: list[int] = []
+    spans = []
+    for part in parts:
+        if isinstance(part, ToyMedia):
+            spans.append(MediaSpan(len(prompt), part))
+            prompt += media_tokens(part)
+        else:
+            prompt.append(part)
+    return EngineRequest(
+        number,
+        tuple(prompt),
+        sampling,
+        logprobs=logprobs,
+        top_logprobs=top_logprobs,
+        shift=shift and not spans,
+        media=tuple(spans),
+    )
 
 
 class Toys:
@@ -246,6 +296,7 @@ class Toys:
 
     VOCABULARY, BEGIN, END = VOCABULARY, BEGIN, END
     BatchDecoder = ToyBatchDecoder
+    Media = ToyMedia
     Decoder = ToyDecoder
     Tokenizer = ToyTokenizer
     Answers = Answers

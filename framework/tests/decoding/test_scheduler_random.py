@@ -27,10 +27,15 @@ def scenarios(draw):
     for number in range(draw(st.integers(1, 8))):
         shared = draw(st.integers(0, min(len(COMMON), context - 2)))
         own = draw(st.lists(st.integers(0, 5), min_size=1, max_size=context - 1 - shared))
+        pictures = draw(st.lists(st.tuples(st.sampled_from(b"\x01\x02\x03"), st.integers(1, 9)), max_size=2))
+        place = draw(st.integers(0, len(own) - 1))
+        room = context - 1 - shared - len(own)
         requests.append(
             {
                 "id": number,
                 "prompt": COMMON[:shared] + own,
+                "place": shared + place,
+                "pictures": pictures if sum(length for _, length in pictures) <= room else [],
                 "num_predict": draw(st.sampled_from([-1, 1, 5, 40, 90])),
                 "num_keep": draw(st.sampled_from([4, 0, 9, -1])),
                 "shift": draw(st.booleans()),
@@ -57,8 +62,13 @@ def test_every_request_gives_what_it_gives_alone(toys, scenario):
             if want["arrives"] == step:
                 keys = ("id", "prompt", "num_predict", "num_keep", "shift")
                 fields = {key: want[key] for key in keys}
+                fields["prompt"] = list(fields["prompt"])
                 fields["num_predict"] = fields["num_predict"] if fields["num_predict"] > 0 else 3 * shape["context"]
-                request = toys.greedy(fields.pop("id"), fields.pop("prompt"), **fields)
+                prompt = fields.pop("prompt")
+                prompt[want["place"] : want["place"]] = [
+                    toys.Media(bytes((content,)), length) for content, length in want["pictures"]
+                ]
+                request = toys.greedy(fields.pop("id"), prompt, **fields)
                 requests[request.id] = request
                 engine.submit(request)
             if want["leaves"] is not None and want["arrives"] + want["leaves"] == step:
@@ -68,9 +78,9 @@ def test_every_request_gives_what_it_gives_alone(toys, scenario):
         if step > 60 and not engine.busy:
             break
         if engine.busy:
-            before = decoder.computed
+            before = decoder.computed + decoder.media_computed
             events = engine.step()
-            assert events or decoder.computed > before, "a step in which nothing happened"
+            assert events or decoder.computed + decoder.media_computed > before, "a step in which nothing happened"
             assert not any(event.id in cancelled for event in events)
             answers.take(events)
         assert cells.used == decoder.used

@@ -21,6 +21,7 @@ def test_json_rows_carry_everything(install, backend_source):
         "hooks": ["camelid_backends"],
         "backends": [{"name": "toy", "formats": ["toy"], "capabilities": [], "description": ""}],
         "registries": [],
+        "converters": [],
         "reason": "",
     }
     assert bad["status"] == "broken"

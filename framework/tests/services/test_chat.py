@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from hashlib import sha256
 
 import msgspec
 import pytest
@@ -255,12 +256,73 @@ async def test_requests_that_cannot_be_answered(chat: Chat, add_model, pool: Poo
     assert pool.running() == []
 
 
-async def test_what_camelid_cannot_do_is_never_silently_ignored(chat: Chat, add_model):
+SEEN = "<|turn|>{{ range .Messages }}{{ .Content }}{{ end }}<|answer|>"
+"""Makes the echo model say what it was shown."""
+ONE, TWO = (b"\x89PNG\r\n\x1a\n" + name for name in (b"one", b"two"))
+"""What the echo model takes for pictures."""
+
+
+def words(file: bytes) -> str:
+    """What the echo model sees in a picture."""
+    return f"[picture {sha256(file).hexdigest()[:8]}]"
+
+
+async def test_pictures_stand_where_the_message_says_else_in_front(chat: Chat, add_model):
+    add_model(template=SEEN, capabilities=["vision"])
+    asked = (Message(role="user", content="see [img] and", images=(ONE, TWO)),)
+    assert await answer(chat, request("", messages=asked)) == f"{words(TWO)}see {words(ONE)} and"
+    asked = (
+        Message(role="user", content="a", images=(ONE,)),
+        Message(role="assistant", content="b"),
+        Message(role="user", content="c", images=(TWO, ONE)),
+    )
+    assert await answer(chat, request("", messages=asked)) == f"{words(ONE)}ab{words(TWO)}{words(ONE)}c"
+
+
+async def test_pictures_leave_with_their_messages(chat: Chat, add_model):
+    add_model(template=SEEN, capabilities=["vision"])
+    asked = tuple(Message(role="user", content=f"{turn}", images=(ONE,)) for turn in range(4))
+    options = {"num_ctx": 2 * 768 + 100}
+    assert await answer(chat, request("", messages=asked, options=options)) == f"{words(ONE)}2\n\n{words(ONE)}3"
+
+
+async def test_what_looks_like_a_picture_in_a_text_is_text(chat: Chat, add_model):
+    add_model(template=SEEN, capabilities=["vision"])
+    asked = (Message(role="user", content="[img] [img-0] [img]", images=(ONE,)),)
+    assert await answer(chat, request("", messages=asked)) == f"{words(ONE)} [img-0] [img]"
+
+
+async def test_a_render_shows_numbered_places(chat: Chat, add_model):
+    add_model(template=SEEN, capabilities=["vision"])
+    asked = (Message(role="user", content="see", images=(ONE, TWO)),)
+    chunks = [chunk async for chunk in chat(request("", messages=asked, render_only=True))]
+    assert [(chunk.prompt, chunk.images) for chunk in chunks] == [("<|turn|>[img-0][img-1]see<|answer|>", 2)]
+
+
+async def test_a_template_that_drops_a_picture_is_told_of(chat: Chat, add_model):
+    add_model(template="{{ range .Messages }}{{ .Role }}{{ end }}<|answer|>", capabilities=["vision"])
+    with pytest.raises(RequestError, match="no place for one of the pictures"):
+        await answer(chat, request("", messages=(Message(role="user", images=(ONE,)),)))
+
+
+async def test_a_model_without_eyes_refuses_pictures(chat: Chat, add_model):
+    add_model()
+    with pytest.raises(UnsupportedCapabilityError, match="does not support images"):
+        await answer(chat, request("", messages=(Message(role="user", images=(ONE,)),)))
+
+
+async def test_a_backend_without_eyes_refuses_pictures(chat: Chat, add_model):
     add_model(capabilities=["vision"])
-    add_model("blind")
-    for model in ("echo", "blind"):
-        with pytest.raises(UnsupportedCapabilityError):
-            await answer(chat, request("", model=model, messages=(Message(role="user", images=(b"\x89PNG",)),)))
+    asked = (Message(role="user", images=(ONE,)),)
+    with pytest.raises(UnsupportedCapabilityError, match="does not support vision"):
+        await answer(chat, request("", messages=asked, options={"backend_options": {"tier": "engine"}}))
+
+
+async def test_a_file_that_is_no_picture_is_refused(chat: Chat, add_model):
+    add_model(capabilities=["vision"])
+    with pytest.raises(RequestError, match="PNG and JPEG"):
+        await answer(chat, request("", messages=(Message(role="user", images=(b"GIF89a",)),)))
+    assert await answer(chat, request("still here")) == "still here"
 
 
 async def test_an_answer_is_held_to_its_format(chat: Chat, add_model):

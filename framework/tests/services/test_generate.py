@@ -1,5 +1,6 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from hashlib import sha256
 
 import msgspec
 import pytest
@@ -170,3 +171,29 @@ async def test_images_are_refused_not_ignored(generate: Generate, add_model):
     add_model()
     with pytest.raises(UnsupportedCapabilityError, match="missing data required for image input"):
         await answer(generate, request("hi", images=(b"\x89PNG",)))
+
+
+async def test_pictures_come_before_the_prompt_also_in_raw_ones(generate: Generate, add_model):
+    add_model(template=SHOW, capabilities=["vision"])
+    file = b"\x89PNG\r\n\x1a\n..."
+    words = f"[picture {sha256(file).hexdigest()[:8]}]"
+    assert await answer(generate, request("hi", images=(file,))) == f"[user]{words}hi"
+    assert await answer(generate, request("a[img]b<|answer|>", images=(file,), raw=True)) == f"a{words}b"
+
+
+async def test_a_conversation_goes_on_with_a_picture(generate: Generate, add_model):
+    add_model(template="{{ range .Messages }}<|turn|>{{ .Content }}{{ end }}<|answer|>", capabilities=["vision"])
+    first = await collect(generate(request("one")))
+    assert first.completion is not None
+    asked = request("two", context=first.completion.context, images=(b"\xff\xd8\xff",))
+    second = await collect(generate(asked))
+    assert second.content.startswith("[picture ")
+    assert second.completion is not None
+    assert second.completion.context[: len(first.completion.context)] == first.completion.context
+    assert min(second.completion.context) >= 0
+
+
+async def test_a_gap_has_no_place_for_pictures(generate: Generate, add_model):
+    add_model(template=GAP, capabilities=["vision", "insert"])
+    with pytest.raises(RequestError, match="images or suffix"):
+        await answer(generate, request("a", suffix="b", images=(b"\xff\xd8\xff",)))

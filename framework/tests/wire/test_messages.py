@@ -3,8 +3,9 @@ import inspect
 import msgspec
 import pytest
 
-from camelid.types.artifact import ModelArtifact, ModelFile
+from camelid.types.artifact import FileRole, ModelArtifact, ModelFile
 from camelid.types.capabilities import Capability
+from camelid.types.conversion import ConversionTask
 from camelid.types.facts import ModelFacts
 from camelid.types.generation import FinishReason, Timings, TokenAlternative, TokenLogprob
 from camelid.types.loading import LoadOptions
@@ -15,6 +16,8 @@ from camelid.wire.framing import decode_from_worker, decode_to_worker, encode
 from camelid.wire.messages import (
     PROTOCOL_VERSION,
     Cancel,
+    Convert,
+    Converted,
     Delta,
     Detokenize,
     Embed,
@@ -22,6 +25,7 @@ from camelid.wire.messages import (
     Failed,
     Fault,
     Goodbye,
+    Progress,
     Ready,
     Shutdown,
     Start,
@@ -38,6 +42,8 @@ TO_WORKER = [
     Start(1, "echo", "echo", ModelArtifact("x", "echo", (ModelFile("/f"),), {"a": [1, None]}), LoadOptions(8, 2)),
     Submit(1, "text", SamplingOptions(seed=3, stop=("a", "b")), return_context=True),
     Submit(2, (1, 2, 3), add_special=False),
+    Submit(3, "a picture: |", media=(b"\x89PNG",), media_marker="|", before=(5, 6)),
+    Convert(1, "gguf", ConversionTask("safetensors-to-gguf", "/from", "/to", FileRole.ADAPTER, "F16", "/base", 2)),
     Cancel(1),
     Embed(3, ("a", ""), truncate=False),
     Tokenize(4, "ä", parse_special=False),
@@ -52,6 +58,8 @@ FROM_WORKER = [
     Tokens(4, (1, 2)),
     Text(5, "ä"),
     Failed(0, Fault("ModelLoadError", "no")),
+    Progress(3, 7),
+    Converted(),
     Goodbye("shut down"),
 ]
 
@@ -98,11 +106,14 @@ def test_the_order_of_fields_is_the_protocol():
     assert fields["Start"][:5] == ("protocol", "backend", "plugin", "artifact", "options")
     assert fields["Submit"][:5] == ("id", "prompt", "sampling", "add_special", "truncate")
     assert fields["Submit"][5:9] == ("shift", "logprobs", "top_logprobs", "return_context")
+    assert fields["Submit"][9:14] == ("markup", "constraint", "media", "media_marker", "before")
+    assert fields["Convert"][:3] == ("protocol", "plugin", "task")
     assert fields["Cancel"][:1] == ("id",)
     assert fields["Embed"][:3] == ("id", "inputs", "truncate")
     assert fields["Tokenize"][:4] == ("id", "text", "add_special", "parse_special")
     assert fields["Detokenize"][:2] == ("id", "tokens")
     assert fields["Ready"][:6] == ("protocol", "facts", "memory", "backend", "backend_version", "load_duration")
+    assert fields["Progress"][:2] == ("completed", "total")
     assert fields["Step"][:1] == ("deltas",)
     assert fields["Embedded"][:4] == ("id", "vectors", "dimensions", "prompt_tokens")
     assert fields["Tokens"][:2] == ("id", "tokens")

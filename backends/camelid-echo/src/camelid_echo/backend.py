@@ -73,7 +73,13 @@ class EchoModel(LoadedModel):
         """What little there is."""
         tier_capabilities = {
             "decoder": {Capability.LOGPROBS},
-            "batch": {Capability.LOGPROBS, Capability.BATCHING, Capability.PREFIX_SHARING, Capability.STATE_SAVE},
+            "batch": {
+                Capability.LOGPROBS,
+                Capability.BATCHING,
+                Capability.PREFIX_SHARING,
+                Capability.STATE_SAVE,
+                Capability.VISION,
+            },
             "engine": {Capability.BATCHING},
         }
         return ModelFacts(

@@ -11,7 +11,7 @@ from camelid.types.descriptor import BackendDescriptor
 from camelid_echo.options import EchoOptions
 
 if TYPE_CHECKING:
-    from camelid import Embedder, LoadedModel, Registry, Tokenizer
+    from camelid import Embedder, LoadedModel, MediaTokenizer, Registry, Tokenizer
     from camelid.contracts.generation import Generator
     from camelid.types.artifact import ModelArtifact
     from camelid.types.loading import LoadOptions
@@ -38,6 +38,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
                     Capability.BATCHING,
                     Capability.PREFIX_SHARING,
                     Capability.STATE_SAVE,
+                    Capability.VISION,
                 }
             ),
             description="answers with your own words",
@@ -84,3 +85,11 @@ def camelid_embedder(model: EchoModel) -> Embedder:
     from camelid_echo.backend import EchoEmbedder
 
     return EchoEmbedder(model)
+
+
+@hookimpl
+def camelid_media_tokenizer() -> MediaTokenizer:
+    """Its media tokenizer: pictures as words."""
+    from camelid_echo.media import EchoMediaTokenizer
+
+    return EchoMediaTokenizer()

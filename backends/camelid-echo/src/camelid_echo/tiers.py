@@ -7,10 +7,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from camelid import Batch, BatchDecoder, BatchLimits, Decoder, Engine, EngineEvent, EngineRequest, KVCacheFullError
+from camelid import (
+    Batch,
+    BatchDecoder,
+    BatchLimits,
+    Decoder,
+    Engine,
+    EngineEvent,
+    EngineRequest,
+    KVCacheFullError,
+    Media,
+)
 from camelid.contracts.generation import Generator, Logits
 from camelid.types.generation import FinishReason
 from camelid_echo.backend import CERTAINTY, END, VOCABULARY, EchoModel, next_token
+from camelid_echo.media import EchoPicture
 
 __all__ = ("EchoBatchDecoder", "EchoDecoder", "EchoEngine", "echo_generator")
 
@@ -92,6 +103,16 @@ class EchoBatchDecoder(BatchDecoder):
             history.append(int(batch.tokens[row]))
             if batch.outputs[row]:
                 self._logits[row] = _logits_after(history)
+
+    def decode_media(self, sequence: int, position: int, media: Media) -> None:
+        """Remember the words for a picture."""
+        history = self._histories[sequence]
+        if not isinstance(media, EchoPicture) or position != len(history):
+            raise ValueError(f"{media!r} at position {position} does not follow {len(history)} tokens")
+        if media.length + sum(map(len, self._histories)) > self._limits.cells:
+            raise KVCacheFullError("the echo model can remember no more")
+        time.sleep(self._delay)
+        history.extend(media.tokens)
 
     def logits(self, row: int) -> Logits:
         """What follows the row's token."""

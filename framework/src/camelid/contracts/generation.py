@@ -104,7 +104,7 @@ class BatchDecoder(ABC):
         """Give the empty sequence `target` the first `length` tokens of `source`, which may still be running.
 
         Returns:
-            False if the cache cannot share (the framework computes them again).
+            False if the cache cannot share, or a piece of media would be cut (the framework computes them again).
         """
         return False
 

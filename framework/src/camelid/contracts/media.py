@@ -1,10 +1,12 @@
 """Pictures and sound in prompts: what a runtime makes of them in place of tokens."""
 
 from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Sequence
+from hashlib import shake_128
 from typing import TypeAlias
 
-__all__ = ("Media", "MediaSpan", "MediaTokenizer", "PromptPart")
+__all__ = ("Media", "MediaSpan", "MediaTokenizer", "PromptPart", "media_tokens")
 
 
 class Media(ABC):
@@ -50,8 +52,7 @@ class MediaTokenizer(ABC):
 class MediaSpan:
     """Where a piece of media stands in the token ids of a prompt.
 
-    The ids in its place are negative, made from the digest: prompts with the same picture in the same place share a
-    prefix, as they do with the same text. They are never given to a runtime as tokens.
+    The ids in its place are those of `media_tokens`. They are never given to a runtime as tokens.
     """
 
     __slots__ = ("media", "start")
@@ -64,3 +65,13 @@ class MediaSpan:
     def end(self) -> int:
         """Index after the last id in its place."""
         return self.start + self.media.length
+
+
+def media_tokens(media: Media) -> list[int]:
+    """Negative ids for the place of a piece of media, one for each token that it stands for.
+
+    They are made from its digest: prompts with the same picture in the same place share a prefix, as they do with the
+    same text.
+    """
+    numbers = array("i", shake_128(media.digest).digest(4 * media.length))
+    return [-1 - (number & 0x7FFF_FFFF) for number in numbers]

@@ -122,6 +122,7 @@ class Scheduler(Engine):
         for sequence in self._running:
             if sequence.total > self._context:
                 self._shift(sequence)
+        self._compute_media(events)
         while self._running:
             plan = self._plan(events)
             started = self._clock()
@@ -262,18 +263,18 @@ class Scheduler(Engine):
         while True:
             active = [sequence for sequence in self._running if sequence.leader is None]
             speakers = [sequence for sequence in active if sequence.pending == 1]
-            prompts = [sequence for sequence in active if sequence.pending > 1]
+            prompts = [sequence for sequence in active if sequence.pending > 1 and sequence.ready]
             seats = self._batch.capacity - (1 if prompts and self._batch.capacity > 1 else 0)
             if len(speakers) > seats:
                 start = self._turn * seats % len(speakers)
                 speakers = (speakers + speakers)[start : start + seats]
-            needs = [sequence.pending for sequence in prompts]
+            needs = [sequence.ready for sequence in prompts]
             bound = min(self._pace.bound(others=bool(speakers)), self._batch.capacity - len(speakers))
             wanted = min(sum(needs), bound)
             while self._cache.free < len(speakers) + wanted and self._cache.forget_oldest():
                 pass
             budget = min(wanted, self._cache.free - len(speakers))
-            if budget > 0 or (speakers and budget == 0):
+            if budget > 0 or (budget == 0 and (speakers or not wanted)):
                 shares = fair_shares(needs, budget, self._turn)
                 return [(sequence, 1) for sequence in speakers] + [
                     (sequence, share) for sequence, share in zip(prompts, shares, strict=True) if share
@@ -288,6 +289,33 @@ class Scheduler(Engine):
                 error = ModelMemoryError("the model's KV cache has no room for this request", reason=needed)
                 events.append(EngineEvent(sequence.request.id, error=error))
                 return []
+
+    def _compute_media(self, events: list[EngineEvent]) -> None:
+        """Compute one piece of media, of the sequence that came first of those that need one now."""
+        waiting = [each for each in self._running if each.request.media and each.leader is None and not each.ready]
+        sequence = min(waiting, key=lambda each: each.number, default=None)
+        if sequence is None or sequence.slot is None or (span := sequence.next_media) is None:
+            return
+        length = span.media.length
+        while self._cache.free < length and self._cache.forget_oldest():
+            pass
+        try:
+            if self._cache.free < length:
+                raise KVCacheFullError("the model's KV cache has no room for this picture")
+            self._decoder.decode_media(sequence.slot.sequence, sequence.slot.length, span.media)
+        except KVCacheFullError as error:
+            self._cache.was_full(length)
+            if len(self._running) > 1:
+                self._step_back(max(self._running, key=lambda each: each.number))
+                self._follow()
+            else:
+                events.extend(self._fail([(sequence, 0)], error))
+        except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this request may suffer
+            events.extend(self._fail([(sequence, 0)], error))
+        else:
+            if sequence.cached is None:
+                sequence.cached = sequence.slot.length
+            self._cache.hold(sequence.slot, length)
 
     def _decode(self, plan: Iterable[tuple[Sequence, int]]) -> list[tuple[Sequence, int]]:
         """Compute the planned tokens; the rows of those whose next token can be chosen."""
@@ -357,14 +385,19 @@ class Scheduler(Engine):
         sampler = sequence.sampler
         if sampler is None:
             sampling = request.sampling
-            native = self._decoder.sampler(sampling, resolve_seed(sampling.seed), request.prompt)
+            native = self._decoder.sampler(sampling, resolve_seed(sampling.seed), _text_tokens(request))
             sampler = sequence.sampler = native or self._logits_sampler(request, self._decoder.logits)
         token = sampler.sample(row)
         return ((), True) if token in self._end_tokens else ((token,), False)
 
     def _logits_sampler(self, request: EngineRequest, logits: Callable[[int], Logits]) -> LogitsSampler:
         sampling = request.sampling
-        return LogitsSampler(logits, sampling, resolve_seed(sampling.seed), request.prompt, self._context)
+        return LogitsSampler(logits, sampling, resolve_seed(sampling.seed), _text_tokens(request), self._context)
+
+
+def _text_tokens(request: EngineRequest) -> TokenSequence[int]:
+    """The prompt without what stands in place of media, which no penalty may look back on."""
+    return [token for token in request.prompt if token >= 0] if request.media else request.prompt
 
 
 def _as_model_error(error: Exception) -> CamelidError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from camelid.contracts.engine import EngineRequest
+from camelid.contracts.media import MediaSpan
 from camelid.contracts.sampler import Sampler
 from camelid.decoding.cache import Slot, TokenArray
 from camelid.decoding.sampling import LogitsSampler
@@ -76,6 +77,20 @@ class Sequence:
     def pending(self) -> int:
         """Tokens that are known but not computed."""
         return self.total - self.slot.length if self.slot else self.total
+
+    @property
+    def next_media(self) -> MediaSpan | None:
+        """The first piece of media that is not computed."""
+        computed = self.slot.length if self.slot else 0
+        return next((span for span in self.request.media if span.start >= computed), None)
+
+    @property
+    def ready(self) -> int:
+        """Of the pending tokens, those in front of the next piece of media."""
+        span = self.next_media if self.request.media else None
+        if span is None:
+            return self.pending
+        return span.start - (self.slot.length if self.slot else 0)
 
     def append(self, token: int) -> None:
         """Take a generated token."""

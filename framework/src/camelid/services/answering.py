@@ -64,7 +64,7 @@ async def answer(
         CamelidError: the worker failed.
     """
     if request.render_only:
-        yield GenerationChunk(prompt=prompt.text)
+        yield GenerationChunk(prompt=prompt.shown, images=len(prompt.pictures))
         return
     submit = Submit(
         id=0,
@@ -78,6 +78,9 @@ async def answer(
         return_context=return_context,
         constraint=answer_grammar(request.format, parser),
         markup=parser.markup if parser else (),
+        media=prompt.pictures,
+        media_marker=prompt.marker,
+        before=prompt.before,
     )
     async with aclosing(lease.client.generate(submit)) as deltas:
         async for delta in deltas:

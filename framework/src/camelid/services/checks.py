@@ -51,15 +51,13 @@ def decide_think(model: Model, asked: str, think: Think) -> Think:
 
 
 def check_images(model: Model, asked: str, messages: Iterable[Message]) -> None:
-    """Refuse images, rather than answer without having looked at them.
+    """Refuse images (and sound, which comes in the same field), rather than answer without having looked at them.
 
     Raises:
-        UnsupportedCapabilityError: a message has one.
+        UnsupportedCapabilityError: a message has one, and the model takes text only.
     """
-    if not any(message.images for message in messages):
-        return
-    if Capability.VISION not in model.capabilities:
+    takes_media = {Capability.VISION, Capability.AUDIO} & {*model.capabilities}
+    if not takes_media and any(message.images for message in messages):
         raise UnsupportedCapabilityError(
             f'"{asked}" does not support images: this model is missing data required for image input'
         )
-    raise UnsupportedCapabilityError(f'this version of Camelid cannot pass images to a model; send "{asked}" text only')

@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+import msgspec
+
 from camelid.engine.client import WorkerClient
 from camelid.engine.pool import Pool
 from camelid.errors import ModelNotFoundError, RequestError, UnsupportedCapabilityError
@@ -104,6 +106,8 @@ def _check(model: Model, request: GenerateRequest) -> None:
         raise UnsupportedCapabilityError(f'"{request.model}" does not support generate')
     if request.suffix and not request.raw:
         check_capability(model, Capability.INSERT)
+        if request.images:
+            raise RequestError("a text with a gap has no place for images: leave out images or suffix")
     if request.prompt:
         check_images(model, request.model, [Message(role="user", images=request.images)])
         check_format(request.format)
@@ -120,8 +124,9 @@ async def _prompt(
     client: WorkerClient, model: Model, template: ChatTemplate, request: GenerateRequest, think: Think
 ) -> Prompt:
     """The prompt by the rules of contract 4.4."""
+    question = Message(role="user", content=request.prompt, images=request.images)
     if request.raw:
-        return Prompt(request.prompt, add_special=True)
+        return await fitting_prompt(client, _as_it_is, [question], truncate=False)
     if request.suffix:
         gap = Conversation(prompt=request.prompt, suffix=request.suffix, think=think)
         rendered = await asyncio.to_thread(template.render, gap)
@@ -130,19 +135,15 @@ async def _prompt(
     def render(messages: Sequence[Message]) -> RenderedPrompt:
         return template.render(Conversation(messages=tuple(messages), think=think))
 
-    question = Message(role="user", content=request.prompt)
     messages = assemble(model.stored, [question], system=request.system or None, history=not request.context)
     prompt = await fitting_prompt(client, render, messages, truncate=request.truncate)
-    return await _continued(client, request.context, prompt) if request.context else prompt
+    if request.context:
+        # Ollama turns these tokens into text and back, which loses control tokens on the way; here they stay tokens,
+        # so the conversation keeps its shape and its cached prefix.
+        return msgspec.structs.replace(prompt, add_special=False, before=request.context)
+    return prompt
 
 
-async def _continued(client: WorkerClient, context: tuple[int, ...], prompt: Prompt) -> Prompt:
-    """`prompt` after the tokens of an earlier answer.
-
-    Ollama turns the tokens into text and back, which loses control tokens on the way; here they stay tokens, so the
-    conversation keeps its shape and its cached prefix.
-    """
-    tokens = prompt.tokens
-    if tokens is None:
-        tokens = await client.tokenize(prompt.text, add_special=False, parse_special=True)
-    return Prompt(prompt.text, add_special=False, tokens=(*context, *tokens))
+def _as_it_is(messages: Sequence[Message]) -> RenderedPrompt:
+    """What `raw` has in place of a template."""
+    return RenderedPrompt("".join(message.content for message in messages))

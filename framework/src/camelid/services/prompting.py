@@ -9,6 +9,7 @@ import msgspec
 from camelid.engine.client import WorkerClient
 from camelid.prompts.rendered import RenderedPrompt
 from camelid.services.conversation import kept_from, turn_starts
+from camelid.services.pictures import PICTURE_TOKENS, Pictures
 from camelid.types.messages import Message
 
 __all__ = ("Prompt", "Render", "fitting_prompt")
@@ -27,11 +28,25 @@ class Prompt(msgspec.Struct, frozen=True):
     add_special: bool
     tokens: tuple[int, ...] | None = None
     """The whole prompt, where it had to be tokenized anyway."""
+    before: tuple[int, ...] = ()
+    """Tokens that stand in front of it: the conversation that an earlier answer ended with."""
+    pictures: tuple[bytes, ...] = ()
+    """Files, in the order of their places in the text."""
+    marker: str = ""
+    """Stands in the text for each picture."""
 
     @property
     def content(self) -> str | tuple[int, ...]:
         """The tokens if they are known, else the text."""
         return self.text if self.tokens is None else self.tokens
+
+    @property
+    def shown(self) -> str:
+        """The text for people: `[img-0]`, `[img-1]`... where pictures belong (contract 4.4)."""
+        if not self.pictures:
+            return self.text
+        first, *others = self.text.split(self.marker)
+        return first + "".join(f"[img-{number}]{text}" for number, text in enumerate(others))
 
 
 async def fitting_prompt(
@@ -48,37 +63,47 @@ async def fitting_prompt(
         truncate: whether turns may be left out at all.
 
     Raises:
-        CamelidError: the template cannot render the conversation.
+        CamelidError: the template cannot render the conversation, or leaves out a picture.
     """
     limit = client.ready.facts.context_length
-    rendered = await asyncio.to_thread(render, messages)
-    if not truncate or _surely_fits(rendered.text, limit):
-        return Prompt(rendered.text, rendered.add_special)
-    prompt = await _tokenized(client, rendered)
-    starts = turn_starts(messages)
+    pictures = Pictures()
+    marked = pictures.place(messages)
+
+    async def prompt_of(kept: Sequence[Message]) -> Prompt:
+        rendered = await asyncio.to_thread(render, kept)
+        text, files = pictures.collect(rendered.text, kept)
+        return Prompt(text, rendered.add_special, pictures=files, marker=pictures.marker if files else "")
+
+    prompt = await prompt_of(marked)
+    if not truncate or _surely_fits(prompt, limit):
+        return prompt
+    prompt, length = await _measured(client, prompt)
+    starts = turn_starts(marked)
     low, high = 1, len(starts) - 1
-    if len(prompt.content) < limit or low > high:
+    if length < limit or low > high:
         return prompt
     best: Prompt | None = None
     while low <= high:
         middle = (low + high) // 2
-        rendered = await asyncio.to_thread(render, kept_from(messages, starts[middle]))
-        prompt = await _tokenized(client, rendered)
-        if len(prompt.content) < limit:
+        prompt, length = await _measured(client, await prompt_of(kept_from(marked, starts[middle])))
+        if length < limit:
             best, high = prompt, middle - 1
         else:
             low = middle + 1
     return best or prompt
 
 
-def _surely_fits(text: str, limit: int) -> bool:
-    """Whether no tokenizer can make `limit` tokens of `text`: a token stands for a byte at least.
+def _surely_fits(prompt: Prompt, limit: int) -> bool:
+    """Whether no tokenizer can make `limit` tokens of a prompt: a token stands for a byte at least.
 
     Normalisation may break that rule in rare scripts; then the worker cuts the prompt instead.
     """
-    return len(text.encode("utf-8", "replace")) + _SPECIAL_TOKENS < limit
+    return not prompt.pictures and len(prompt.text.encode("utf-8", "replace")) + _SPECIAL_TOKENS < limit
 
 
-async def _tokenized(client: WorkerClient, rendered: RenderedPrompt) -> Prompt:
-    tokens = await client.tokenize(rendered.text, add_special=rendered.add_special, parse_special=True)
-    return Prompt(rendered.text, add_special=False, tokens=tokens)
+async def _measured(client: WorkerClient, prompt: Prompt) -> tuple[Prompt, int]:
+    """The prompt, tokenized if it is all text, and how many tokens it has."""
+    tokens = await client.tokenize(prompt.text, add_special=prompt.add_special, parse_special=True)
+    if prompt.pictures:
+        return prompt, len(tokens) + PICTURE_TOKENS * len(prompt.pictures)
+    return Prompt(prompt.text, add_special=False, tokens=tokens), len(tokens)

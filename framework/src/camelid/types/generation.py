@@ -71,3 +71,5 @@ class GenerationChunk(msgspec.Struct, frozen=True):
     completion: Completion | None = None
     prompt: str | None = None
     """What the template makes of a request that asked for this instead of an answer (contract 4.5)."""
+    images: int = 0
+    """With `prompt`: how many pictures stand in it."""

@@ -104,11 +104,14 @@ class Submit(_Message):
     """Files of pictures and sound, as the client sent them, in the order of their places in the prompt."""
     media_marker: str = ""
     """Stands in the prompt's text where media belong: as often as there are media, and nowhere else."""
+    before: tuple[int, ...] = ()
+    """Token ids that stand in front of the prompt: what an earlier answer gave back."""
 
 
 class Convert(_Message):
     """The first frame to a worker that converts instead of serving a model. Answered by `Progress`, and at the end by
-    `Converted` or `Failed`."""
+    `Converted` or `Failed`.
+    """
 
     protocol: int
     plugin: str

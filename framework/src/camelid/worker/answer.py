@@ -40,7 +40,9 @@ class Answer:
         self._prompt_tokens = len(prompt)
         self._markup = markup
         self._assembler = TextAssembler(submit.sampling.stop)
-        self._context: list[tuple[int, int]] = [(-1, token) for token in prompt] if submit.return_context else []
+        self._context: list[tuple[int, int]] = (
+            [(-1, token) for token in prompt if token >= 0] if submit.return_context else []
+        )
         self._logprobs: list[tuple[int, TokenLogprob]] = []
         self._began = now
         self._first = 0

@@ -3,13 +3,14 @@
 import time
 
 from camelid.contracts.engine import EngineEvent, EngineRequest
+from camelid.contracts.media import MediaSpan
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.errors import ModelError
 from camelid.types.capabilities import Capability
 from camelid.wire.messages import Delta, Submit
 from camelid.worker.answer import Answer
 from camelid.worker.markup import markup_tokens
-from camelid.worker.prompt import prompt_tokens
+from camelid.worker.prompt import prompt_tokens, prompt_with_media
 from camelid.worker.session import Session
 
 __all__ = ("Generation",)
@@ -34,6 +35,7 @@ class Generation:
         self._session = session
         self._pieces = _Pieces(session.tokenizer)
         self._answers: dict[int, Answer] = {}
+        self._media: dict[int, tuple[MediaSpan, ...]] = {}
         self._refused: list[Delta] = []
 
     @property
@@ -50,7 +52,7 @@ class Generation:
             if submit.constraint:
                 self._session.require(Capability.CONSTRAINTS)
             now = time.monotonic_ns()
-            prompt = prompt_tokens(submit, self._session.tokenizer, engine.context_length)
+            prompt = self._prompt(submit, engine.context_length)
             markup = markup_tokens(submit, self._session.tokenizer)
             engine.submit(
                 EngineRequest(
@@ -59,19 +61,22 @@ class Generation:
                     submit.sampling,
                     submit.logprobs,
                     submit.top_logprobs,
-                    submit.shift,
+                    submit.shift and not submit.media,
                     submit.constraint,
+                    self._media.get(submit.id, ()),
                 )
             )
         except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this request may suffer
+            self._forget(submit.id)
             self._refused.append(Delta(submit.id, fault=self._session.fault(error)))
         else:
             self._answers[submit.id] = Answer(submit, prompt, now, markup)
 
     def cancel(self, request: int) -> None:
         """Drop a request."""
-        if self._answers.pop(request, None) is not None:
+        if request in self._answers:
             self._session.engine().cancel(request)
+            self._forget(request)
         self._refused = [delta for delta in self._refused if delta.id != request]
 
     def step(self) -> list[Delta]:
@@ -103,14 +108,31 @@ class Generation:
         fault = self._session.fault(event.error) if event.error else None
         delta = answer.take(event, self._pieces, now, fault)
         if event.finish or fault:
-            del self._answers[event.id]
+            self._forget(event.id)
         elif answer.stopped:
             self.cancel(event.id)
         return delta
 
+    def _prompt(self, submit: Submit, context_length: int) -> tuple[int, ...]:
+        """The prompt's tokens; its media are kept until the request is forgotten."""
+        tokenizer = self._session.tokenizer
+        if not submit.media:
+            return prompt_tokens(submit, tokenizer, context_length)
+        tokens, spans = prompt_with_media(submit, tokenizer, self._session.media_tokenizer(), context_length)
+        self._media[submit.id] = spans
+        return tokens
+
+    def _forget(self, request: int) -> None:
+        """Drop what is kept of a request that the engine does not have any more."""
+        self._answers.pop(request, None)
+        for span in self._media.pop(request, ()):
+            span.media.close()
+
     def _fail_all(self, error: Exception) -> list[Delta]:
         """End every request with the same error."""
         fault, now = self._session.fault(error), time.monotonic_ns()
-        answers, self._answers = self._answers, {}
+        answers = dict(self._answers)
+        for request in answers:
+            self._forget(request)
         last = (answer.take(EngineEvent(request), self._pieces, now, fault) for request, answer in answers.items())
         return [delta for delta in last if delta is not None]

@@ -11,6 +11,7 @@ import msgspec
 
 from camelid.contracts.embedder import Embedder
 from camelid.contracts.engine import Engine
+from camelid.contracts.media import MediaTokenizer
 from camelid.contracts.model import LoadedModel
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.lift import LIFTED, lift
@@ -27,7 +28,9 @@ _log = logging.getLogger("camelid.worker")
 
 
 class Session:
-    """What a worker holds between `Start` and `Goodbye`. The embedder is built when first asked for."""
+    """What a worker holds between `Start` and `Goodbye`. The embedder and the media tokenizer are built when first
+    asked for.
+    """
 
     def __init__(self, start: Start) -> None:
         """Load the model.
@@ -41,6 +44,7 @@ class Session:
         self._distribution = next((row.distribution for row in self._host.records if row.name == start.plugin), "")
         self._engine: Engine | None = None
         self._embedder: Embedder | None = None
+        self._media_tokenizer: MediaTokenizer | None = None
         self.model: LoadedModel = self._host.load_model(start.plugin, start.artifact, start.options)
         try:
             self.tokenizer: Tokenizer = self._host.tokenizer(start.plugin, self.model)
@@ -105,6 +109,20 @@ class Session:
                 raise UnsupportedCapabilityError(f"{self.start.artifact.name} does not support embeddings")
         return self._embedder
 
+    def media_tokenizer(self) -> MediaTokenizer:
+        """The model's media tokenizer.
+
+        Raises:
+            UnsupportedCapabilityError: the model takes text only.
+        """
+        if self._media_tokenizer is None:
+            if not {Capability.VISION, Capability.AUDIO} & self.ready.facts.capabilities:
+                self.require(Capability.VISION)
+            self._media_tokenizer = self._host.media_tokenizer(self.start.plugin, self.model, self.tokenizer)
+            if self._media_tokenizer is None:
+                raise UnsupportedCapabilityError(f"{self.start.artifact.name} does not support images")
+        return self._media_tokenizer
+
     def fault(self, error: Exception) -> Fault:
         """What to tell the server of an error in a request."""
         return blame(error, self._distribution or self.start.plugin)
@@ -112,7 +130,9 @@ class Session:
     def close(self) -> None:
         """Close everything in the order in which it stands on each other; what fails is logged."""
         closing: list[tuple[str, Callable[[], None]]] = [
-            (type(part).__name__, part.close) for part in (self._engine, self._embedder, self.model) if part is not None
+            (type(part).__name__, part.close)
+            for part in (self._engine, self._embedder, self._media_tokenizer, self.model)
+            if part is not None
         ]
         for name, close in closing:
             try:

@@ -45,15 +45,16 @@ class GenerationBody(msgspec.Struct, kw_only=True):
     """Answer with the prompt that the model would get."""
 
 
-class DebugInfo(msgspec.Struct):
+class DebugInfo(msgspec.Struct, omit_defaults=True):
     """The prompt, to see what a template makes of a request (contract 4.5)."""
 
     rendered_template: str
+    image_count: int = 0
 
 
 def debug_info(chunk: GenerationChunk) -> DebugInfo | None:
     """The prompt, if that is what was asked for."""
-    return None if chunk.prompt is None else DebugInfo(chunk.prompt)
+    return None if chunk.prompt is None else DebugInfo(chunk.prompt, chunk.images)
 
 
 class Metrics(TypedDict):
@@ -108,6 +109,7 @@ def joined(chunks: list[GenerationChunk]) -> GenerationChunk:
         logprobs=tuple(entry for chunk in chunks for entry in chunk.logprobs),
         completion=last.completion,
         prompt=last.prompt,
+        images=last.images,
     )
 
 
