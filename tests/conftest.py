@@ -15,13 +15,15 @@ MODEL = "smollm2:135m"
 
 
 class Server:
-    """`camelid serve` on a free port of the loopback interface."""
+    """`camelid serve` on a free port, of the loopback interface unless `address` says otherwise."""
 
-    def __init__(self, models: Path, log: Path, *, within: Sequence[str] = (), **environment: str) -> None:
+    def __init__(
+        self, models: Path, log: Path, *, within: Sequence[str] = (), address: str = "127.0.0.1", **environment: str
+    ) -> None:
         """Start it; `within` is a command that is given the server's command to run."""
         self.models = models
         self.log = log
-        serve = [sys.executable, "-m", "camelid", "serve", "--host", "127.0.0.1:0", "--until-stdin-closes"]
+        serve = [sys.executable, "-m", "camelid", "serve", "--host", f"{address}:0", "--until-stdin-closes"]
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(
                 [*within, *serve],
@@ -81,6 +83,20 @@ def server(tmp_path_factory) -> Iterator[Server]:
     with _running(tmp_path_factory.mktemp("server"), OLLAMA_NUM_PARALLEL="4") as running:
         running.pull()
         yield running
+
+
+@pytest.fixture(scope="session")
+def run_server() -> Iterator[Callable[..., Server]]:
+    """Start servers that run until all tests are done, each in a folder of its own."""
+    servers: list[Server] = []
+
+    def start(folder: Path, **settings: str) -> Server:
+        servers.append(Server(folder / "models", folder / "server.log", **settings))
+        return servers[-1]
+
+    yield start
+    for running in servers:
+        running.stop()
 
 
 @pytest.fixture
