@@ -42,6 +42,33 @@ def test_allocations_are_kept_until_taken(log):
     assert log.take_buffers() == ()
 
 
+def test_a_follower_gets_each_piece(log):
+    pieces: list[str] = []
+    with log.followed_by(pieces.append):
+        log._receive(INFO, b"[ 1/ 2] a, ", None)
+        log._receive(INFO, b"size = 1\n", None)
+    log._receive(INFO, b"later\n", None)
+    assert pieces == ["[ 1/ 2] a, ", "size = 1\n"]
+
+
+def test_what_a_follower_raises_ends_the_following(log):
+    heard: list[str] = []
+
+    def fail(piece: str) -> None:
+        heard.append(piece)
+        raise ValueError(piece)
+
+    def follow() -> None:
+        with log.followed_by(fail):
+            log._receive(ERROR, b"first\n", None)
+            log._receive(INFO, b"second\n", None)
+
+    with pytest.raises(ValueError, match="first"):
+        follow()
+    assert heard == ["first\n"]
+    assert log.take_complaints() == "first"
+
+
 def test_lines_go_to_logging_except_those_about_single_tensors(log, caplog):
     caplog.set_level(logging.DEBUG, "camelid_llamacpp")
     log._receive(DEBUG, b"tensor\n", None)

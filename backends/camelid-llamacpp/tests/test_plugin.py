@@ -5,18 +5,21 @@ import sys
 
 import pytest
 
+from camelid import Converter
 from camelid.types import LoadOptions, ModelArtifact, ModelFile
+from camelid.types.conversion import ConverterDescriptor
 from camelid_llamacpp import plugin
 
 
 def test_importing_and_registering_loads_nothing_heavy():
     code = (
         "import sys; from camelid_llamacpp import plugin\n"
-        "plugin.camelid_backends(lambda descriptor: print(descriptor.name))\n"
+        "for hook in (plugin.camelid_backends, plugin.camelid_converters):\n"
+        "    hook(lambda descriptor: print(descriptor.name))\n"
         "print(sorted({'llama_cpp', 'numpy'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split("\n")[:2] == ["llamacpp", "[]"]
+    assert done.stdout.split("\n")[:3] == ["llamacpp", "llama-quantize", "[]"]
 
 
 def test_other_formats_are_left_to_others():
@@ -35,6 +38,16 @@ def test_hooks_build_on_the_loaded_model(model):
         built = hook(model)
         assert built is not None
         built.close()
+
+
+def test_the_quantizer_is_found_by_its_name():
+    descriptors: list[ConverterDescriptor] = []
+    plugin.camelid_converters(descriptors.append)
+    (descriptor,) = descriptors
+    assert (descriptor.source, descriptor.target) == ("gguf", "gguf")
+    assert {"F32", "F16", "BF16", "Q8_0", "Q4_K_S", "Q4_K_M"} <= set(descriptor.quantizations)
+    assert isinstance(plugin.camelid_converter(descriptor.name), Converter)
+    assert plugin.camelid_converter("safetensors-to-gguf") is None
 
 
 def test_a_missing_library_is_named_with_the_command_to_get_it():

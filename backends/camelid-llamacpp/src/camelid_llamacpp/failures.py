@@ -4,7 +4,7 @@ import re
 
 from camelid.errors import InvalidModelFileError, ModelError, ModelLoadError, ModelMemoryError
 
-__all__ = ("load_error",)
+__all__ = ("is_damage", "is_shortage", "load_error")
 
 _MEMORY = re.compile(r"alloc|out of memory|not enough memory|insufficient memory", re.IGNORECASE)
 _FILE = re.compile(
@@ -14,6 +14,16 @@ _FILE = re.compile(
 )
 
 
+def is_damage(complaints: str) -> bool:
+    """Whether llama.cpp complained of a file that is damaged or incomplete."""
+    return _FILE.search(complaints) is not None
+
+
+def is_shortage(complaints: str) -> bool:
+    """Whether llama.cpp complained that there is not enough memory."""
+    return _MEMORY.search(complaints) is not None
+
+
 def load_error(name: str, complaints: str) -> ModelError:
     """The error for a model that llama.cpp would not load or open.
 
@@ -21,12 +31,12 @@ def load_error(name: str, complaints: str) -> ModelError:
         name: of the model, for the client.
         complaints: the last warnings and errors it logged; they become the reason.
     """
-    if _MEMORY.search(complaints):
+    if is_shortage(complaints):
         return ModelMemoryError(
             f"there is not enough memory for model {name!r}; use a smaller context or a smaller model",
             reason=complaints,
         )
-    if _FILE.search(complaints):
+    if is_damage(complaints):
         return InvalidModelFileError(
             f"the file of model {name!r} is damaged or incomplete; remove the model and get it again",
             reason=complaints,

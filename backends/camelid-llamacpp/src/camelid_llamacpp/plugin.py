@@ -10,12 +10,14 @@ from camelid import hookimpl
 from camelid.errors import MissingDependencyError
 from camelid.types.artifact import ModelArtifact
 from camelid.types.capabilities import Capability
+from camelid.types.conversion import ConverterDescriptor
 from camelid.types.descriptor import BackendDescriptor
 from camelid.types.loading import LoadOptions
+from camelid_llamacpp.file_types import FILE_TYPES
 from camelid_llamacpp.options import LlamaCppOptions
 
 if TYPE_CHECKING:
-    from camelid import BatchDecoder, Embedder, LoadedModel, Tokenizer
+    from camelid import BatchDecoder, Converter, Embedder, LoadedModel, Tokenizer
     from camelid_llamacpp.backend import LlamaModel
 
 __all__ = ("CAMELID_API",)
@@ -23,6 +25,7 @@ __all__ = ("CAMELID_API",)
 CAMELID_API = 1
 
 _FORMATS = frozenset({"gguf"})
+_QUANTIZER = "llama-quantize"
 
 
 @hookimpl
@@ -57,11 +60,7 @@ def camelid_load_model(artifact: ModelArtifact, options: LoadOptions) -> LoadedM
     try:
         from camelid_llamacpp.backend import LlamaModel
     except (ImportError, OSError, RuntimeError) as error:
-        raise MissingDependencyError(
-            "llama.cpp could not be loaded; install it with: python -m pip install --force-reinstall llama-cpp-python",
-            reason=str(error),
-            plugin="camelid-llamacpp",
-        ) from error
+        raise _missing(error) from error
     return LlamaModel(artifact, options)
 
 
@@ -81,6 +80,40 @@ def camelid_generator(model: LoadedModel) -> BatchDecoder | None:
 def camelid_embedder(model: LoadedModel) -> Embedder | None:
     """An embedder, unless the model only ranks."""
     return model.embedder() if _loaded_here(model) else None
+
+
+@hookimpl
+def camelid_converters(register: Callable[[ConverterDescriptor], None]) -> None:
+    """One converter: quantizing GGUF files."""
+    register(
+        ConverterDescriptor(
+            name=_QUANTIZER,
+            source="gguf",
+            target="gguf",
+            quantizations=tuple(FILE_TYPES),
+            description="quantizes GGUF models with llama.cpp",
+        )
+    )
+
+
+@hookimpl
+def camelid_converter(name: str) -> Converter | None:
+    """The quantizer."""
+    if name != _QUANTIZER:
+        return None
+    try:
+        from camelid_llamacpp.quantize import LlamaQuantizer
+    except (ImportError, OSError, RuntimeError) as error:
+        raise _missing(error) from error
+    return LlamaQuantizer()
+
+
+def _missing(error: Exception) -> MissingDependencyError:
+    return MissingDependencyError(
+        "llama.cpp could not be loaded; install it with: python -m pip install --force-reinstall llama-cpp-python",
+        reason=str(error),
+        plugin="camelid-llamacpp",
+    )
 
 
 def _loaded_here(model: LoadedModel) -> TypeGuard[LlamaModel]:
