@@ -1,5 +1,6 @@
 """What tests of several parts need."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -53,3 +54,12 @@ def make_gguf(tmp_path: Path) -> MakeGGUF:
         return path
 
     return make
+
+
+@pytest.fixture
+def toy_converters(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Installs a plugin with converters of tiny models, for this process and its children. Its entry-point name."""
+    folder = str(Path(__file__).parent / "toy_converters")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+    return "toys"

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from camelid.contracts.placement import Connection, Placement, WorkerSpec
+from camelid.contracts.placement import Connection, ConversionSpec, Placement, WorkerSpec
 from camelid.engine.pool import LoadRequest, Pool
 from camelid.errors import ModelLoadError, ModelMemoryError
 from camelid.plugins.catalog import Catalog, RegisteredBackend
@@ -30,6 +30,7 @@ from camelid.wire.messages import (
     Goodbye,
     Ready,
     Shutdown,
+    Start,
     Step,
     Submit,
     Text,
@@ -100,6 +101,8 @@ class ToyWorker:
 
     def send(self, frame: bytes):
         message = decode_to_worker(frame)
+        if isinstance(message, Start):  # it has done that already
+            return
         self.heard.append(message)
         match message:
             case Submit():
@@ -140,8 +143,9 @@ class ToyPlacement(Placement):
         self.started = asyncio.Event()
 
     async def start(
-        self, spec: WorkerSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
+        self, spec: WorkerSpec | ConversionSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
     ) -> Connection:
+        assert isinstance(spec, WorkerSpec)
         worker = ToyWorker(spec, on_frame, on_end, pid=100 + len(self.workers))
         self.workers.append(worker)
         self.started.set()

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camelid.contracts.placement import Connection, Placement, WorkerSpec
+from camelid.contracts.placement import Connection, ConversionSpec, Placement, WorkerSpec
 from camelid.engine.pool import LoadRequest, Pool
 from camelid.engine.quarantine import Quarantine
 from camelid.errors import CamelidError, ModelLoadError, ServerBusyError, WorkerDiedError
@@ -49,7 +49,7 @@ class Watched(Placement):
         self.loading = 0
 
     async def start(
-        self, spec: WorkerSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
+        self, spec: WorkerSpec | ConversionSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
     ) -> Connection:
         self.loading += 1
         assert self.loading == 1, "two models are loaded at once"

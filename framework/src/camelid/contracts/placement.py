@@ -7,13 +7,14 @@ from typing import Protocol
 import msgspec
 
 from camelid.types.artifact import ModelArtifact
+from camelid.types.conversion import ConversionTask
 from camelid.types.loading import LoadOptions
 
-__all__ = ("Connection", "Placement", "WorkerSpec")
+__all__ = ("Connection", "ConversionSpec", "Placement", "WorkerSpec")
 
 
 class WorkerSpec(msgspec.Struct, frozen=True):
-    """What a worker shall load."""
+    """What a worker shall load and serve."""
 
     backend: str
     """Name in the backend's descriptor."""
@@ -21,6 +22,24 @@ class WorkerSpec(msgspec.Struct, frozen=True):
     """Entry-point name of the plugin that registered it: the only one the worker imports."""
     artifact: ModelArtifact
     options: LoadOptions
+
+    @property
+    def name(self) -> str:
+        """How people call the model, for logs."""
+        return self.artifact.name
+
+
+class ConversionSpec(msgspec.Struct, frozen=True):
+    """What a worker shall convert, and nothing else in its life."""
+
+    plugin: str
+    """Entry-point name of the plugin that registered the converter: the only one the worker imports."""
+    task: ConversionTask
+
+    @property
+    def name(self) -> str:
+        """The converter's, for logs."""
+        return self.task.converter
 
 
 class Connection(Protocol):
@@ -50,12 +69,12 @@ class Placement(ABC):
 
     @abstractmethod
     async def start(
-        self, spec: WorkerSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
+        self, spec: WorkerSpec | ConversionSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
     ) -> Connection:
-        """Start a worker and send it `Start`.
+        """Start a worker. The server then sends it what `spec` says, as its first frame.
 
         Args:
-            spec: what to load.
+            spec: what the worker is for; what it names must be within its reach.
             on_frame: called on the event loop with each frame from the worker, in order.
             on_end: called once on the event loop after the last frame, with why it ended: exit status or signal,
                 and the last lines it wrote to standard error.

@@ -25,6 +25,7 @@ from camelid.wire.messages import (
     Goodbye,
     Ready,
     Shutdown,
+    Start,
     Step,
     Submit,
     Text,
@@ -105,6 +106,7 @@ class WorkerClient:
         try:
             async with asyncio.timeout(None if math.isinf(timeout) else timeout):
                 client._connection = await placement.start(spec, client._on_frame, client._on_end)
+                client._write(Start(PROTOCOL_VERSION, spec.backend, spec.plugin, spec.artifact, spec.options))
                 client.ready = await client._handshake
         except BaseException as error:
             await client._abandon()

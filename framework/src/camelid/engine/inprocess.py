@@ -8,9 +8,9 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 
-from camelid.contracts.placement import Connection, Placement, WorkerSpec
+from camelid.contracts.placement import Connection, ConversionSpec, Placement, WorkerSpec
 from camelid.wire.framing import decode_to_worker, encode
-from camelid.wire.messages import PROTOCOL_VERSION, FromWorker, Start, ToWorker
+from camelid.wire.messages import FromWorker, ToWorker
 
 __all__ = ("InProcessPlacement",)
 
@@ -24,11 +24,10 @@ class InProcessPlacement(Placement):
         return "in-process"
 
     async def start(
-        self, spec: WorkerSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
+        self, spec: WorkerSpec | ConversionSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
     ) -> Connection:
         """Start a thread; see `Placement.start`."""
-        worker = _WorkerThread(asyncio.get_running_loop(), spec.artifact.name, on_frame, on_end)
-        worker.send(encode(Start(PROTOCOL_VERSION, spec.backend, spec.plugin, spec.artifact, spec.options)))
+        worker = _WorkerThread(asyncio.get_running_loop(), spec.name, on_frame, on_end)
         worker.start()
         return worker
 
@@ -41,11 +40,11 @@ class _WorkerThread(threading.Thread):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        model: str,
+        name: str,
         on_frame: Callable[[bytes], None],
         on_end: Callable[[str], None],
     ) -> None:
-        super().__init__(name=f"worker of {model}", daemon=True)
+        super().__init__(name=f"worker: {name}", daemon=True)
         self._loop = loop
         self._on_frame = on_frame
         self._on_end = on_end
@@ -56,7 +55,7 @@ class _WorkerThread(threading.Thread):
         self._inbox.put(decode_to_worker(frame))
 
     def kill(self) -> None:
-        """A thread cannot be killed: from now on nothing of it is heard, and it ends before its next step."""
+        """A thread cannot be killed: from now on nothing of it is heard, and it ends before its next step or report."""
         self._deaf = True
         self._inbox.put(None)
 

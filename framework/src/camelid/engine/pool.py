@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from camelid.contracts.placement import Placement
 from camelid.engine.client import WorkerClient
 from camelid.engine.fleet import Fleet
 from camelid.engine.loader import Loader, Wish
 from camelid.engine.quarantine import Quarantine
 from camelid.engine.request import LoadRequest, RunningModel
 from camelid.engine.runner import Runner
-from camelid.errors import ConfigurationError, ServerBusyError
+from camelid.errors import ServerBusyError
 from camelid.plugins.catalog import Catalog
 from camelid.settings import Settings
 
@@ -67,7 +66,7 @@ class Pool:
         self._settings = settings
         self._quarantine = quarantine or Quarantine()
         self._fleet = Fleet(self._quarantine, self._grant)
-        placement = _placement(catalog, settings.placement)
+        placement = catalog.placement(settings.placement)
         self._loader = Loader(self._fleet, self._quarantine, placement, settings, available)
         self._queue: list[Wish] = []
         self._server: asyncio.Task[None] | None = None
@@ -219,14 +218,6 @@ class Pool:
             self._queue.remove(other)
             if not other.granted.done():
                 other.granted.set_exception(error)
-
-
-def _placement(catalog: Catalog, name: str) -> Placement:
-    placement = catalog.placements.get(name)
-    if placement is None:
-        choice = ", ".join(sorted(catalog.placements)) or "none"
-        raise ConfigurationError(f"there is no placement {name!r}; the setting placement may be one of: {choice}")
-    return placement
 
 
 def _shutting_down() -> ServerBusyError:

@@ -35,7 +35,7 @@ class OutputTail:
     """Logs what a worker writes to standard error, line by line, and remembers the last lines."""
 
     def __init__(self, name: str) -> None:
-        """Take `name` as the model that the log lines belong to."""
+        """Take `name` as what the log lines belong to: the model, or the converter."""
         self._name = name
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
         self._partial = b""

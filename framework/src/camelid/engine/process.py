@@ -7,11 +7,10 @@ from asyncio.subprocess import PIPE
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from camelid.contracts.placement import Connection, Placement, WorkerSpec
+from camelid.contracts.placement import Connection, ConversionSpec, Placement, WorkerSpec
 from camelid.engine.post_mortem import OutputTail, exit_text
 from camelid.errors import ProtocolError, WorkerError
-from camelid.wire.framing import FrameReader, encode, with_length
-from camelid.wire.messages import PROTOCOL_VERSION, Start
+from camelid.wire.framing import FrameReader, with_length
 
 __all__ = ("ProcessPlacement",)
 
@@ -37,13 +36,13 @@ class ProcessPlacement(Placement):
         return "process"
 
     async def start(
-        self, spec: WorkerSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
+        self, spec: WorkerSpec | ConversionSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
     ) -> Connection:
         """Start a child process; see `Placement.start`."""
         loop = asyncio.get_running_loop()
         starting = asyncio.ensure_future(
             loop.subprocess_exec(
-                lambda: _WorkerProcess(spec.artifact.name, on_frame, on_end),
+                lambda: _WorkerProcess(spec.name, on_frame, on_end),
                 *self._command,
                 stdin=PIPE,
                 stdout=PIPE,
@@ -61,20 +60,19 @@ class ProcessPlacement(Placement):
             raise
         except OSError as error:
             raise WorkerError("the model's worker could not be started", reason=str(error)) from error
-        process.send(encode(Start(PROTOCOL_VERSION, spec.backend, spec.plugin, spec.artifact, spec.options)))
         return process
 
 
 class _WorkerProcess(asyncio.SubprocessProtocol):
     """One child process: cuts its output into frames and notices its end."""
 
-    def __init__(self, model: str, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]) -> None:
+    def __init__(self, name: str, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]) -> None:
         self.pid = 0
         self.gone = asyncio.Event()
         self._on_frame = on_frame
         self._on_end = on_end
         self._frames = FrameReader()
-        self._errors = OutputTail(model)
+        self._errors = OutputTail(name)
         self._open = {STDOUT, STDERR}
         self._exited = False
         self._ended = False

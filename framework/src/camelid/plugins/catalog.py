@@ -8,7 +8,7 @@ import msgspec
 
 from camelid.contracts.placement import Placement
 from camelid.contracts.registry import Registry
-from camelid.errors import UnsupportedCapabilityError
+from camelid.errors import ConfigurationError, UnsupportedCapabilityError
 from camelid.types.artifact import FileRole
 from camelid.types.conversion import ConverterDescriptor
 from camelid.types.descriptor import BackendDescriptor
@@ -102,6 +102,18 @@ class Catalog:
         raise UnsupportedCapabilityError(
             f"no installed plugin {task}; {advice} (`camelid plugins` shows what is installed, and what is broken)"
         )
+
+    def placement(self, name: str) -> Placement:
+        """The placement of this name.
+
+        Raises:
+            ConfigurationError: nobody registered it.
+        """
+        placement = self.placements.get(name)
+        if placement is None:
+            choice = ", ".join(sorted(self.placements)) or "none"
+            raise ConfigurationError(f"there is no placement {name!r}; the setting placement may be one of: {choice}")
+        return placement
 
     def _wanted(self, format: str, wanted: str, able: list[RegisteredBackend]) -> RegisteredBackend:  # noqa: A002
         backend = self.backends.get(wanted)

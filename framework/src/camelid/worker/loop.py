@@ -9,6 +9,7 @@ from camelid.wire.faults import fault_from
 from camelid.wire.messages import (
     PROTOCOL_VERSION,
     Cancel,
+    Convert,
     Detokenize,
     Embed,
     Failed,
@@ -22,6 +23,7 @@ from camelid.wire.messages import (
     Tokens,
     ToWorker,
 )
+from camelid.worker.conversion import convert
 from camelid.worker.embedding import EmbeddingQueue
 from camelid.worker.generation import Generation
 from camelid.worker.outbox import FRAME_SECONDS, Outbox
@@ -33,7 +35,7 @@ __all__ = ("EXIT_BROKEN", "EXIT_NOT_LOADED", "EXIT_OK", "WorkerLoop")
 
 EXIT_OK: Final = 0
 EXIT_NOT_LOADED: Final = 1
-"""The model could not be loaded; `Failed` said why."""
+"""The model could not be loaded, or not be converted; `Failed` said why."""
 EXIT_BROKEN: Final = 70
 """Camelid itself failed (EX_SOFTWARE)."""
 
@@ -41,7 +43,9 @@ _log = logging.getLogger("camelid.worker")
 
 
 class WorkerLoop:
-    """Serves one model from the first message to the last, on the thread that calls `run`: the engine thread."""
+    """Serves or converts one model from the first message to the last, on the thread that calls `run`: the engine
+    thread.
+    """
 
     def __init__(
         self, inbox: Inbox, emit: Callable[[FromWorker], None], *, frame_seconds: float = FRAME_SECONDS
@@ -58,12 +62,15 @@ class WorkerLoop:
         self._frame_seconds = frame_seconds
 
     def run(self) -> int:
-        """Load, say `Ready`, serve until `Shutdown` or until the server is gone.
+        """Load, say `Ready`, serve until `Shutdown` or until the server is gone. Or convert, if that is what was asked.
 
         Returns:
             The exit status for a process that has nothing else to do.
         """
-        session = self._load()
+        first = self._inbox.get()
+        if isinstance(first, Convert):
+            return EXIT_OK if convert(first, self._inbox, self._emit) else EXIT_NOT_LOADED
+        session = self._load(first)
         if session is None:
             return EXIT_NOT_LOADED
         try:
@@ -77,9 +84,8 @@ class WorkerLoop:
         self._emit(Goodbye())
         return EXIT_OK
 
-    def _load(self) -> Session | None:
-        """Wait for `Start` and do what it says; None if that came to nothing."""
-        start = self._inbox.get()
+    def _load(self, start: ToWorker | None) -> Session | None:
+        """Do what `Start` says; None if that came to nothing."""
         try:
             if not isinstance(start, Start):
                 raise ProtocolError("the worker was not told what to load", reason=f"first message: {start!r}")
