@@ -62,18 +62,28 @@ class NativeBatch:
         self._sequence_counts = np.ones(source.capacity, np.int32)
         self._sequence_lists = np.zeros(source.capacity + 1, np.uintp)
         self._sequence_lists[:-1] = np.arange(source.capacity, dtype=np.uintp) * source.sequences.itemsize + first
-        self._native = llama_cpp.llama_batch(
-            token=_pointer(source.tokens, ctypes.c_int32),
-            pos=_pointer(source.positions, ctypes.c_int32),
-            n_seq_id=_pointer(self._sequence_counts, ctypes.c_int32),
-            seq_id=_pointer(self._sequence_lists, ctypes.POINTER(ctypes.c_int32)),
-            logits=_pointer(source.outputs, ctypes.c_int8),
-        )
+        self._native = self._pointing(source.positions)
 
     def native(self) -> llama_cpp.llama_batch:
         """The batch with the tokens that are in it now."""
         self._native.n_tokens = self.source.size
         return self._native
+
+    def moved(self, positions: npt.NDArray[np.int32]) -> llama_cpp.llama_batch:
+        """The same with the tokens at other positions, valid as long as these."""
+        native = self._pointing(positions)
+        native.n_tokens = self.source.size
+        return native
+
+    def _pointing(self, positions: npt.NDArray[np.int32]) -> llama_cpp.llama_batch:
+        source = self.source
+        return llama_cpp.llama_batch(
+            token=_pointer(source.tokens, ctypes.c_int32),
+            pos=_pointer(positions, ctypes.c_int32),
+            n_seq_id=_pointer(self._sequence_counts, ctypes.c_int32),
+            seq_id=_pointer(self._sequence_lists, ctypes.POINTER(ctypes.c_int32)),
+            logits=_pointer(source.outputs, ctypes.c_int8),
+        )
 
 
 class Context:
@@ -91,6 +101,7 @@ class Context:
             ModelError: it could not be allocated.
         """
         NATIVE_LOG.take_complaints()
+        NATIVE_LOG.take_buffers()  # those that another context allocated meanwhile
         handle: int | None = llama_cpp.llama_init_from_model(model, parameters)
         self.buffers: tuple[Buffer, ...] = NATIVE_LOG.take_buffers()
         if not handle:

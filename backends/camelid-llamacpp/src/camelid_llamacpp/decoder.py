@@ -6,14 +6,17 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from camelid import Batch, BatchDecoder, BatchLimits, KVCacheFullError, Sampler
-from camelid.errors import ModelError
+from camelid import Batch, BatchDecoder, BatchLimits, KVCacheFullError, Media, Sampler
+from camelid.errors import ModelError, UnsupportedCapabilityError
 from camelid.types.options import SamplingOptions
 from camelid_llamacpp.context import Context, NativeBatch, float_rows
 from camelid_llamacpp.logs import NATIVE_LOG
+from camelid_llamacpp.media import LlamaMedia
 from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.penalties import Penalties
+from camelid_llamacpp.positions import Positions
 from camelid_llamacpp.sampler import LlamaSampler
+from camelid_llamacpp.sight import Sight
 from camelid_llamacpp.traits import ModelTraits
 
 __all__ = ("OUTPUT_ROWS", "LlamaDecoder")
@@ -22,6 +25,7 @@ OUTPUT_ROWS = 64
 """Output rows that a batch may always have, however few its sequences; each costs a row of logits in memory."""
 
 _NO_ROOM = 1
+_LENGTH_BYTES = 4
 _address_of_logits = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32)(
     # declared anew, because the binding's own return type takes longer to make than the call
     ctypes.cast(llama_cpp.llama_get_logits_ith, ctypes.c_void_p).value or 0
@@ -31,13 +35,14 @@ _address_of_logits = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c
 class LlamaDecoder(BatchDecoder):
     """A context with a unified KV cache: sequences that share a prefix share its cells."""
 
-    def __init__(self, context: Context, traits: ModelTraits, limits: BatchLimits) -> None:
+    def __init__(self, context: Context, traits: ModelTraits, limits: BatchLimits, sight: Sight | None = None) -> None:
         """Take over a context.
 
         Args:
             context: its own; closed with the decoder.
             traits: what the model's memory can do.
             limits: what the context was made for.
+            sight: what encodes pictures and sounds, if the model takes any.
 
         Raises:
             ModelError: the model cannot compute.
@@ -47,6 +52,9 @@ class LlamaDecoder(BatchDecoder):
         self._memory = context.memory
         self._traits = traits
         self._limits = limits
+        self._sight = sight
+        self._positions = Positions(limits.sequences)
+        self._shifts = traits.shifts and llama_cpp.llama_memory_can_shift(context.memory)
         self._output_rows = max(OUTPUT_ROWS, limits.sequences)
         self._suppressed = traits.suppressed_tokens if traits.suppressed_tokens.size else None
         self._bound: NativeBatch | None = None
@@ -75,7 +83,35 @@ class LlamaDecoder(BatchDecoder):
             raise ModelError(f"a batch with more than {self._output_rows} output rows cannot be computed")
         if self._bound is None or self._bound.source is not batch:
             self._bound = NativeBatch(batch)
-        status: int = llama_cpp.llama_decode(self._handle, self._bound.native())
+        positions = self._positions.of_batch(batch)
+        native = self._bound.native() if positions is None else self._bound.moved(positions)
+        self._check(llama_cpp.llama_decode(self._handle, native))
+        self._shift_pending = False
+
+    def decode_media(self, sequence: int, position: int, media: Media) -> None:
+        """Compute a picture, a part of one, or a piece of sound at the end of a sequence.
+
+        Raises:
+            KVCacheFullError: no room; the cache is as it was before.
+            UnsupportedCapabilityError: the model has no projector.
+            ModelError: computing it failed; what of it is in the cache is unknown.
+        """
+        if self._sight is None or not isinstance(media, LlamaMedia):
+            raise UnsupportedCapabilityError("this model cannot take pictures or sound")
+        first = self._positions.at(sequence, position)
+        try:
+            self._check(self._sight.compute(self._handle, media, sequence, first))
+        except KVCacheFullError:
+            # Some of its batches may have found room.
+            last: int = llama_cpp.llama_memory_seq_pos_max(self._memory, sequence)
+            if last >= first and not llama_cpp.llama_memory_seq_rm(self._memory, sequence, first, -1):
+                raise self._context.failure("decoding a picture", _NO_ROOM) from None
+            raise
+        self._positions.place(sequence, position, media.length, media.advance)
+        self._shift_pending = False
+
+    def _check(self, status: int) -> None:
+        """Raise what a computation's status means."""
         if status == _NO_ROOM:
             raise KVCacheFullError(
                 "the KV cache is full; use a smaller context, or try again later",
@@ -83,7 +119,6 @@ class LlamaDecoder(BatchDecoder):
             )
         if status != 0:
             raise self._context.failure("decoding", status)
-        self._shift_pending = False
 
     def logits(self, row: int) -> npt.NDArray[np.float32]:
         """The logits of an output row of the last batch, as a view.
@@ -103,20 +138,29 @@ class LlamaDecoder(BatchDecoder):
         return view
 
     def trim(self, sequence: int, length: int) -> bool:
-        """Keep the first `length` tokens of a sequence, if the model's memory can."""
+        """Keep the first `length` tokens of a sequence, if the model's memory can and no picture would be cut."""
         if length == 0:
             llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
-        elif not self._complete(sequence) or not llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1):
+        elif (
+            not self._complete(sequence)
+            or self._positions.cuts(sequence, length)
+            or not llama_cpp.llama_memory_seq_rm(self._memory, sequence, self._positions.at(sequence, length), -1)
+        ):
             return False
+        self._positions.trim(sequence, length)
         self._limit_sharing(sequence, length)
         return True
 
     def copy_prefix(self, source: int, target: int, length: int) -> bool:
         """Let `target` see the first `length` tokens of `source`: cells get a second owner, nothing is copied."""
         last: int = llama_cpp.llama_memory_seq_pos_max(self._memory, source)
-        if not self._traits.shares_prefixes or not self._complete(source) or last + 1 < length:
+        positions = self._positions
+        if not self._traits.shares_prefixes or not self._complete(source):
             return False
-        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        if last < positions.last(source, length) or positions.cuts(source, length):
+            return False
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, 0, positions.at(source, length))
+        positions.copy(source, target, length)
         self._shared[target] = self._shared[:, target] = np.minimum(self._shared[source], length)
         self._shared[source, target] = self._shared[target, source] = length
         self._shared[target, target] = 0
@@ -124,7 +168,7 @@ class LlamaDecoder(BatchDecoder):
 
     def shift(self, sequence: int, keep: int, discard: int) -> bool:
         """Drop tokens from the middle; False if the moved ones are shared, for a cell has one position only."""
-        if not self._traits.shifts or self._shared[sequence].max() > keep + discard:
+        if not self._shifts or self._shared[sequence].max() > keep + discard or self._positions.holds_media(sequence):
             return False
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, keep, keep + discard)
         llama_cpp.llama_memory_seq_add(self._memory, sequence, keep + discard, -1, -discard)
@@ -147,10 +191,13 @@ class LlamaDecoder(BatchDecoder):
             # llama.cpp rotates shifted keys with the next batch, and would save them as they are; any batch will do.
             self._compute_one_token(sequence)
         size: int = llama_cpp.llama_state_seq_get_size(self._handle, sequence)
-        state = np.empty(size, np.uint8)
+        media = self._positions.save(sequence)
+        ending = media + len(media).to_bytes(_LENGTH_BYTES)
+        state = np.empty(size + len(ending), np.uint8)
         target = state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         if llama_cpp.llama_state_seq_get_data(self._handle, target, size, sequence) != size:
             raise self._context.failure("saving a sequence", 0)
+        state[size:] = np.frombuffer(ending, np.uint8)
         return state.tobytes()
 
     def restore(self, sequence: int, state: bytes) -> None:
@@ -161,9 +208,10 @@ class LlamaDecoder(BatchDecoder):
             ModelError: these bytes are no state of this model.
         """
         source = np.frombuffer(state, np.uint8).ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+        size = max(0, len(state) - _LENGTH_BYTES - int.from_bytes(state[-_LENGTH_BYTES:]))
         NATIVE_LOG.take_complaints()
-        read: int = llama_cpp.llama_state_seq_set_data(self._handle, source, len(state), sequence)
-        if read and read == len(state):
+        read: int = llama_cpp.llama_state_seq_set_data(self._handle, source, size, sequence)
+        if read and read == size and self._positions.load(sequence, state[size:-_LENGTH_BYTES]):
             return
         self.trim(sequence, 0)
         complaints = NATIVE_LOG.take_complaints()

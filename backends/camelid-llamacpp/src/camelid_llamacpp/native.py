@@ -1,8 +1,10 @@
 """llama-cpp-python's low-level API, and the one place that imports it."""
 
+import ctypes
 import os
+from types import ModuleType
 
-__all__ = ("llama_cpp",)
+__all__ = ("llama_cpp", "load_mtmd")
 
 # OpenMP reads this when llama.cpp is loaded. All threads meet after every operation, thousands of times for each
 # token. By default one that has to wait spins for milliseconds, and where the CPUs are shared it spins away the very
@@ -14,3 +16,18 @@ if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
 os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 
 from llama_cpp import llama_cpp
+
+
+def load_mtmd() -> ModuleType:
+    """The binding of libmtmd, which sees and hears; models that only read never load it.
+
+    Raises:
+        ImportError, OSError, RuntimeError: this llama-cpp-python was built without it.
+    """
+    from llama_cpp import mtmd_cpp  # noqa: PLC0415
+
+    # The binding lacks this one; it sets where both parts of the library log to.
+    log_set = mtmd_cpp._libmtmd.mtmd_helper_log_set
+    log_set.argtypes, log_set.restype = [llama_cpp.llama_log_callback, ctypes.c_void_p], None
+    mtmd_cpp.mtmd_helper_log_set = log_set
+    return mtmd_cpp

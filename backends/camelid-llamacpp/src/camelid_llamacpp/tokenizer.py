@@ -8,7 +8,7 @@ from camelid import Tokenizer
 from camelid.errors import RequestError
 from camelid_llamacpp.native import llama_cpp
 
-__all__ = ("LlamaTokenizer",)
+__all__ = ("LlamaTokenizer", "utf8")
 
 _PIECE_ROOM = 64
 
@@ -42,7 +42,7 @@ class LlamaTokenizer(Tokenizer):
         Raises:
             RequestError: more tokens than llama.cpp can count.
         """
-        data = _utf8(text)
+        data = utf8(text)
         room = len(data) + 2  # most often enough: a token for each byte, a begin and an end
         while True:
             tokens = np.empty(room, np.int32)
@@ -79,7 +79,7 @@ class LlamaTokenizer(Tokenizer):
             self._buffer = ctypes.create_string_buffer(-size)
 
 
-def _utf8(text: str) -> bytes:
+def utf8(text: str) -> bytes:
     """`text` as valid UTF-8: surrogate pairs are joined, lone surrogates replaced."""
     try:
         return text.encode()
