@@ -1,10 +1,13 @@
 """Commands as a shell would start them, and a real server with the echo model for them to talk to."""
 
 import io
+import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,3 +107,66 @@ def client(server: str) -> Iterator[Client]:
     """A client of that server."""
     with Client(server) as connected:
         yield connected
+
+
+class Scripted:
+    """A server of this API that says what it is told to and remembers what it was asked."""
+
+    def __init__(self, answers: dict[str, bytes]) -> None:
+        self.requests: dict[str, list[dict[str, object]]] = {}
+        scripted = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                content = self.rfile.read(int(self.headers["Content-Length"] or 0))
+                scripted.requests.setdefault(self.path, []).append(json.loads(content or "{}"))
+                answer = answers.get(self.path)
+                self.send_response(404 if answer is None else 200)
+                self.send_header("Content-Length", str(len(answer or b"")))
+                self.end_headers()
+                self.wfile.write(b"" if self.command == "HEAD" else answer or b"")
+
+            do_HEAD = do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server looks for
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def stop(self) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[[dict[str, bytes]], Scripted]]:
+    """Start such servers."""
+    servers: list[Scripted] = []
+
+    def start(answers: dict[str, bytes]) -> Scripted:
+        servers.append(Scripted(answers))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def vision_server(scripted: Callable[[dict[str, bytes]], Scripted]) -> Scripted:
+    """One whose model sees a cat in everything."""
+    return scripted(
+        {
+            "/": b"",
+            "/api/show": b'{"capabilities":["completion","vision"]}',
+            "/api/generate": b'{"response":"a cat","done":true}\n',
+            "/api/chat": b'{"message":{"role":"assistant","content":"a cat"},"done":true}\n',
+        }
+    )

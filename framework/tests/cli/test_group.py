@@ -4,9 +4,10 @@ import sys
 from importlib import import_module
 
 import pytest
-from click import Command
+from click import Command, Context
 
 from camelid import __version__
+from camelid.cli.commands.run import command as run_command
 from camelid.cli.group import COMMANDS
 
 HEAVY = ("httpx", "rich", "litestar", "msgspec", "prompt_toolkit", "numpy", "uvicorn", "pluggy", "asyncio")
@@ -37,7 +38,7 @@ def test_the_table_says_what_the_command_says(name: str, entry):
     command = import_module(f"camelid.cli.commands.{entry.module}").command
     assert isinstance(command, Command)
     assert entry.summary == (command.help or "").split("\n")[0]
-    assert entry.hidden == (name != command.name)
+    assert entry.hidden or name == command.name
 
 
 def test_without_arguments_the_help_is_shown(camelid):
@@ -48,8 +49,79 @@ def test_without_arguments_the_help_is_shown(camelid):
 
 
 @pytest.mark.parametrize("flag", ["-v", "--version"])
-def test_version(camelid, flag: str):
-    assert camelid(flag).stdout == f"camelid version is {__version__}\n"
+def test_version_without_a_server_is_the_commands_own(camelid, flag: str):
+    assert camelid(flag) == (
+        0,
+        f"camelid version is {__version__}\n",
+        "Warning: could not connect to a running Camelid server\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "version", "warning"),
+    [
+        ({"/api/health": f'{{"version":"{__version__}"}}'.encode()}, __version__, ""),
+        ({"/api/health": b'{"version":"99.1"}'}, "99.1", f"Warning: client version is {__version__}\n"),
+        ({"/api/version": b'{"version":"0.33.0"}'}, __version__, "Warning: the server at {url} is not Camelid\n"),
+    ],
+)
+def test_version_is_the_servers(camelid, scripted, answers: dict[str, bytes], version: str, warning: str):
+    server = scripted(answers)
+    run = camelid("--version", OLLAMA_HOST=server.url)
+    assert run == (0, f"camelid version is {version}\n", warning.format(url=server.url))
+
+
+def test_commands_stand_in_the_order_of_ollamas_help(camelid):
+    lines = camelid("--help").stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    named = [line.split()[0] for line in lines]
+    assert named == ["serve", "create", "show", "run", "stop", "pull", "list", "ps", "cp", "rm", "plugins", "doctor"]
+
+
+def test_help_is_a_command_too(camelid):
+    assert camelid("help").stdout == camelid("--help").stdout
+    assert camelid("help", "run").stdout == camelid("run", "--help").stdout
+    assert camelid("help", "dance").returncode == 1
+
+
+@pytest.mark.parametrize("name", ["signin", "login", "signout", "logout"])
+def test_there_are_no_accounts(camelid, name: str):
+    run = camelid(name)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith("Error: there are no accounts: ")
+
+
+def test_launch_says_what_to_do_instead(camelid):
+    run = camelid("launch", "codex", "--model", "x", "-y", OLLAMA_HOST=":4321")
+    assert run.returncode == 1
+    assert "give them http://127.0.0.1:4321 as the address" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "same"),
+    [
+        (("--verbose=true", "--nowordwrap=1"), ("--verbose", "--nowordwrap")),
+        (("--verbose=false", "--think"), ("--think=true",)),
+        (("--truncate=false", "--insecure=F"), ("--no-truncate",)),
+        (("--truncate", "--", "--think", "--verbose=no"), ("--truncate", "--", "--think", "--verbose=no")),
+    ],
+)
+def test_flags_are_read_as_go_reads_them(arguments: tuple[str, ...], same: tuple[str, ...]):
+    context = Context(run_command)
+    parsed, expected = (
+        run_command.make_context("run", ["model", *given], parent=context).params for given in (arguments, same)
+    )
+    assert parsed == expected
+
+
+def test_think_never_takes_the_next_word():
+    parameters = run_command.make_context("run", ["--think", "model", "high"]).params
+    assert (parameters["think"], parameters["model"], parameters["prompt"]) == ("true", "model", ("high",))
+
+
+def test_a_switch_takes_no_other_value(camelid):
+    run = camelid("run", "x", "--verbose=perhaps")
+    assert run.returncode == 1
+    assert "--verbose" in run.stderr
 
 
 @pytest.mark.parametrize(

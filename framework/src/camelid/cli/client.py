@@ -28,7 +28,7 @@ from camelid.errors import (
 )
 from camelid.types.json import JsonObject
 
-__all__ = ("Client", "ServerUnreachableError")
+__all__ = ("Client", "Health", "NoSuchRouteError", "ServerUnreachableError")
 
 T = TypeVar("T")
 Line = TypeVar("Line", bound=StreamLine)
@@ -36,6 +36,7 @@ Line = TypeVar("Line", bound=StreamLine)
 _CONNECT_SECONDS: Final = 10.0
 _PATIENT: Final = httpx.Timeout(None, connect=_CONNECT_SECONDS)
 _PROMPT: Final = httpx.Timeout(_CONNECT_SECONDS)
+_AT_ONCE: Final = httpx.Timeout(3.0)
 _CLASSES: Final[dict[int, type[CamelidError]]] = {400: RequestError, 404: ModelNotFoundError, 503: ServerBusyError}
 
 
@@ -43,6 +44,20 @@ class ServerUnreachableError(CamelidError):
     """Nothing listens at the server's address."""
 
     status = 503
+
+
+class NoSuchRouteError(CamelidError):
+    """The server does not know the address that was asked; it may be older, newer, or another program."""
+
+    status = 404
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The answer of Camelid's own `/api/health`."""
+
+    version: str
+    models_loaded: int = 0
+    plugins_broken: int = 0
 
 
 class _Models(msgspec.Struct):
@@ -89,6 +104,19 @@ class Client:
             ServerUnreachableError: none does.
         """
         self._request("HEAD", "/", timeout=_PROMPT)
+
+    def health(self) -> Health | None:
+        """How a Camelid is that answers there; None if another server does.
+
+        Raises:
+            ServerUnreachableError: none does, or not at once.
+        """
+        try:
+            return self._decode(self._request("GET", "/api/health", timeout=_AT_ONCE), Health)
+        except ServerUnreachableError:
+            raise
+        except CamelidError:
+            return None
 
     def models(self) -> tuple[ListedModel, ...]:
         """What is in the store, newest first."""
@@ -154,6 +182,15 @@ class Client:
         body: JsonObject = {"model": model, **({"insecure": True} if insecure else {})}
         return self._stream("/api/pull", body, ProgressLine)
 
+    def push(self, model: str, *, insecure: bool = False) -> Generator[ProgressLine, None, None]:
+        """Send a model to where its name says; the iterator must be exhausted.
+
+        Raises:
+            NoSuchRouteError: the server cannot push.
+        """
+        body: JsonObject = {"model": model, **({"insecure": True} if insecure else {})}
+        return self._stream("/api/push", body, ProgressLine)
+
     def _list(self, path: str, kind: type[T]) -> tuple[T, ...]:
         found = self._decode(self._request("GET", path), _Models)
         return tuple(msgspec.json.decode(entry, type=kind) for entry in found.models or ())
@@ -200,6 +237,8 @@ class Client:
             text = msgspec.json.decode(response.content, type=_Failure).error
         except msgspec.DecodeError:
             text = response.text.strip()
+            if response.status_code == NoSuchRouteError.status and response.request.method != "HEAD":
+                raise NoSuchRouteError(f"{response.url} is not there: the server has no such route") from None
         message = text or f"{self.url} answered {response.status_code} {response.reason_phrase}"
         raise _CLASSES.get(response.status_code, CamelidError)(message, reason=f"HTTP {response.status_code}")
 

@@ -9,8 +9,6 @@ from typing import Final, NamedTuple
 
 import click
 
-from camelid import __version__
-
 __all__ = ("COMMANDS", "Entry", "camelid")
 
 
@@ -21,23 +19,44 @@ class Entry(NamedTuple):
     """Below `camelid.cli.commands`; its command is called `command`."""
     summary: str
     hidden: bool = False
+    """Left out of the help: a second name, or a command of Ollama's that has no meaning here."""
 
 
 COMMANDS: Final[Mapping[str, Entry]] = {
     "serve": Entry("serve", "Start the server."),
     "start": Entry("serve", "Start the server.", hidden=True),
-    "run": Entry("run", "Ask a model, or chat with it."),
-    "pull": Entry("pull", "Fetch a model from where it comes from."),
     "create": Entry("create", "Make a model from a Modelfile."),
+    "show": Entry("show", "Show what is known of a model."),
+    "run": Entry("run", "Ask a model, or chat with it."),
+    "stop": Entry("stop", "Unload a model."),
+    "pull": Entry("pull", "Fetch a model from where it comes from."),
+    "push": Entry("push", "Send a model to a registry.", hidden=True),
+    "signin": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
+    "login": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
+    "signout": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
+    "logout": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
     "list": Entry("list", "List the models on this disk."),
     "ls": Entry("list", "List the models on this disk.", hidden=True),
     "ps": Entry("ps", "List the models that are loaded."),
-    "show": Entry("show", "Show what is known of a model."),
     "cp": Entry("cp", "Give a model a second name."),
     "rm": Entry("rm", "Remove models."),
-    "stop": Entry("stop", "Unload a model."),
+    "launch": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
     "plugins": Entry("plugins", "List the plugins, also the broken ones."),
+    "help": Entry("help", "Show the help of a command, as `camelid COMMAND --help` does.", hidden=True),
 }
+
+
+_VERSION_HELP: Final = "Show the version and exit."
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
+    """Print the server's version, and warn where there is none or this command has another."""
+    if not value or ctx.resilient_parsing:
+        return
+    from camelid.cli.version import print_version
+
+    print_version()
+    ctx.exit()
 
 
 class LazyGroup(click.Group):
@@ -71,7 +90,7 @@ class LazyGroup(click.Group):
         "An error is one line on stderr and exit status 1; Ctrl+C gives 130."
     ),
 )
-@click.version_option(__version__, "-v", "--version", message="camelid version is %(version)s")
+@click.option("-v", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help=_VERSION_HELP)
 @click.pass_context
 def camelid(ctx: click.Context) -> None:
     """A self-hosted LLM server that speaks Ollama's API over swappable runtimes."""

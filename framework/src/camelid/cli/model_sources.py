@@ -27,7 +27,9 @@ class ModelSources(msgspec.Struct, frozen=True):
     """By digest."""
 
 
-def collect(model: str, modelfile: Modelfile, folder: Path, *, quantize: str = "") -> ModelSources:
+def collect(
+    model: str, modelfile: Modelfile, folder: Path, *, quantize: str = "", draft_quantize: str = ""
+) -> ModelSources:
     """Find and hash every file that a Modelfile names.
 
     Args:
@@ -35,6 +37,7 @@ def collect(model: str, modelfile: Modelfile, folder: Path, *, quantize: str = "
         modelfile: what was read.
         folder: what relative paths are relative to.
         quantize: target type; empty to keep the weights as they are.
+        draft_quantize: the same for the draft model.
 
     Raises:
         RequestError: a file is missing or unusable, or two have the same name.
@@ -61,6 +64,7 @@ def collect(model: str, modelfile: Modelfile, folder: Path, *, quantize: str = "
         parameters=modelfile.parameters,
         messages=modelfile.messages,
         quantize=quantize,
+        draft_quantize=draft_quantize,
         renderer=modelfile.renderer,
         parser=modelfile.parser,
         requires=modelfile.requires,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from camelid.cli.answer import Display
+from camelid.cli.attachments import attach
 from camelid.cli.chat.line import MessageReader
 from camelid.cli.chat.quoting import unquoted
 from camelid.cli.chat.session import ChatSession
@@ -77,5 +78,5 @@ def _handle(session: ChatSession, text: str) -> bool:
         return handle_slash(session, text)
     message = unquoted(text)
     if message.strip():
-        session.send(message)
+        session.send(*attach(message, session.shown))
     return True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from camelid.cli.connection import connect
+from camelid.cli.go_flags import GoCommand
 from camelid.cli.messages import ProgressLine
 from camelid.cli.model_sources import collect, read_pieces
 from camelid.cli.sizes import short_digest
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ("command",)
 
 
-@click.command("create")
+@click.command("create", cls=GoCommand)
 @click.argument("model")
 @click.option("-f", "--file", "file", metavar="PATH", help="The Modelfile; - reads it from stdin. [default: Modelfile]")
 @click.option(
@@ -31,21 +32,25 @@ __all__ = ("command",)
     "--quantize",
     default="",
     metavar="TYPE",
-    help="Type the weights shall have; files of another type are refused.",
+    help="Type the weights shall have, for example q4_K_M.",
 )
-def command(model: str, file: str | None, quantize: str) -> None:
+@click.option("--draft-quantize", default="", metavar="TYPE", help="Type the weights of the draft model shall have.")
+@click.option("--experimental", is_flag=True, hidden=True)
+def command(model: str, *, file: str | None, quantize: str, draft_quantize: str, experimental: bool) -> None:
     """Make a model from a Modelfile.
 
     Without a Modelfile, the files in this folder are the model.
     """
     from camelid.cli.progress import ProgressDisplay
 
+    if experimental:
+        click.echo("--experimental changes nothing: Camelid has one way to make models", err=True)
     modelfile, folder = _read(file)
     for warning in modelfile.warnings:
         click.echo(warning, err=True)
     with connect() as client, ProgressDisplay() as display:
         display.status("gathering model components")
-        sources = collect(model, modelfile, folder, quantize=quantize)
+        sources = collect(model, modelfile, folder, quantize=quantize, draft_quantize=draft_quantize)
         for digest, path in sources.blobs.items():
             if not client.has_blob(digest):
                 _upload(client, digest, path, display)

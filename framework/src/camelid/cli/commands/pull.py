@@ -3,11 +3,12 @@
 import click
 
 from camelid.cli.connection import connect
+from camelid.cli.go_flags import GoCommand
 
 __all__ = ("command",)
 
 
-@click.command("pull")
+@click.command("pull", cls=GoCommand)
 @click.argument("model")
 @click.option("--insecure", is_flag=True, help="Allow registries that speak plain http.")
 def command(model: str, *, insecure: bool) -> None:

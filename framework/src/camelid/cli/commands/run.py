@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from camelid.cli.answer import Display, print_answer
+from camelid.cli.attachments import attach
 from camelid.cli.connection import connect_or_embed
+from camelid.cli.go_flags import GoCommand
 from camelid.cli.messages import GenerateBody, ShownModel
 from camelid.cli.request_options import check_duration, parse_format, parse_think
 from camelid.errors import ModelNotFoundError, RequestError
@@ -21,16 +23,7 @@ if TYPE_CHECKING:
 __all__ = ("command",)
 
 
-class _RunCommand(click.Command):
-    """`--think` alone means `--think=true`: its value is never the next word, which is the model."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Complete `--think` before click reads it."""
-        end = args.index("--") if "--" in args else len(args)
-        return super().parse_args(ctx, ["--think=true" if a == "--think" else a for a in args[:end]] + args[end:])
-
-
-@click.command("run", cls=_RunCommand)
+@click.command("run", cls=GoCommand)
 @click.argument("model")
 @click.argument("prompt", nargs=-1)
 @click.option("--keepalive", metavar="DURATION", help="How long the model stays loaded afterwards, for example 5m.")
@@ -38,7 +31,13 @@ class _RunCommand(click.Command):
 @click.option("--insecure", is_flag=True, help="Allow registries that speak plain http, if the model must be pulled.")
 @click.option("--nowordwrap", is_flag=True, help="Do not break lines between words.")
 @click.option("--format", "format_", metavar="json|SCHEMA", help="Make the answer JSON, or JSON of this schema.")
-@click.option("--think", metavar="[=true|false|high|medium|low|max]", help="Let the model think, or not, or how much.")
+@click.option(
+    "--think",
+    is_flag=False,
+    flag_value="true",
+    metavar="[=true|false|high|medium|low|max]",
+    help="Let the model think, or not, or how much.",
+)
 @click.option("--hidethinking", is_flag=True, help="Do not show what the model thinks.")
 @click.option("--truncate/--no-truncate", default=None, help="Embedding models: cut text that is too long.")
 @click.option("--dimensions", type=int, metavar="N", help="Embedding models: length of the vector.")
@@ -77,7 +76,8 @@ def command(
 
             chat(client, model, shown, display, format_=format_value, think=think_value, keep_alive=keep_alive)
         elif text:
-            _ask(client, GenerateBody(model, text, (), format_value, think_value, keep_alive), display)
+            prompt_text, files = attach(text, shown)
+            _ask(client, GenerateBody(model, prompt_text, files, format_value, think_value, keep_alive), display)
         else:
             client.load(model, keep_alive=keep_alive)
 

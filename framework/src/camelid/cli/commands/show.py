@@ -3,13 +3,14 @@
 import click
 
 from camelid.cli.connection import connect
+from camelid.cli.go_flags import GoCommand
 from camelid.cli.show_page import show_page
 from camelid.errors import RequestError
 
 __all__ = ("command",)
 
 
-@click.command("show")
+@click.command("show", cls=GoCommand)
 @click.argument("model")
 @click.option("--license", "parts", flag_value="license", multiple=True, help="Show only the license.")
 @click.option("--modelfile", "parts", flag_value="modelfile", multiple=True, help="Show only the Modelfile.")
