@@ -8,11 +8,8 @@ from camelid.errors import (
     ModelError,
     ModelLoadError,
     ModelMemoryError,
-    UnsupportedCapabilityError,
 )
-from camelid.types import Capability, LoadOptions, ModelArtifact, ModelFile
-from camelid.types.artifact import FileRole
-from camelid_llamacpp.backend import LlamaModel
+from camelid.types import Capability
 
 
 def test_facts_are_the_files_own(model):
@@ -102,12 +99,6 @@ def test_own_options_are_taken(load):
     model = load(backend={"batch_threads": 1, "check_tensors": True}, memory_map=False, threads=1)
     assert model.decoder() is not None
     model.close()
-
-
-def test_adapters_are_refused_rather_than_ignored(model_path):
-    files = (ModelFile(path=str(model_path)), ModelFile(path="/nowhere", role=FileRole.ADAPTER))
-    with pytest.raises(UnsupportedCapabilityError):
-        LlamaModel(ModelArtifact(name="x", format="gguf", files=files), LoadOptions())
 
 
 def test_a_missing_file_cannot_be_read(load, tmp_path):

@@ -6,12 +6,13 @@ from pathlib import Path
 import msgspec
 
 from camelid import BatchLimits, LoadedModel
-from camelid.errors import InvalidModelFileError, ModelLoadError, ModelMemoryError, UnsupportedCapabilityError
+from camelid.errors import InvalidModelFileError, ModelLoadError, ModelMemoryError
 from camelid.types.artifact import FileRole, ModelArtifact
 from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
 from camelid.types.loading import LoadOptions
 from camelid.types.memory import MemoryUse
+from camelid_llamacpp.adapters import Adapters
 from camelid_llamacpp.buffers import memory_by_device
 from camelid_llamacpp.context import Context, context_parameters
 from camelid_llamacpp.decoder import OUTPUT_ROWS, LlamaDecoder
@@ -35,30 +36,32 @@ class LlamaModel(LoadedModel):
     """Owns a `llama_model`, and closes the contexts on it that are still open."""
 
     def __init__(self, artifact: ModelArtifact, options: LoadOptions) -> None:
-        """Load the model's file or files.
+        """Load the model's file or files, and its adapters.
 
         Raises:
             InvalidModelFileError: not a GGUF file, or a damaged one.
             ModelMemoryError: not enough memory, for the weights or for the KV cache.
-            ModelLoadError: llama.cpp does not know such models, or an option is wrong.
-            UnsupportedCapabilityError: the model has adapters.
+            ModelLoadError: llama.cpp does not know such models, an adapter is for another, or an option is wrong.
+            UnsupportedCapabilityError: llama.cpp cannot apply such an adapter.
         """
         try:
             self._extra = msgspec.convert(options.backend, LlamaCppOptions)
         except msgspec.ValidationError as error:
             raise ModelLoadError(f"the llama.cpp backend cannot use these options: {error}") from error
-        if artifact.with_role(FileRole.ADAPTER):
-            raise UnsupportedCapabilityError("the llama.cpp backend cannot apply adapters yet; use the model without")
         self._name = artifact.name
         self._options = options
         self._contexts: list[Context] = []
+        self._adapters: Adapters | None = None
         NATIVE_LOG.install()
         llama_cpp.llama_backend_init()
         NATIVE_LOG.take_complaints()
         NATIVE_LOG.take_buffers()
-        self._handle = self._load([_checked(file.path, self._name) for file in artifact.with_role(FileRole.MODEL)])
-        self._buffers = NATIVE_LOG.take_buffers()
+        model, adapter = f"model {self._name!r}", f"the adapter of model {self._name!r}"
+        adapters = [_checked(file.path, adapter) for file in artifact.with_role(FileRole.ADAPTER)]
+        self._handle = self._load([_checked(file.path, model) for file in artifact.with_role(FileRole.MODEL)])
         try:
+            self._adapters = Adapters(self._name, self._handle, adapters, self._extra.adapter_scale)
+            self._buffers = NATIVE_LOG.take_buffers()
             self._traits = read_traits(self._handle)
             self._facts = self._read_facts()
             # Opened now, so that a cache that does not fit is a failure to load, and `memory` tells of it.
@@ -148,15 +151,19 @@ class LlamaModel(LoadedModel):
         )
 
     def close(self) -> None:
-        """Free contexts, then the model."""
+        """Free contexts, then adapters, then the model."""
         for context in self._contexts:
             context.close()
         self._contexts.clear()
+        if self._adapters is not None:
+            self._adapters.close()
         llama_cpp.llama_model_free(self._handle)
 
     def _open(self, parameters: llama_cpp.llama_context_params) -> Context:
         context = Context(self._name, self._handle, parameters)
         self._contexts.append(context)
+        if self._adapters is not None:
+            self._adapters.apply(context.handle)
         return context
 
     def _read_facts(self) -> ModelFacts:
@@ -181,16 +188,16 @@ class LlamaModel(LoadedModel):
         )
 
 
-def _checked(path: str, name: str) -> bytes:
-    """The path for llama.cpp, if a GGUF file lies there."""
+def _checked(path: str, owner: str) -> bytes:
+    """The path for llama.cpp, if a GGUF file lies there; `owner` says in errors whose it is."""
     try:
         with Path(path).open("rb") as file:
             magic = file.read(len(_MAGIC))
     except OSError as error:
-        raise ModelLoadError(f"the file of model {name!r} cannot be read", reason=str(error)) from error
+        raise ModelLoadError(f"the file of {owner} cannot be read", reason=str(error)) from error
     if magic != _MAGIC:
         reason = f"it begins with {magic!r}"
-        raise InvalidModelFileError(f"the file of model {name!r} is not a GGUF file", reason=reason)
+        raise InvalidModelFileError(f"the file of {owner} is not a GGUF file", reason=reason)
     return path.encode("utf-8", "surrogateescape")
 
 
@@ -232,7 +239,9 @@ def _token_text(vocabulary: int, token: int) -> str:
 
 
 def _capabilities(traits: ModelTraits) -> frozenset[Capability]:
-    capabilities = {Capability.TOKENIZE} if traits.tokenizes else set()
+    capabilities = {Capability.ADAPTERS}
+    if traits.tokenizes:
+        capabilities.add(Capability.TOKENIZE)
     if traits.pooling != llama_cpp.LLAMA_POOLING_TYPE_RANK:
         capabilities.add(Capability.EMBEDDING)
     if traits.generates:

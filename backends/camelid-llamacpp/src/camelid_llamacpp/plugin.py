@@ -44,6 +44,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
                     Capability.BATCHING,
                     Capability.PREFIX_SHARING,
                     Capability.STATE_SAVE,
+                    Capability.ADAPTERS,
                 }
             ),
             description="GGUF models on llama.cpp, on CPU and GPU",
