@@ -140,7 +140,7 @@ def test_an_adapter_for_another_model_is_refused(load_adapted, base, lora, shape
 
 
 def test_a_whole_model_is_no_adapter(load_adapted, base):
-    with pytest.raises(InvalidModelFileError, match="nothing that llama.cpp can apply") as caught:
+    with pytest.raises(InvalidModelFileError, match="holds nothing that") as caught:
         load_adapted(base, base)
     assert "general.type" in caught.value.reason
 

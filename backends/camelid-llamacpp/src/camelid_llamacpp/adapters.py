@@ -40,7 +40,7 @@ class Adapters:
         """
         self._name = name
         self._scale = scale
-        self._handles: list[object] = []
+        self._handles: list[ctypes._Pointer[ctypes.c_void_p]] = []
         try:
             for path in paths:
                 self._load(model, path)
@@ -50,7 +50,7 @@ class Adapters:
 
     def _load(self, model: int, path: bytes) -> None:
         NATIVE_LOG.take_complaints()
-        handle: object = llama_cpp.llama_adapter_lora_init(model, path)
+        handle = llama_cpp.llama_adapter_lora_init(model, path)
         if not handle:
             raise _failure(self._name, NATIVE_LOG.take_complaints())
         self._handles.append(handle)
