@@ -1,7 +1,7 @@
 import pytest
 
 from camelid.errors import CorruptManifestError, DiskFullError, RequestError
-from camelid.store.manifest_tree import ManifestFile, ManifestTree
+from camelid.store.manifest_tree import ManifestFile, ManifestTree, Stamp
 from camelid.types.names import ModelName
 
 
@@ -10,6 +10,9 @@ def tree(tmp_path) -> ManifestTree:
     folder = tmp_path / "manifests"
     folder.mkdir()
     return ManifestTree(folder)
+
+
+STAMP = Stamp(0, 0, 0, 0)
 
 
 def name(text: str) -> ModelName:
@@ -32,7 +35,8 @@ def test_a_manifest_lies_where_ollama_looks_for_it(tree):
 def test_names_are_found_in_any_case(tree):
     tree.write(name("Llama3:8B"), b"{}")
     found = tree.find(name("lLAMA3:8b"))
-    assert found == ManifestFile(name("Llama3:8B"), tree.path(name("Llama3:8B")))
+    assert found is not None
+    assert (found.name, found.path) == (name("Llama3:8B"), str(tree.path(name("Llama3:8B"))))
     assert tree.find(name("LLAMA3")) is None
     assert tree.find(name("REGISTRY.ollama.AI/Library/LLAMA3:8b")) == found
 
@@ -83,12 +87,12 @@ def test_symbolic_links_lead_nowhere(tree, tmp_path):
 
 def test_a_manifest_that_has_gone_is_none_and_one_that_is_no_file_is_corrupt(tree):
     path = tree.path(name("x"))
-    assert tree.read(ManifestFile(name("x"), path)) is None
+    assert tree.read(ManifestFile(name("x"), str(path), STAMP)) is None
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
         file.truncate(1 << 30)
     with pytest.raises(CorruptManifestError, match="x:latest"):
-        tree.read(ManifestFile(name("x"), path))
+        tree.read(ManifestFile(name("x"), str(path), STAMP))
 
 
 def test_no_other_name_becomes_a_path(tree):

@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING
 
 from camelid.errors import ModelError
 from camelid.prompts.template import ChatTemplate
+from camelid.types.capabilities import Capability
 
 if TYPE_CHECKING:
     from camelid.prompts.go import GoTemplate
     from camelid.prompts.jinja import JinjaTemplate
 
-__all__ = ("choose_template",)
+__all__ = ("choose_template", "go_capabilities")
 
 _BARE = "{{ .Prompt }}"
+_NAMED = ("tools", "suffix", "thinking")
+"""What a Go template names that can do more than complete."""
 
 
 @lru_cache(maxsize=64)
@@ -50,6 +53,17 @@ def choose_template(
     more = jinja.capabilities > go.capabilities
     whole = jinja.capabilities == go.capabilities and jinja.tool_round_trip and not go.tool_round_trip
     return jinja if more or whole else go
+
+
+@lru_cache(maxsize=1024)
+def go_capabilities(source: str) -> frozenset[Capability]:
+    """What a Go template can do (contract 12.3), found without compiling it, and often without reading it.
+
+    Raises:
+        ModelError: it is not valid.
+    """
+    folded = source.lower()
+    return _go(source).capabilities if any(name in folded for name in _NAMED) else frozenset()
 
 
 # The engines take a tenth of a second to import, which a server that has not answered anybody yet need not wait for.

@@ -50,17 +50,18 @@ def details_of(model: StoredModel) -> ModelDetails:
     )
 
 
-def info_of(model: StoredModel, *, verbose: bool) -> JsonObject:
+def info_of(model: StoredModel, header: GGUFHeader | None, *, verbose: bool) -> JsonObject:
     """The object `model_info`: the file's metadata, or what the config knows of other formats.
 
     Args:
         model: whose.
+        header: of its main file; None if that is no GGUF file, or a broken one.
         verbose: read arrays from the disk; else those that are not empty are null.
 
     Raises:
         InvalidModelFileError: the file cannot be read any more.
     """
-    config, header = model.config, model.header
+    config = model.config
     if header is not None:
         return metadata_of(header, verbose=verbose)
     if not config.model_family:

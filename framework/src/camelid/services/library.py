@@ -2,18 +2,18 @@
 
 import asyncio
 import logging
-from typing import Final
+from collections import OrderedDict
+from typing import Final, TypeAlias
 
 import msgspec
 
 from camelid.errors import ModelError, ModelNotFoundError, RequestError
-from camelid.prompts.choose import choose_template
-from camelid.prompts.template import ChatTemplate
+from camelid.prompts.choose import choose_template, go_capabilities
 from camelid.services.capabilities import capabilities_of
 from camelid.services.details import ModelDetails, details_of, info_of, metadata_of
 from camelid.services.references import parse_reference
 from camelid.store import modelfile
-from camelid.store.gguf import TensorInfo
+from camelid.store.gguf import GGUFHeader, TensorInfo
 from camelid.store.modelfile import Modelfile
 from camelid.store.parameters import show_parameters
 from camelid.store.store import Store
@@ -28,6 +28,10 @@ __all__ = ("Library", "ListedModel", "ModelReport", "ShowRequest")
 
 _log = logging.getLogger(__name__)
 
+_Key: TypeAlias = tuple[str, bool]
+
+_REMEMBERED: Final = 4096
+"""Models of which is known what they can do."""
 _REMOTE: Final = "ollama cloud is disabled: remote model details are unavailable"
 
 
@@ -71,6 +75,13 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     tensors: tuple[TensorInfo, ...]
 
 
+class _Used(msgspec.Struct, frozen=True):
+    """Of a model's templates the one in use, and what it makes of the model."""
+
+    language: str
+    capabilities: tuple[Capability, ...]
+
+
 class Library:
     """The use cases around stored models. Disk work is done in threads."""
 
@@ -83,10 +94,12 @@ class Library:
         """
         self._store = store
         self._prefer_go = prefer_go
+        self._rows: dict[_Key, ListedModel] = {}
+        self._used: OrderedDict[_Key, _Used] = OrderedDict()
 
     async def rows(self) -> tuple[ListedModel, ...]:
         """Every model that can be read, the newest first, with what `/api/tags` says of it."""
-        return await asyncio.to_thread(self._rows)
+        return await asyncio.to_thread(self._list)
 
     async def show(self, request: ShowRequest) -> ModelReport:
         """Everything about one model.
@@ -133,45 +146,75 @@ class Library:
         if not await asyncio.to_thread(self._store.delete, name):
             raise ModelNotFoundError(f"model '{asked}' not found")
 
-    def _rows(self) -> tuple[ListedModel, ...]:
+    def _list(self) -> tuple[ListedModel, ...]:
         newest_first = sorted(self._store.list(), key=lambda model: int(model.modified_at), reverse=True)
-        return tuple(map(_row, newest_first))
+        known = self._rows
+        rows = {_key(model): known.get(_key(model)) or _row(model) for model in newest_first}
+        self._rows = rows
+        return tuple(msgspec.structs.replace(rows[_key(model)], model=model) for model in newest_first)
 
     def _show(self, request: ShowRequest) -> ModelReport:
         name = parse_reference(request.model, unavailable=_REMOTE)
         model = self._store.find(name)
         if model is None:
             raise ModelNotFoundError(f"model '{self._store.spelling(name).short}' not found")
-        jinja = "" if model.header is None else model.header.chat_template
-        chosen = _template(model, jinja, self._prefer_go)
+        header, projector = (self._header(model, role) for role in (FileRole.MODEL, FileRole.PROJECTOR))
+        jinja = "" if header is None else header.chat_template
+        used = self._use(model, jinja)
         system = request.system or model.system
         return ModelReport(
             model=model,
             details=details_of(model),
-            capabilities=capabilities_of(model, model.header, chosen),
+            capabilities=used.capabilities,
             license="\n".join(model.licenses),
             modelfile=_modelfile(model, system, {**model.params, **request.options}),
             parameters=show_parameters(model.params),
-            template=jinja if chosen.language == "jinja" else model.template or "",
+            template=jinja if used.language == "jinja" else model.template or "",
             system=system,
             messages=model.messages,
-            model_info=info_of(model, verbose=request.verbose),
-            projector_info={} if model.projector is None else metadata_of(model.projector, verbose=request.verbose),
-            tensors=() if model.header is None else model.header.tensors,
+            model_info=info_of(model, header, verbose=request.verbose),
+            projector_info={} if projector is None else metadata_of(projector, verbose=request.verbose),
+            tensors=() if header is None else header.tensors,
         )
+
+    def _header(self, model: StoredModel, role: FileRole) -> GGUFHeader | None:
+        """All that the first file of a role says of itself; None if there is none, or a broken one."""
+        known = {FileRole.MODEL: model.header, FileRole.PROJECTOR: model.projector}
+        return None if known[role] is None else self._store.header(model.artifact.with_role(role)[0])
+
+    def _use(self, model: StoredModel, jinja: str) -> "_Used":
+        """Which template is used, and what the model can do with it; remembered, for compiling takes long.
+
+        A broken template is shown like any other; only running the model needs it whole.
+        """
+        used = self._used.get(_key(model))
+        if used is None:
+            try:
+                template = choose_template(model.template, jinja, prefer_go=self._prefer_go)
+            except ModelError as error:
+                _log.warning("the template of %s: %s", model.name.short, error)
+                template = choose_template(None, "")
+            used = _Used(template.language, capabilities_of(model, template.language, template.capabilities))
+        self._used[_key(model)] = used
+        self._used.move_to_end(_key(model))
+        while len(self._used) > _REMEMBERED:
+            self._used.popitem(last=False)
+        return used
+
+
+def _key(model: StoredModel) -> _Key:
+    """What a model's row and page depend on, beside its name: a file that was broken may have been replaced."""
+    return model.digest, model.header is not None
 
 
 def _row(model: StoredModel) -> ListedModel:
-    return ListedModel(model, details_of(model), capabilities_of(model, model.header, _template(model, "", None)))
-
-
-def _template(model: StoredModel, jinja: str, prefer_go: bool | None) -> ChatTemplate:
-    """The template in use. A broken one is shown and listed like any other; only running the model needs it whole."""
+    """A broken template is listed as one that can nothing but complete."""
     try:
-        return choose_template(model.template, jinja, prefer_go=prefer_go)
+        template_says = go_capabilities(model.template or "")
     except ModelError as error:
         _log.warning("the template of %s: %s", model.name.short, error)
-        return choose_template(None, "")
+        template_says = frozenset()
+    return ListedModel(model, details_of(model), capabilities_of(model, "go", template_says))
 
 
 def _local_name(text: str) -> ModelName:

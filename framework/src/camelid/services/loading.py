@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import OrderedDict
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -13,8 +12,7 @@ from camelid.prompts.choose import choose_template
 from camelid.prompts.template import ChatTemplate
 from camelid.services.capabilities import capabilities_of
 from camelid.services.references import REMOTE_UNAVAILABLE, parse_reference
-from camelid.store.gguf import GGUFHeader, read_header
-from camelid.store.gguf_values import Array
+from camelid.store.formats import GGUF
 from camelid.store.store import Store
 from camelid.store.stored import StoredModel
 from camelid.types.artifact import FileRole
@@ -124,39 +122,32 @@ class Models:
         """
         traits = self._traits.get(stored.digest)
         if traits is None:
-            traits = await asyncio.to_thread(_read_traits, stored, self._prefer_go)
+            traits = await asyncio.to_thread(self._read_traits, stored)
             self._traits[stored.digest] = traits
         self._traits.move_to_end(stored.digest)
         while len(self._traits) > _REMEMBERED:
             self._traits.popitem(last=False)
         return traits
 
-
-def _read_traits(stored: StoredModel, prefer_go: bool | None) -> ModelTraits:
-    if stored.artifact.format != "gguf":
-        template = choose_template(stored.template, "")
-        return ModelTraits(template, capabilities_of(stored, None, template), stored.config.context_length)
-    header = stored.header or read_header(Path(stored.artifact.model.path))
-    begin, end = _special_tokens(header) if header.chat_template else ("", "")
-    template = choose_template(
-        stored.template, header.chat_template, bos_token=begin, eos_token=end, prefer_go=prefer_go
-    )
-    return ModelTraits(
-        template=template,
-        capabilities=capabilities_of(stored, header, template),
-        trained_context=header.context_length,
-        cache_bytes_per_token=header.cache_bytes_per_token,
-        raw_embeddings=header.raw_embeddings,
-    )
-
-
-def _special_tokens(header: GGUFHeader) -> tuple[str, str]:
-    """The texts of the begin and the end token, which Jinja templates write; empty where there is none."""
-    vocabulary = header.metadata.get("tokenizer.ggml.tokens")
-    tokens = vocabulary.read() if isinstance(vocabulary, Array) else []
-
-    def text(key: str) -> str:
-        place = header.integer(f"tokenizer.ggml.{key}")
-        return str(tokens[place]) if place is not None and 0 <= place < len(tokens) else ""
-
-    return text("bos_token_id"), text("eos_token_id")
+    def _read_traits(self, stored: StoredModel) -> ModelTraits:
+        if stored.artifact.format != GGUF:
+            template = choose_template(stored.template, "")
+            capabilities = capabilities_of(stored, template.language, template.capabilities)
+            return ModelTraits(template, capabilities, stored.config.context_length)
+        header, summary = self._store.header(stored.artifact.model), stored.header
+        if summary is None:
+            raise InvalidModelFileError(f"the file of {stored.name.short} was damaged meanwhile: try again")
+        template = choose_template(
+            stored.template,
+            header.chat_template,
+            bos_token=summary.begin_token,
+            eos_token=summary.end_token,
+            prefer_go=self._prefer_go,
+        )
+        return ModelTraits(
+            template=template,
+            capabilities=capabilities_of(stored, template.language, template.capabilities),
+            trained_context=summary.context_length,
+            cache_bytes_per_token=summary.cache_bytes_per_token,
+            raw_embeddings=summary.raw_embeddings,
+        )

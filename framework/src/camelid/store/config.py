@@ -6,6 +6,7 @@ import msgspec
 
 from camelid.errors import CorruptManifestError
 from camelid.store.gguf import GGUFHeader
+from camelid.store.summary import HeaderSummary
 from camelid.store.wording import parameter_size
 from camelid.types.json import JsonObject, JsonValue
 
@@ -64,7 +65,7 @@ def encode_config(raw: Mapping[str, JsonValue]) -> bytes:
     return msgspec.json.encode({**raw, "architecture": "amd64", "os": "linux"}) + b"\n"
 
 
-def complete_config(config: ModelConfig, header: GGUFHeader) -> ModelConfig:
+def complete_config(config: ModelConfig, header: GGUFHeader | HeaderSummary) -> ModelConfig:
     """Fill what `config` leaves open with what the model's file says."""
     family = config.model_family or header.architecture
     return msgspec.structs.replace(

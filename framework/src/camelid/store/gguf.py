@@ -85,6 +85,17 @@ class GGUFHeader(msgspec.Struct, frozen=True, dict=True):
         number = self.integer("general.file_type")
         return "unknown" if number is None else FILE_TYPES.get(number, "unknown")
 
+    def token(self, key: str) -> str:
+        """The text of a token that the tokenizer names: `token("bos_token_id")`; empty if it names none.
+
+        Raises:
+            InvalidModelFileError: the file has changed, or cannot be read any more.
+        """
+        vocabulary, place = self.metadata.get("tokenizer.ggml.tokens"), self.integer(f"tokenizer.ggml.{key}")
+        if not isinstance(vocabulary, Array) or place is None or not 0 <= place < vocabulary.count:
+            return ""
+        return str(vocabulary.element(place))
+
     @property
     def chat_template(self) -> str:
         """Jinja; empty if there is none."""

@@ -6,6 +6,7 @@ the file's size before anything is allocated, and arrays are stepped over, not b
 
 import os
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO, Final, TypeAlias
@@ -68,6 +69,23 @@ class Array(msgspec.Struct, frozen=True):
             cursor.skip(self.offset)
             return _elements(cursor, self.kind, self.count)
 
+    def element(self, place: int) -> object:
+        """One of its strings or numbers, or one of its lists.
+
+        Args:
+            place: from 0, below `count`.
+
+        Raises:
+            InvalidModelFileError: the file has changed, or cannot be read any more.
+        """
+        if self.items is not None:
+            return self.items[place]
+        with open_model_file(Path(self.path)) as file:
+            cursor = Cursor(file, self.path)
+            cursor.skip(self.offset)
+            _skip_elements(cursor, self.kind, place, _MAX_NESTING)
+            return _elements(cursor, self.kind, 1)[0]
+
 
 Value: TypeAlias = Scalar | Array
 
@@ -114,9 +132,7 @@ class Cursor:
     def text(self) -> str:
         """A string: its length and its bytes. Counts against what one file may make us keep."""
         length = self.u64()
-        self._kept -= length
-        if self._kept < 0:
-            raise InvalidModelFileError("the model file's header is too large", reason=f"a string of {length} bytes")
+        self._keep(length)
         at = self._have(length)
         self._at = at + length
         return self._buffer[at : self._at].decode("utf-8", "replace")
@@ -126,6 +142,35 @@ class Cursor:
         self._elements -= count
         if self._elements < 0:
             raise InvalidModelFileError("the model file's header is too large", reason=f"an array of {count} elements")
+
+    def strings(self, count: int) -> list[str]:
+        """Build a list of strings: the hot loop of showing a vocabulary."""
+        unpack, found = _U64.unpack_from, list[str]()
+        while len(found) < count:
+            at = self._have(8)
+            buffer, last = self._buffer, len(self._buffer)
+            while len(found) < count and at + 8 <= last:
+                end = at + 8 + unpack(buffer, at)[0]
+                if end > last:
+                    break
+                found.append(buffer[at + 8 : end].decode("utf-8", "replace"))
+                at = end
+            if at == self._at:  # a string that is longer than the window
+                found.append(self.text())
+            else:
+                self._keep(at - self._at)
+                self._at = at
+        return found
+
+    def numbers(self, layout: Struct, count: int) -> list[bool | int | float]:
+        """Build a list of numbers of the given layout."""
+        found: list[bool | int | float] = []
+        while len(found) < count:
+            some = min(count - len(found), _WINDOW // layout.size)
+            at = self._have(some * layout.size)
+            self._at = at + some * layout.size
+            found += chain.from_iterable(layout.iter_unpack(self._buffer[at : self._at]))
+        return found
 
     def skip_strings(self, count: int) -> None:
         """Step over strings: the hot loop of reading a header, since vocabularies are long."""
@@ -137,6 +182,12 @@ class Cursor:
                 at += 8 + unpack(buffer, at)[0]
                 count -= 1
             self.skip(at - self._at)
+
+    def _keep(self, count: int) -> None:
+        """Take bytes of text from what one file may make us keep."""
+        self._kept -= count
+        if self._kept < 0:
+            raise InvalidModelFileError("the model file's header is too large", reason=f"text of {count} bytes")
 
     def _have(self, count: int) -> int:
         """Make sure that `count` bytes from here on are in the buffer; their index in it."""
@@ -235,4 +286,8 @@ def _skip_elements(cursor: Cursor, kind: int, count: int, nesting: int) -> None:
 def _elements(cursor: Cursor, kind: int, count: int) -> list[object]:
     if kind == _ARRAY:
         return [_elements(cursor, *_array_head(cursor)) for _ in range(count)]
+    if kind == _STRING:
+        return [*cursor.strings(count)]
+    if kind in _NUMBERS and kind != _FLOAT32:
+        return [*cursor.numbers(_NUMBERS[kind], count)]
     return [_scalar(cursor, kind) for _ in range(count)]

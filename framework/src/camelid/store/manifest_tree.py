@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -15,11 +16,31 @@ from camelid.errors import CorruptManifestError, RequestError
 from camelid.store.durable import disk_errors, write_file
 from camelid.types.names import ModelName
 
-__all__ = ("ManifestFile", "ManifestTree")
+__all__ = ("ManifestFile", "ManifestTree", "Stamp")
 
 _DEPTH = 4
 _LIMIT = 16 << 20
+_LONGEST_TICK = 2_500_000_000
+"""Nanoseconds; the file system of memory cards writes down every second second."""
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """What the system says of a file: as long as it is the same, so is the content, if it is old enough."""
+
+    inode: int
+    size: int
+    modified: int
+    """Epoch nanoseconds; when the content was written."""
+    changed: int
+    """Epoch nanoseconds; when anything of the file was, which nobody can set."""
+
+    def settled(self, now: int) -> bool:
+        """Whether whatever was written after `now`, in epoch nanoseconds, shows in the stamp.
+
+        Clocks of file systems tick: of two writes within a tick, the second one does not show.
+        """
+        return now - max(self.modified, self.changed) > _LONGEST_TICK
 
 
 class ManifestFile(msgspec.Struct, frozen=True):
@@ -27,7 +48,10 @@ class ManifestFile(msgspec.Struct, frozen=True):
 
     name: ModelName
     """As spelled on the disk."""
-    path: Path
+    path: str
+    """Absolute."""
+    stamp: Stamp
+    """When it was found."""
 
 
 class ManifestTree:
@@ -43,18 +67,19 @@ class ManifestTree:
         Raises:
             StoreError: a folder cannot be read.
         """
-        for parts in _walk(self.folder, ()):
+        for parts, entry in _walk(str(self.folder), ()):
             name = ModelName(*parts)
-            with suppress(RequestError):
+            with suppress(RequestError, FileNotFoundError):
                 name.check()
-                yield ManifestFile(name, self.folder.joinpath(*parts))
+                yield ManifestFile(name, entry.path, _stamp(entry.stat(follow_symlinks=False)))
 
     def find(self, name: ModelName) -> ManifestFile | None:
         """The manifest of that name; its spelling may differ in case (contract 2.1)."""
         path = self.path(name)
         with suppress(OSError):
-            if path in path.parent.iterdir() and stat.S_ISREG(path.lstat().st_mode):
-                return ManifestFile(ModelName(name.host, name.namespace, name.model, name.tag), path)
+            if path in path.parent.iterdir() and stat.S_ISREG((status := path.lstat()).st_mode):
+                name = ModelName(name.host, name.namespace, name.model, name.tag)
+                return ManifestFile(name, str(path), _stamp(status))
         wanted = _folded(name)
         return next((file for file in self.files() if _folded(file.name) == wanted), None)
 
@@ -87,12 +112,13 @@ class ManifestTree:
             CorruptManifestError: it is no regular file, or too large.
             StoreError: it cannot be read.
         """
-        with disk_errors(file.path):
+        path = Path(file.path)
+        with disk_errors(path):
             try:
-                descriptor = os.open(file.path, _READ)
+                descriptor = os.open(path, _READ)
             except FileNotFoundError:
                 return None
-        with disk_errors(file.path), os.fdopen(descriptor, "rb") as opened:
+        with disk_errors(path), os.fdopen(descriptor, "rb") as opened:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > _LIMIT:
                 raise CorruptManifestError(f"the manifest of {file.name} is corrupt", reason="no file, or too large")
@@ -110,9 +136,10 @@ class ManifestTree:
 
     def remove(self, file: ManifestFile) -> None:
         """Remove a manifest and the folders it leaves empty."""
-        with disk_errors(file.path):
-            file.path.unlink(missing_ok=True)
-        self.remove_empty(file.path.parent)
+        path = Path(file.path)
+        with disk_errors(path):
+            path.unlink(missing_ok=True)
+        self.remove_empty(path.parent)
 
     def remove_empty(self, folder: Path) -> None:
         """Remove a folder of the tree, and those above it, as far as they are empty."""
@@ -126,17 +153,21 @@ def _folded(name: ModelName) -> tuple[str, str, str, str]:
     return name.host.casefold(), name.namespace.casefold(), name.model.casefold(), name.tag.casefold()
 
 
-def _walk(folder: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The parts of each regular file exactly `_DEPTH` deep."""
-    with disk_errors(folder):
+def _stamp(status: os.stat_result) -> Stamp:
+    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _walk(folder: str, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], os.DirEntry[str]]]:
+    """Each regular file exactly `_DEPTH` deep, and the parts of its name."""
+    with disk_errors(Path(folder)):
         try:
             with os.scandir(folder) as scan:
-                entries = sorted(scan, key=lambda entry: entry.name)
+                entries = sorted(scan, key=attrgetter("name"))
         except (FileNotFoundError, NotADirectoryError):  # removed meanwhile
             return
     for entry in entries:
         if len(parts) == _DEPTH - 1:
             if entry.is_file(follow_symlinks=False):
-                yield (*parts, entry.name)
+                yield (*parts, entry.name), entry
         elif entry.is_dir(follow_symlinks=False):
-            yield from _walk(folder / entry.name, (*parts, entry.name))
+            yield from _walk(entry.path, (*parts, entry.name))

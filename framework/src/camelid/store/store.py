@@ -1,6 +1,7 @@
 """The models on this disk, in Ollama's own layout (contract 13)."""
 
 import logging
+import time
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -8,16 +9,18 @@ from threading import RLock
 
 import msgspec
 
-from camelid.errors import CorruptManifestError, IncompleteModelError, InvalidModelFileError, StoreError
+from camelid.errors import CamelidError, CorruptManifestError, IncompleteModelError, InvalidModelFileError, StoreError
 from camelid.store.blobs import BlobStore
 from camelid.store.durable import disk_errors, make_folder
 from camelid.store.formats import GGUF
-from camelid.store.gguf import GGUFHeader, read_header
+from camelid.store.gguf import GGUFHeader
+from camelid.store.headers import Headers
 from camelid.store.manifest import Manifest, decode_manifest, encode_manifest
-from camelid.store.manifest_tree import ManifestFile, ManifestTree
+from camelid.store.manifest_tree import ManifestFile, ManifestTree, Stamp
 from camelid.store.stored import StoredModel, read_stored
+from camelid.store.summary import HeaderSummary
 from camelid.store.sweep import rename_old_blobs, sweep
-from camelid.types.artifact import FileRole, ModelArtifact
+from camelid.types.artifact import FileRole, ModelFile
 from camelid.types.names import ModelName
 
 __all__ = ("Store",)
@@ -53,7 +56,9 @@ class Store:
         self._tree = ManifestTree(manifests)
         self._prune = prune
         self._lock = RLock()
+        self._headers = Headers(self.root / ".camelid" / "headers")
         self._read: dict[str, StoredModel] = {}
+        self._seen: dict[str, tuple[Stamp, StoredModel]] = {}
         self._complained: set[tuple[ModelName, str]] = set()
         if prune:
             self.prune()
@@ -73,9 +78,10 @@ class Store:
             else:
                 if model is not None:
                     found.append(model)
-        digests = {model.digest for model in found}
+        digests, names = {model.digest for model in found}, {model.name for model in found}
         with self._lock:
             self._read = {digest: model for digest, model in self._read.items() if digest in digests}
+            self._seen = {path: seen for path, seen in self._seen.items() if seen[1].name in names}
         return found
 
     def find(self, name: ModelName) -> StoredModel | None:
@@ -96,6 +102,14 @@ class Store:
                     f"model {model.name.short} is incomplete: pull or create it again", reason=f"no blob {digest}"
                 )
         return model
+
+    def header(self, file: ModelFile) -> GGUFHeader:
+        """All that a GGUF file of a model says of itself; its arrays stay in the file.
+
+        Raises:
+            InvalidModelFileError: it is no GGUF file, or a broken one.
+        """
+        return self._headers.header(Path(file.path))
 
     def spelling(self, name: ModelName) -> ModelName:
         """`name` as it would be written to the disk: parts that exist there keep their case (contract 2.1)."""
@@ -133,6 +147,18 @@ class Store:
                 self._discard_unused(replaced - digests)
         return spelled
 
+    def release(self, owner: object, digests: Iterable[str] = ()) -> None:
+        """Say that `owner` is done, whether or not a model came of it.
+
+        Args:
+            owner: for whom blobs were stored.
+            digests: those of them to remove if nobody needs them.
+        """
+        with self._lock:
+            self.blobs.release(owner)
+            if self._prune and digests:
+                self._discard_unused(digests)
+
     def copy(self, source: ModelName, destination: ModelName) -> bool:
         """Give a model a second name; nothing happens if both are the same.
 
@@ -147,7 +173,8 @@ class Store:
             content = None if file is None else self._tree.read(file)
             if file is None or content is None:
                 return False
-            if self._tree.find(destination) != file:
+            there = self._tree.find(destination)
+            if there is None or there.path != file.path:
                 self.write(destination, content[0])
             return True
 
@@ -174,32 +201,53 @@ class Store:
         with self._lock:
             try:
                 sweep(self.blobs, self._tree, self._used())
+                self._headers.sweep(self.blobs.folder)
             except StoreError as error:
                 _log.warning("pruning stopped: %s (%s)", error, error.reason)
 
     def _load(self, file: ManifestFile) -> StoredModel | None:
-        """Read a model, or take it from memory: equal manifests mean equal blobs."""
+        """Read a model, or take it from memory: an unchanged file holds the same manifest, and that the same blobs."""
+        seen = self._seen.get(file.path)
+        if seen is not None and seen[0] == file.stamp:
+            return seen[1]
+        now = time.time_ns()
         content = self._tree.read(file)
         if content is None:
             return None
-        digest, modified_at = sha256(content[0]).hexdigest(), content[1]
+        model = self._decode(file, sha256(content[0]).hexdigest(), *content)
+        whole = model.artifact.format != GGUF or model.header is not None
+        with self._lock:
+            if whole:  # a broken file may be replaced without a change of the manifest
+                self._read[model.digest] = model
+                if file.stamp.settled(now):
+                    self._seen[file.path] = (file.stamp, model)
+        return model
+
+    def _decode(self, file: ManifestFile, digest: str, content: bytes, modified_at: float) -> StoredModel:
         known = self._read.get(digest)
         if known is not None:
             artifact = msgspec.structs.replace(known.artifact, name=file.name.short)
             return msgspec.structs.replace(known, name=file.name, modified_at=modified_at, artifact=artifact)
         try:
-            model = read_stored(self.blobs, file.name, digest, modified_at, decode_manifest(content[0]))
+            model = read_stored(self.blobs, file.name, digest, modified_at, decode_manifest(content))
         except IncompleteModelError:
             raise
         except CorruptManifestError as error:
             message = f"model {file.name.short} is corrupt: delete it, or pull or create it again"
             raise CorruptManifestError(message, reason=f"{error}: {error.reason}") from error
         if model.artifact.format == GGUF:
-            header, projector = (_header(model.artifact, role) for role in (FileRole.MODEL, FileRole.PROJECTOR))
+            header, projector = (self._summary(file, model, role) for role in (FileRole.MODEL, FileRole.PROJECTOR))
             model = msgspec.structs.replace(model, header=header, projector=projector)
-        with self._lock:
-            self._read[digest] = model
         return model
+
+    def _summary(self, file: ManifestFile, model: StoredModel, role: FileRole) -> HeaderSummary | None:
+        """The facts of the first file of a role; None if there is no such file, or it is broken."""
+        for part in model.artifact.with_role(role)[:1]:
+            try:
+                return self._headers.summary(Path(part.path))
+            except InvalidModelFileError as error:
+                self._complain(file, error)
+        return None
 
     def _digests(self, file: ManifestFile) -> frozenset[str]:
         """The blobs that a manifest names; none if it is corrupt or gone."""
@@ -230,21 +278,12 @@ class Store:
             _log.warning("blobs are kept, for a manifest is corrupt: %s (%s)", error, error.reason)
             return
         for digest in unused:
-            self.blobs.discard(digest)
+            if self.blobs.discard(digest):
+                self._headers.forget(self.blobs.path(digest).name)
 
-    def _complain(self, file: ManifestFile, error: StoreError) -> None:
-        """Log what is wrong with a manifest, once."""
+    def _complain(self, file: ManifestFile, error: CamelidError) -> None:
+        """Log what is wrong with a model, once."""
         complaint = (file.name, error.reason)
         if complaint not in self._complained:
             self._complained.add(complaint)
-            _log.warning("%s is left out: %s (%s)", file.path, error, error.reason)
-
-
-def _header(artifact: ModelArtifact, role: FileRole) -> GGUFHeader | None:
-    """The header of the first file of a role; None if there is no such file, or it is broken."""
-    for file in artifact.with_role(role)[:1]:
-        try:
-            return read_header(Path(file.path))
-        except InvalidModelFileError as error:
-            _log.warning("blob %s: %s (%s)", file.digest, error, error.reason)
-    return None
+            _log.warning("%s: %s (%s)", file.path, error, error.reason)

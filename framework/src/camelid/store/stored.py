@@ -1,5 +1,6 @@
 """A model in the store, read from its manifest and its small blobs."""
 
+import sys
 from typing import TypeVar
 
 import msgspec
@@ -9,8 +10,8 @@ from camelid.store import media_types
 from camelid.store.blobs import BlobStore
 from camelid.store.config import ModelConfig, decode_config
 from camelid.store.formats import GGUF
-from camelid.store.gguf import GGUFHeader
 from camelid.store.manifest import Layer, Manifest
+from camelid.store.summary import HeaderSummary
 from camelid.types.artifact import ModelArtifact, ModelFile
 from camelid.types.json import JsonObject
 from camelid.types.messages import Message
@@ -41,9 +42,9 @@ class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
     params: JsonObject = {}
     messages: tuple[Message, ...] = ()
     licenses: tuple[str, ...] = ()
-    header: GGUFHeader | None = None
-    """Of the main file; None if it is no GGUF file, or a broken one."""
-    projector: GGUFHeader | None = None
+    header: HeaderSummary | None = None
+    """Of the main file; None if it is no GGUF file, or a broken one. `Store.header` has all of it."""
+    projector: HeaderSummary | None = None
     """Of the first projector."""
 
     @property
@@ -109,7 +110,8 @@ def read_stored(blobs: BlobStore, name: ModelName, digest: str, modified_at: flo
 
 
 def _text(blobs: BlobStore, layer: Layer) -> str:
-    return blobs.read(layer.digest, _SMALL).decode("utf-8", "replace")
+    # Many models share their license and their template: in memory each is there once.
+    return sys.intern(blobs.read(layer.digest, _SMALL).decode("utf-8", "replace"))
 
 
 def _json(blobs: BlobStore, layers: tuple[Layer, ...], kind: type[_T], default: _T) -> _T:

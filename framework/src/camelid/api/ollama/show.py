@@ -64,7 +64,7 @@ class ShowReply(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 def _as_go(value: JsonValue) -> JsonValue:
     """A metadata value as Go prints it: a whole number without a fraction, also where the file has a float."""
-    if isinstance(value, list):
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
         return [_as_go(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
