@@ -1,5 +1,6 @@
-"""The real model, loaded once; and a way to run one sequence by hand."""
+"""The real model, loaded once; tiny ones that see; and a way to run one sequence by hand."""
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,8 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from camelid import Batch, Embedder, Tokenizer
+from PIL import Image
+
+from camelid import Batch, Embedder, Media, Tokenizer
+from camelid.contracts.media import PromptPart
+from camelid.testing.tiny_gguf import ProjectorKind, write_language_model, write_projector
 from camelid.types import LoadOptions, ModelArtifact, ModelFile
+from camelid.types.artifact import FileRole
 from camelid_llamacpp.backend import LlamaModel
 from camelid_llamacpp.decoder import LlamaDecoder
 
@@ -36,6 +42,18 @@ class Driver:
         for sequence, tokens in runs.items():
             self.lengths[sequence] += len(tokens)
         return {sequence: self.decoder.logits(row).copy() for sequence, row in rows.items()}
+
+    def read(self, sequence: int, parts: Sequence[PromptPart]) -> npt.NDArray[np.float32]:
+        """Append tokens and media to a sequence, in steps as the batch allows; the logits after the last token."""
+        logits = np.zeros(0, np.float32)
+        for part in parts:
+            if isinstance(part, Media):
+                self.decoder.decode_media(sequence, self.lengths[sequence], part)
+                self.lengths[sequence] += part.length
+                continue
+            for start in range(0, len(part), self.batch.capacity):
+                logits = self.feed({sequence: part[start : start + self.batch.capacity]})[sequence]
+        return logits
 
     def greedy(self, sequence: int, logits: npt.NDArray[np.float32], count: int) -> list[int]:
         """Go on with the most likely tokens."""
@@ -118,3 +136,45 @@ def embedder(model) -> Iterator[Embedder]:
 def encode(tokenizer) -> Callable[[str], list[int]]:
     """Token ids of a text, control tokens recognised."""
     return lambda text: tokenizer.encode(text, add_special=True, parse_special=True)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> dict[str, Path]:
+    """Files of tiny models: `llama` and `qwen2vl` generate, the others are projectors."""
+    folder = tmp_path_factory.mktemp("tiny")
+    files = {name: write_language_model(folder / f"{name}.gguf", name) for name in ("llama", "qwen2vl")}
+    for kind in ProjectorKind:
+        files[kind.value] = write_projector(folder / f"{kind.name}.gguf", kind)
+    files["wide"] = write_projector(folder / "wide.gguf", ProjectorKind.MLP, width=96)
+    return files
+
+
+@pytest.fixture
+def seeing(tiny) -> Iterator[Callable[..., LlamaModel]]:
+    """Load a tiny model that sees, named by its projector, with options."""
+    models: list[LlamaModel] = []
+
+    def load_model(projector: str, **options: object) -> LlamaModel:
+        language = "qwen2vl" if projector == ProjectorKind.QWEN2VL else "llama"
+        files = ModelFile(str(tiny[language])), ModelFile(str(tiny[projector]), FileRole.PROJECTOR)
+        defaults = LoadOptions(context_length=192, parallel=3, batch_tokens=16)
+        artifact = ModelArtifact(name="tiny", format="gguf", files=files)
+        models.append(LlamaModel(artifact, msgspec.structs.replace(defaults, **options)))
+        return models[-1]
+
+    yield load_model
+    for model in models:
+        model.close()
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[..., bytes]:
+    """A picture file of coloured noise; other numbers are other pictures."""
+
+    def draw_noise(number: int, width: int = 48, height: int = 32, kind: str = "PNG") -> bytes:
+        pixels = np.random.default_rng(number).integers(0, 256, (height, width, 3), np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, kind)
+        return file.getvalue()
+
+    return draw_noise

@@ -1,13 +1,14 @@
 """A GGUF model in memory, and what is built on it."""
 
 import ctypes
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from camelid import BatchLimits, LoadedModel
 from camelid.errors import InvalidModelFileError, ModelLoadError, ModelMemoryError
-from camelid.types.artifact import FileRole, ModelArtifact
+from camelid.types.artifact import FileRole, ModelArtifact, ModelFile
 from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
 from camelid.types.loading import LoadOptions
@@ -17,10 +18,14 @@ from camelid_llamacpp.buffers import memory_by_device
 from camelid_llamacpp.context import Context, context_parameters
 from camelid_llamacpp.decoder import OUTPUT_ROWS, LlamaDecoder
 from camelid_llamacpp.embedder import EMBEDDING_SEQUENCES, LlamaEmbedder, splits_inputs
+from camelid_llamacpp.encodings import Encodings
 from camelid_llamacpp.failures import load_error
 from camelid_llamacpp.logs import NATIVE_LOG
+from camelid_llamacpp.media import LlamaMediaTokenizer
 from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.options import LlamaCppOptions
+from camelid_llamacpp.projector import Projector, ProjectorOptions
+from camelid_llamacpp.sight import Sight
 from camelid_llamacpp.tokenizer import LlamaTokenizer
 from camelid_llamacpp.traits import ModelTraits, metadata, read_traits
 
@@ -63,6 +68,7 @@ class LlamaModel(LoadedModel):
             self._adapters = Adapters(self._name, self._handle, adapters, self._extra.adapter_scale)
             self._buffers = NATIVE_LOG.take_buffers()
             self._traits = read_traits(self._handle)
+            self._projector = self._load_projector(artifact.with_role(FileRole.PROJECTOR))
             self._facts = self._read_facts()
             # Opened now, so that a cache that does not fit is a failure to load, and `memory` tells of it.
             self._prepared = self._open_decoder() if self._traits.generates else None
@@ -82,15 +88,29 @@ class LlamaModel(LoadedModel):
             raise load_error(self._name, NATIVE_LOG.take_complaints())
         return handle
 
+    def _load_projector(self, files: Sequence[ModelFile]) -> Projector | None:
+        """The first of the projectors, as in Ollama; None if there is none, or nobody could be shown a picture."""
+        if not files or not self._traits.generates:
+            return None
+        parameters = context_parameters(self._options, self._extra)
+        options = ProjectorOptions(
+            gpu=self._options.gpu_layers != 0,
+            threads=parameters.n_threads_batch,
+            flash_attention=parameters.flash_attn_type,
+        )
+        return Projector(self._name, _checked(files[0].path, self._name), self._handle, options)
+
     @property
     def facts(self) -> ModelFacts:
-        """What the file says."""
+        """What the files say."""
         return self._facts
 
     def memory(self) -> tuple[MemoryUse, ...]:
-        """The model and all open contexts, by device; mapped weights count as if they were read."""
-        open_contexts = [context for context in self._contexts if not context.closed]
-        return memory_by_device([*self._buffers, *(buffer for context in open_contexts for buffer in context.buffers)])
+        """The model, its projector and all open contexts, by device; mapped weights count as if they were read."""
+        owners: list[Context | Projector] = [context for context in self._contexts if not context.closed]
+        if self._projector is not None:
+            owners.append(self._projector)
+        return memory_by_device([*self._buffers, *(buffer for owner in owners for buffer in owner.buffers)])
 
     def tokenizer(self) -> LlamaTokenizer | None:
         """A tokenizer, valid until the model is closed; None if the file has no vocabulary."""
@@ -116,7 +136,7 @@ class LlamaModel(LoadedModel):
             raise ModelMemoryError(f"a context of {cells} tokens is more than llama.cpp can count; use a smaller one")
         parameters = context_parameters(options, self._extra)
         parameters.n_ctx = cells
-        parameters.n_batch = parameters.n_ubatch = options.batch_tokens
+        parameters.n_batch = parameters.n_ubatch = max(options.batch_tokens, self._undivided_tokens())
         parameters.n_seq_max = options.parallel
         parameters.n_outputs_max = max(OUTPUT_ROWS, options.parallel)
         context = self._open(parameters)
@@ -124,9 +144,26 @@ class LlamaModel(LoadedModel):
             sequences=options.parallel,
             cells=llama_cpp.llama_n_ctx(context.handle),
             context_length=self._facts.context_length,
-            batch_tokens=llama_cpp.llama_n_batch(context.handle),
+            batch_tokens=min(options.batch_tokens, llama_cpp.llama_n_batch(context.handle)),
         )
-        return LlamaDecoder(context, self._traits, limits)
+        return LlamaDecoder(context, self._traits, limits, self._sight(context))
+
+    def _undivided_tokens(self) -> int:
+        """Tokens that have to be computed at once when the model is shown a picture; 0 if any part of it will do."""
+        return self._projector.most_tokens() if self._projector is not None and self._projector.undivided else 0
+
+    def _sight(self, context: Context) -> Sight | None:
+        if self._projector is None:
+            return None
+        encodings = Encodings(self._extra.media_cache * 2**20)
+        return Sight(self._projector, encodings, llama_cpp.llama_n_ubatch(context.handle))
+
+    def media_tokenizer(self) -> LlamaMediaTokenizer | None:
+        """What takes pictures and sounds apart, valid until the model is closed; None if the model takes neither."""
+        if self._projector is None:
+            return None
+        at_once = max(self._options.batch_tokens, self._undivided_tokens()) if self._projector.undivided else None
+        return LlamaMediaTokenizer(self._projector, most_tokens=self._facts.context_length // 2, at_once=at_once)
 
     def embedder(self) -> LlamaEmbedder | None:
         """An embedder, or None if the model only ranks.
@@ -184,7 +221,7 @@ class LlamaModel(LoadedModel):
             chat_template=template,
             bos_token=_token_text(vocabulary, llama_cpp.llama_vocab_bos(vocabulary)),
             eos_token=_token_text(vocabulary, llama_cpp.llama_vocab_eos(vocabulary)),
-            capabilities=_capabilities(traits),
+            capabilities=_capabilities(traits, self._projector),
         )
 
 
@@ -238,7 +275,7 @@ def _token_text(vocabulary: int, token: int) -> str:
     return text.decode("utf-8", "replace")
 
 
-def _capabilities(traits: ModelTraits) -> frozenset[Capability]:
+def _capabilities(traits: ModelTraits, projector: Projector | None) -> frozenset[Capability]:
     capabilities = {Capability.ADAPTERS}
     if traits.tokenizes:
         capabilities.add(Capability.TOKENIZE)
@@ -248,4 +285,8 @@ def _capabilities(traits: ModelTraits) -> frozenset[Capability]:
         capabilities |= {Capability.COMPLETION, Capability.LOGPROBS, Capability.BATCHING, Capability.STATE_SAVE}
         if traits.shares_prefixes:
             capabilities.add(Capability.PREFIX_SHARING)
+    if projector is not None and projector.sees:
+        capabilities.add(Capability.VISION)
+    if projector is not None and projector.hears:
+        capabilities.add(Capability.AUDIO)
     return frozenset(capabilities)

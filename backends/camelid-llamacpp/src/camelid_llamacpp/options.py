@@ -19,3 +19,5 @@ class LlamaCppOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     full_window: bool = True
     """Models with sliding-window attention keep all tokens in the KV cache, so that prefixes can be reused;
     false saves memory."""
+    media_cache: int = 128
+    """Mebibytes of encoded pictures and sounds that are kept for the next turn of a chat; 0 = none."""

@@ -79,7 +79,7 @@ class Parts:
         )
         if status != 0:
             raise RequestError(
-                "a picture or a sound of the prompt cannot be prepared for this model; leave it out",
+                "a picture or a sound cannot be prepared for this model; it may be too narrow or too short",
                 reason=f"status {status}: {NATIVE_LOG.take_complaints()}",
             )
         return [mtmd.mtmd_input_chunks_get(self._chunks, index) for index in range(self._count())]

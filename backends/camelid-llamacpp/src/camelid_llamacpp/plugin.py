@@ -17,7 +17,7 @@ from camelid_llamacpp.file_types import FILE_TYPES
 from camelid_llamacpp.options import LlamaCppOptions
 
 if TYPE_CHECKING:
-    from camelid import BatchDecoder, Converter, Embedder, LoadedModel, Tokenizer
+    from camelid import BatchDecoder, Converter, Embedder, LoadedModel, MediaTokenizer, Tokenizer
     from camelid_llamacpp.backend import LlamaModel
 
 __all__ = ("CAMELID_API",)
@@ -44,6 +44,8 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
                     Capability.BATCHING,
                     Capability.PREFIX_SHARING,
                     Capability.STATE_SAVE,
+                    Capability.VISION,
+                    Capability.AUDIO,
                     Capability.ADAPTERS,
                 }
             ),
@@ -81,6 +83,12 @@ def camelid_generator(model: LoadedModel) -> BatchDecoder | None:
 def camelid_embedder(model: LoadedModel) -> Embedder | None:
     """An embedder, unless the model only ranks."""
     return model.embedder() if _loaded_here(model) else None
+
+
+@hookimpl
+def camelid_media_tokenizer(model: LoadedModel) -> MediaTokenizer | None:
+    """What shows pictures to the model, and plays sounds to it, if it has a projector."""
+    return model.media_tokenizer() if _loaded_here(model) else None
 
 
 @hookimpl
