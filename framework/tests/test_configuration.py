@@ -4,9 +4,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from camelid.configuration import configuration_file, load_settings
+from camelid.configuration import configuration_file, ignored_variables, load_settings, read_configuration
 from camelid.errors import ConfigurationError
-from camelid.settings import FOREVER, OLLAMA_SETTINGS, Settings
+from camelid.settings import FOREVER, IGNORED_VARIABLES, INHERITED_VARIABLES, OLLAMA_SETTINGS, Settings
 
 
 @pytest.fixture
@@ -214,3 +214,49 @@ def test_an_unreadable_file_is_named(home: dict[str, str], tmp_path: Path):
     for unreadable in (tmp_path / "binary.toml", tmp_path):
         with pytest.raises(ConfigurationError, match="cannot read the configuration file"):
             load_settings(environ=home, file=unreadable)
+
+
+CONTRACT_18 = """
+OLLAMA_HOST OLLAMA_MODELS OLLAMA_KEEP_ALIVE OLLAMA_LOAD_TIMEOUT OLLAMA_CONTEXT_LENGTH OLLAMA_NUM_PARALLEL
+OLLAMA_MAX_LOADED_MODELS OLLAMA_MAX_QUEUE OLLAMA_MAX_TRANSFER_STREAMS OLLAMA_ORIGINS OLLAMA_DEBUG
+OLLAMA_DEBUG_LOG_REQUESTS OLLAMA_FLASH_ATTENTION OLLAMA_KV_CACHE_TYPE OLLAMA_GPU_OVERHEAD OLLAMA_SCHED_SPREAD
+OLLAMA_IGPU_ENABLE OLLAMA_VULKAN OLLAMA_LLM_LIBRARY OLLAMA_GO_TEMPLATE OLLAMA_NOPRUNE OLLAMA_NOHISTORY OLLAMA_EDITOR
+OLLAMA_NO_CLOUD OLLAMA_REMOTES OLLAMA_CLOUD_BASE_URL OLLAMA_AUTH OLLAMA_API_KEY OLLAMA_EXPERIMENT
+OLLAMA_LLAMA_CPP_COMPAT LLAMA_ARG_FIT LLAMA_ARG_FIT_TARGET CUDA_VISIBLE_DEVICES HIP_VISIBLE_DEVICES
+ROCR_VISIBLE_DEVICES GGML_VK_VISIBLE_DEVICES GPU_DEVICE_ORDINAL HSA_OVERRIDE_GFX_VERSION HTTP_PROXY HTTPS_PROXY NO_PROXY
+OLLAMA_SKILLS OLLAMA_AGENT_DISABLE_SHELL OLLAMA_AGENT_DISABLE_WEBSEARCH
+"""
+"""Every variable of the contract's table."""
+
+
+def test_every_variable_of_the_contract_is_obeyed_inherited_or_ignored_for_a_reason():
+    obeyed = {f"OLLAMA_{name.upper()}" for name in OLLAMA_SETTINGS}
+    ours = [*obeyed, *INHERITED_VARIABLES, *IGNORED_VARIABLES]
+    assert sorted(ours) == sorted(CONTRACT_18.split())
+    assert all(IGNORED_VARIABLES.values())
+
+
+def test_the_sources_of_settings_are_told(home: dict[str, str]):
+    file = write(home, "max_queue = 1\nnum_parallel = 1\nnoprune = true")
+    environ = home | {"OLLAMA_MAX_QUEUE": "2", "CAMELID_MAX_QUEUE": "3", "OLLAMA_NUM_PARALLEL": "2"}
+    configuration = read_configuration({"max_queue": 4, "debug": None}, environ=environ | {"OLLAMA_DEBUG": ""})
+    assert configuration.sources == {
+        "max_queue": "--max-queue",
+        "num_parallel": "OLLAMA_NUM_PARALLEL",
+        "noprune": str(file),
+    }
+    assert configuration.settings == load_settings({"max_queue": 4}, environ=environ)
+
+
+def test_mistakes_in_ollamas_variables_are_told(home: dict[str, str]):
+    configuration = read_configuration(environ=home | {"OLLAMA_KEEP_ALIVE": "soon", "OLLAMA_HOST": "x:y"})
+    assert [mistake.split()[0] for mistake in configuration.mistakes] == ["OLLAMA_HOST:", "OLLAMA_KEEP_ALIVE"]
+    assert configuration.sources == {}
+
+
+def test_ignored_variables_are_those_that_are_set():
+    environ = {"OLLAMA_VULKAN": "1", "OLLAMA_AUTH": " ", "http_proxy": "x", "OLLAMA_HOST": "x", "OLLAMA_HOTS": "x"}
+    ignored = ignored_variables(environ)
+    assert list(ignored) == ["OLLAMA_HOTS", "OLLAMA_VULKAN", "http_proxy"]
+    assert ignored["OLLAMA_HOTS"].endswith("did you mean OLLAMA_HOST?")
+    assert ignored["OLLAMA_VULKAN"] == IGNORED_VARIABLES["OLLAMA_VULKAN"]

@@ -19,11 +19,11 @@ from typing import Final
 import msgspec
 
 from camelid.errors import ConfigurationError, RequestError
-from camelid.settings import OLLAMA_SETTINGS, Settings
+from camelid.settings import IGNORED_VARIABLES, OLLAMA_SETTINGS, Settings
 from camelid.types.addresses import parse_address
 from camelid.types.durations import FOREVER, parse_duration
 
-__all__ = ("configuration_file", "load_settings")
+__all__ = ("Configuration", "configuration_file", "ignored_variables", "load_settings", "read_configuration")
 
 _log = logging.getLogger(__name__)
 
@@ -51,12 +51,63 @@ def load_settings(
     Raises:
         ConfigurationError: an unknown setting or a wrong value; it says where, and what was probably meant.
     """
-    values = _from_file(environ, file)
-    values |= _from_ollama(environ)
-    values |= _from_environment(environ)
-    values |= _from_flags(flags)
+    configuration = read_configuration(flags, environ=environ, file=file)
+    for mistake in configuration.mistakes:
+        _log.warning("%s", mistake)
+    return configuration.settings
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """The settings, and where they are from."""
+
+    settings: Settings
+    sources: dict[str, str]
+    """By the name of each setting that is not at its default: a file, a variable or a flag."""
+    mistakes: tuple[str, ...]
+    """What was wrong in Ollama's variables, a sentence each; the default stands instead."""
+
+
+def read_configuration(
+    flags: Mapping[str, object] = MappingProxyType({}),
+    *,
+    environ: Mapping[str, str] = os.environ,
+    file: Path | None = None,
+) -> Configuration:
+    """What `load_settings` reads, with the sources.
+
+    Raises:
+        ConfigurationError: as `load_settings`.
+    """
+    ollama, mistakes = _from_ollama(environ)
+    path = str(file or configuration_file(environ))
+    layers: tuple[tuple[Callable[[str], str], dict[str, object]], ...] = (
+        (lambda _: path, _from_file(environ, file)),
+        (_ollama_variable, ollama),
+        (_variable, _from_environment(environ)),
+        (_flag, _from_flags(flags)),
+    )
+    values: dict[str, object] = {}
+    sources: dict[str, str] = {}
+    for source, layer in layers:
+        values |= layer
+        sources |= {name: source(name) for name in layer}
     values["models"] = Path(str(values.get("models", Settings().models))).expanduser()
-    return msgspec.convert(values, Settings)
+    return Configuration(msgspec.convert(values, Settings), sources, mistakes)
+
+
+def ignored_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables of Ollama's that are set and change nothing, and why; proxies in small letters too."""
+    found: dict[str, str] = {}
+    known = {_ollama_variable(name) for name in OLLAMA_SETTINGS}
+    for variable, text in sorted(environ.items()):
+        name = variable.upper()
+        if not text.strip():
+            continue
+        if name in IGNORED_VARIABLES:
+            found[variable] = IGNORED_VARIABLES[name]
+        elif variable.startswith("OLLAMA_") and variable not in known:
+            found[variable] = f"no variable of Ollama's has this name{_suggestion(variable, known)}"
+    return found
 
 
 def configuration_file(environ: Mapping[str, str] = os.environ) -> Path:
@@ -207,10 +258,12 @@ def _from_file(environ: Mapping[str, str], file: Path | None) -> dict[str, objec
     return values
 
 
-def _from_ollama(environ: Mapping[str, str]) -> dict[str, object]:
+def _from_ollama(environ: Mapping[str, str]) -> tuple[dict[str, object], tuple[str, ...]]:
+    """What Ollama's variables say, and what is wrong in them."""
     values: dict[str, object] = {}
-    for name in OLLAMA_SETTINGS:
-        variable = f"OLLAMA_{name.upper()}"
+    mistakes: list[str] = []
+    for name in sorted(OLLAMA_SETTINGS):
+        variable = _ollama_variable(name)
         text = environ.get(variable, "").strip().strip("\"'").strip()
         if not text:
             continue
@@ -219,12 +272,12 @@ def _from_ollama(environ: Mapping[str, str]) -> dict[str, object]:
         try:
             values[name] = _value(name, text, variable)
         except ConfigurationError as error:
-            _log.warning("%s; the default is used", error)
-    return values
+            mistakes.append(f"{error.message}; the default is used")
+    return values, tuple(mistakes)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
-    names = {f"CAMELID_{name.upper()}": name for name in _SETTINGS}
+    names = {_variable(name): name for name in _SETTINGS}
     values: dict[str, object] = {}
     for variable, text in environ.items():
         if not variable.startswith("CAMELID_") or variable in _NOT_SETTINGS:
@@ -245,6 +298,14 @@ def _from_flags(flags: Mapping[str, object]) -> dict[str, object]:
         if value is not None:
             values[name] = _value(name, value, _flag(name))
     return values
+
+
+def _ollama_variable(name: str) -> str:
+    return f"OLLAMA_{name.upper()}"
+
+
+def _variable(name: str) -> str:
+    return f"CAMELID_{name.upper()}"
 
 
 def _flag(name: str) -> str:

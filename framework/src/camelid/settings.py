@@ -5,6 +5,7 @@ A value comes from, the later ones winning: the default here, `camelid.toml`, `O
 The file is `~/.config/camelid/camelid.toml`, or the one that the variable `CAMELID_CONFIG` names.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ import msgspec
 
 from camelid.types.durations import FOREVER
 
-__all__ = ("FOREVER", "OLLAMA_SETTINGS", "Settings")
+__all__ = ("FOREVER", "IGNORED_VARIABLES", "INHERITED_VARIABLES", "OLLAMA_SETTINGS", "Settings")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Keep blobs that no model uses. `OLLAMA_NOPRUNE`."""
     nohistory: bool = False
     """Keep no history of what is typed in an interactive chat. `OLLAMA_NOHISTORY`."""
+    editor: str = ""
+    """Program in which Ctrl+G opens a message of an interactive chat; else what `VISUAL` or `EDITOR` says.
+    `OLLAMA_EDITOR`."""
     debug: bool = False
     """Log in detail. `OLLAMA_DEBUG`."""
     flash_attention: bool | None = None
@@ -70,6 +74,7 @@ OLLAMA_SETTINGS: Final = frozenset(
     {
         "context_length",
         "debug",
+        "editor",
         "flash_attention",
         "go_template",
         "host",
@@ -86,3 +91,45 @@ OLLAMA_SETTINGS: Final = frozenset(
     }
 )
 """The settings that Ollama has too; its variables are `OLLAMA_` and their names in capitals (contract 18)."""
+
+INHERITED_VARIABLES: Final = (
+    "CUDA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "GGML_VK_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+    "HSA_OVERRIDE_GFX_VERSION",
+)
+"""Variables that the libraries of the GPUs read, in the workers, which have the server's environment (contract 18)."""
+
+_NO_CLOUD: Final = "nothing is forwarded to ollama.com"
+_NO_AGENT: Final = "it belongs to Ollama's desktop program"
+_BACKEND: Final = "which devices are used is the backend's decision"
+_NO_NETWORK: Final = "for the way to registries, and none that comes with Camelid uses the network"
+_NO_FIT: Final = "for Ollama's engine; Camelid sizes a model before it loads it"
+
+IGNORED_VARIABLES: Final[Mapping[str, str]] = {
+    "OLLAMA_MAX_TRANSFER_STREAMS": "there are no downloads of models in many tensors",
+    "OLLAMA_DEBUG_LOG_REQUESTS": "requests are never written to files",
+    "OLLAMA_GPU_OVERHEAD": _BACKEND,
+    "OLLAMA_SCHED_SPREAD": _BACKEND,
+    "OLLAMA_IGPU_ENABLE": _BACKEND,
+    "OLLAMA_VULKAN": _BACKEND,
+    "OLLAMA_LLM_LIBRARY": "backends are chosen by the setting plugins, or by a request's option backend",
+    "OLLAMA_NO_CLOUD": f"{_NO_CLOUD} in any case",
+    "OLLAMA_REMOTES": _NO_CLOUD,
+    "OLLAMA_CLOUD_BASE_URL": _NO_CLOUD,
+    "OLLAMA_AUTH": "requests are not signed",
+    "OLLAMA_API_KEY": f"programs send it to ollama.com themselves; {_NO_CLOUD}",
+    "OLLAMA_EXPERIMENT": "there is one client",
+    "OLLAMA_LLAMA_CPP_COMPAT": "llama.cpp is used as it is, without patches",
+    "LLAMA_ARG_FIT": _NO_FIT,
+    "LLAMA_ARG_FIT_TARGET": _NO_FIT,
+    "HTTP_PROXY": _NO_NETWORK,
+    "HTTPS_PROXY": _NO_NETWORK,
+    "NO_PROXY": _NO_NETWORK,
+    "OLLAMA_SKILLS": _NO_AGENT,
+    "OLLAMA_AGENT_DISABLE_SHELL": _NO_AGENT,
+    "OLLAMA_AGENT_DISABLE_WEBSEARCH": _NO_AGENT,
+}
+"""Ollama's other variables, and why they change nothing (contract 18)."""

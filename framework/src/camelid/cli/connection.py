@@ -16,7 +16,7 @@ from camelid.types.addresses import parse_address
 if TYPE_CHECKING:
     from camelid.cli.client import Client
 
-__all__ = ("connect", "connect_or_embed")
+__all__ = ("connect", "connect_or_embed", "is_here")
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def connect_or_embed() -> Iterator[Client]:
         try:
             client.heartbeat()
         except ServerUnreachableError:
-            if not _is_here(address.host):
+            if not is_here(address.host):
                 raise
         else:
             yield client
@@ -62,7 +62,7 @@ def connect_or_embed() -> Iterator[Client]:
         yield stack.enter_context(Client(url))
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Whether a host can only be this machine."""
     if host.lower() == "localhost":
         return True

@@ -7,7 +7,7 @@ import msgspec
 from camelid.plugins.host import PluginHost
 from camelid.plugins.record import PluginStatus
 
-__all__ = ("BackendRow", "PluginRow", "plugin_rows", "rows_as_json", "rows_as_text")
+__all__ = ("BackendRow", "PluginRow", "plugin_rows", "provides", "rows_as_json", "rows_as_text")
 
 
 class BackendRow(msgspec.Struct, frozen=True):
@@ -72,7 +72,7 @@ def rows_as_text(rows: Sequence[PluginRow]) -> str:
     lines = [("NAME", "PACKAGE", "STATUS", "PROVIDES")]
     for row in rows:
         package = f"{row.distribution} {row.version}".strip() or "-"
-        lines.append((row.name, package, str(row.status), row.reason or _provides(row)))
+        lines.append((row.name, package, str(row.status), row.reason or provides(row)))
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     return "".join(
         "  ".join((*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[3])).rstrip() + "\n"
@@ -80,7 +80,8 @@ def rows_as_text(rows: Sequence[PluginRow]) -> str:
     )
 
 
-def _provides(row: PluginRow) -> str:
+def provides(row: PluginRow) -> str:
+    """What a loaded plugin brings, in a few words."""
     backends = [f"backend {backend.name} ({', '.join(backend.formats)})" for backend in row.backends]
     registries = [f"registry {name}" for name in row.registries]
     converters = [f"converter {name}" for name in row.converters]

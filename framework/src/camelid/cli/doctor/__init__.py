@@ -1,0 +1,1 @@
+"""What `camelid doctor` looks at, a file for each subject."""
