@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import Protocol, TypedDict
 
 import msgspec
@@ -125,12 +126,23 @@ class ReplyShape(Protocol):
         ...
 
 
+def _lines(shape: ReplyShape, chunk: GenerationChunk) -> bytes:
+    """A chunk as lines of a stream.
+
+    The end has a line of its own (contract 4.5, 5.5): some clients take from the last line its figures alone.
+    """
+    if chunk.completion is None or not (chunk.content or chunk.thinking or chunk.tool_calls or chunk.logprobs):
+        return shape.line(chunk)
+    said = msgspec.structs.replace(chunk, completion=None)
+    return shape.line(said) + shape.line(GenerationChunk(completion=chunk.completion))
+
+
 async def reply(
     request: ApiRequest, chunks: AsyncGenerator[GenerationChunk, None], shape: ReplyShape, *, stream: bool
 ) -> ASGIApp:
     """Answer with a stream of lines, or with one object when the last chunk has come."""
     if stream:
-        return LineStream(chunks, shape.line)
+        return LineStream(chunks, partial(_lines, shape))
     async with aclosing(chunks), cancelled_when_gone(request.receive):
         collected = [chunk async for chunk in chunks]
     return json_reply(shape.whole(collected)).to_asgi_response(None, request)
