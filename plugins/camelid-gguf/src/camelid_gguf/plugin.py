@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from camelid import hookimpl
 from camelid.types.artifact import FileRole
 from camelid.types.conversion import ConverterDescriptor
+
+if TYPE_CHECKING:
+    from camelid import Converter
 
 __all__ = ("CAMELID_API",)
 
@@ -31,3 +35,17 @@ def camelid_converters(register: Callable[[ConverterDescriptor], None]) -> None:
             name="gguf-merge", source="gguf-split", target="gguf", description="GGUF models in several pieces"
         )
     )
+
+
+@hookimpl
+def camelid_converter(name: str) -> Converter | None:
+    """The converter of that name."""
+    from camelid_gguf.converter import MergePieces, SafetensorsToGguf
+
+    match name:
+        case "safetensors-to-gguf":
+            return SafetensorsToGguf()
+        case "gguf-merge":
+            return MergePieces()
+        case _:
+            return None
