@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
-
 from PIL import Image
 
 from camelid import Batch, Embedder, Media, Tokenizer
