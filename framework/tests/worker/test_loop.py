@@ -1,7 +1,9 @@
 import struct
 
+import msgspec
 import pytest
 
+from camelid.types.artifact import FileRole, ModelFile
 from camelid.types.capabilities import Capability
 from camelid.types.generation import FinishReason
 from camelid.types.grammar import Grammar
@@ -153,6 +155,16 @@ def test_embeddings(conversation, starts):
     assert len(answer.vectors) == 2 * 260 * 4
     assert [rows[0][token] for token in (97, 98, 99, 256, 258)] == [1, 1, 0, 1, 1]
     assert [rows[1][token] for token in (97, 98)] == [0, 1]
+
+
+def test_adapters_that_a_backend_would_ignore_are_refused(conversation, starts):
+    start = starts.echo()
+    files = (*start.artifact.files, ModelFile(path="/nowhere", role=FileRole.ADAPTER))
+    talk = conversation()
+    talk.run(msgspec.structs.replace(start, artifact=msgspec.structs.replace(start.artifact, files=files)))
+    (failed,) = talk.messages
+    assert failed.fault.kind == "UnsupportedCapabilityError"
+    assert "does not support adapters on the backend echo" in failed.fault.message
 
 
 def test_no_inputs_are_no_vectors(conversation, starts):

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 
+from camelid.testing.suite.adapting import AdaptingCases
 from camelid.testing.suite.cancelling import CancellingCases
 from camelid.testing.suite.constraining import ConstrainingCases
 from camelid.testing.suite.contracts import ContractCases
@@ -13,6 +14,7 @@ from camelid.testing.suite.generating import GeneratingCases
 from camelid.testing.suite.isolation import IsolationCases
 from camelid.testing.suite.loading import LoadingCases
 from camelid.testing.suite.recovery import RecoveryCases
+from camelid.testing.suite.seeing import SeeingCases
 from camelid.testing.suite.stopping import StoppingCases
 from camelid.testing.suite.tokenizing import TokenizingCases
 from camelid.types.artifact import ModelArtifact
@@ -31,6 +33,8 @@ class BackendSuite(
     CancellingCases,
     IsolationCases,
     EmbeddingCases,
+    AdaptingCases,
+    SeeingCases,
     RecoveryCases,
 ):
     """Derive from this, say what to test, add nothing else; cases cannot be overridden."""
@@ -47,6 +51,14 @@ class BackendSuite(
     def make_artifact(self, folder: Path) -> ModelArtifact:  # noqa: ARG002 - not an abstract class: pytest skips those
         """The model to test with; files may be made in `folder`. Call `not_run` if it cannot be had."""
         pytest.fail(f"{type(self).__name__} has no make_artifact(self, folder) that returns its model", pytrace=False)
+
+    def make_adapter(self, folder: Path) -> Path | None:  # noqa: ARG002 - not an abstract class: pytest skips those
+        """An adapter that changes what the model of `make_artifact` says; None if there is none to test with."""
+        return None
+
+    def make_seeing_artifact(self, folder: Path) -> ModelArtifact | None:  # noqa: ARG002 - as above
+        """A model that is shown pictures; None if the model of `make_artifact` is, or if the backend has none."""
+        return None
 
     def __init_subclass__(cls) -> None:
         """Refuse overridden cases and expected failures that name no case."""

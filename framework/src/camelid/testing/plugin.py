@@ -3,7 +3,9 @@
 import inspect
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from camelid.contracts.placement import WorkerSpec
@@ -17,7 +19,7 @@ from camelid.testing.outcomes import NOT_RUN, REFUSED
 from camelid.testing.parts import Parts, opened
 from camelid.testing.suite.generating import PROMPT, greedy
 
-__all__ = ("host", "parts", "worker")
+__all__ = ("adapter", "host", "parts", "seer", "worker")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -107,6 +109,35 @@ def worker(_worker_place: Host) -> Host:
     """The suite's model in a worker, for cases that a process of its own has to survive."""
     _worker_place.refused = False
     return _worker_place
+
+
+@pytest.fixture(scope="class")
+def _seeing_place(
+    _suite_object: BackendSuite,
+    _worker_place: Host,
+    _registered: RegisteredBackend,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Host]:
+    artifact = _suite_object.make_seeing_artifact(tmp_path_factory.mktemp("seeing"))
+    if artifact is None:
+        yield _worker_place
+        return
+    spec = msgspec.structs.replace(_worker_place.spec, artifact=artifact)
+    with closing(Host("worker", spec, _registered.descriptor, _suite_object.patience)) as host:
+        yield host
+
+
+@pytest.fixture
+def seer(_seeing_place: Host) -> Host:
+    """The suite's model that is shown pictures, in a worker; the suite's only model if it has none for that."""
+    _seeing_place.refused = False
+    return _seeing_place
+
+
+@pytest.fixture
+def adapter(_suite_object: BackendSuite, tmp_path: Path) -> Path | None:
+    """The suite's adapter for its model, if it has one."""
+    return _suite_object.make_adapter(tmp_path)
 
 
 @pytest.fixture(scope="class")

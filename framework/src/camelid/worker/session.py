@@ -17,6 +17,7 @@ from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.lift import LIFTED, lift
 from camelid.errors import CamelidError, RequestError, UnsupportedCapabilityError
 from camelid.plugins.host import PluginHost
+from camelid.types.artifact import FileRole
 from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
 from camelid.wire.faults import fault_from
@@ -36,7 +37,7 @@ class Session:
         """Load the model.
 
         Raises:
-            CamelidError: the plugin or the model cannot be used.
+            CamelidError: the plugin or the model cannot be used, or adapters come with it that would be ignored.
         """
         self.start = start
         began = time.monotonic_ns()
@@ -56,6 +57,8 @@ class Session:
                 backend_version=_runtime_version(self._distribution),
                 load_duration=time.monotonic_ns() - began,
             )
+            if start.artifact.with_role(FileRole.ADAPTER):
+                self.require(Capability.ADAPTERS)
         except BaseException:
             self.close()
             raise
