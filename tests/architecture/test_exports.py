@@ -4,6 +4,7 @@ import camelid
 
 PROMISED = (
     "API_VERSION",
+    "AnswerFormat",
     "Batch",
     "BatchDecoder",
     "BatchLimits",
@@ -20,11 +21,17 @@ PROMISED = (
     "Media",
     "MediaSpan",
     "MediaTokenizer",
+    "OutputParser",
+    "Parsed",
     "Placement",
     "Registry",
     "ResolvedModel",
     "Sampler",
+    "ScanningParser",
+    "Steps",
+    "ThinkingTags",
     "Tokenizer",
+    "ToolCallParser",
     "__version__",
     "hookimpl",
 )

@@ -7,6 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from camelid.contracts.answers.format import AnswerFormat, ThinkingTags
+    from camelid.contracts.answers.parser import OutputParser, Parsed, ScanningParser
+    from camelid.contracts.answers.scanner import Steps
+    from camelid.contracts.answers.tool_calls import ToolCallParser
     from camelid.contracts.batch import Batch, BatchLimits
     from camelid.contracts.converter import Converter
     from camelid.contracts.embedder import Embedder
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "API_VERSION",
+    "AnswerFormat",
     "Batch",
     "BatchDecoder",
     "BatchLimits",
@@ -38,11 +43,17 @@ __all__ = (
     "Media",
     "MediaSpan",
     "MediaTokenizer",
+    "OutputParser",
+    "Parsed",
     "Placement",
     "Registry",
     "ResolvedModel",
     "Sampler",
+    "ScanningParser",
+    "Steps",
+    "ThinkingTags",
     "Tokenizer",
+    "ToolCallParser",
     "__version__",
     "hookimpl",
 )
@@ -50,6 +61,10 @@ __all__ = (
 __version__ = "0.1.0"
 
 _MODULES = {
+    "answers.format": ("AnswerFormat", "ThinkingTags"),
+    "answers.parser": ("OutputParser", "Parsed", "ScanningParser"),
+    "answers.scanner": ("Steps",),
+    "answers.tool_calls": ("ToolCallParser",),
     "batch": ("Batch", "BatchLimits"),
     "converter": ("Converter",),
     "embedder": ("Embedder",),

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import pluggy
 
 if TYPE_CHECKING:
+    from camelid.contracts.answers.format import AnswerFormat
     from camelid.contracts.converter import Converter
     from camelid.contracts.embedder import Embedder
     from camelid.contracts.generation import Generator
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = (
     "API_VERSION",
     "PROJECT",
+    "camelid_answer_formats",
     "camelid_backends",
     "camelid_converter",
     "camelid_converters",
@@ -196,6 +198,20 @@ def camelid_registries(register: Callable[[Registry], None]) -> None:
 
     Args:
         register: takes one registry; call it once for each.
+
+    Runs in: server, cli
+    """
+
+
+@hookspec
+def camelid_answer_formats(register: Callable[[AnswerFormat], None]) -> None:
+    """Say in which formats, unknown to Camelid, models write thinking, text and tool calls.
+
+    Called once at start. Formats of plugins are asked before those that are built in: first by the name of the
+    parser in a model's config, then by what stands in its chat template.
+
+    Args:
+        register: takes one format; call it once for each.
 
     Runs in: server, cli
     """

@@ -22,6 +22,7 @@ def test_json_rows_carry_everything(install, backend_source):
         "backends": [{"name": "toy", "formats": ["toy"], "capabilities": [], "description": ""}],
         "registries": [],
         "converters": [],
+        "answer_formats": [],
         "reason": "",
     }
     assert bad["status"] == "broken"

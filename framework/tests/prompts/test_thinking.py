@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from camelid.prompts.output import Parsed
+from camelid.contracts.answers.parser import Parsed
 from camelid.prompts.thinking import ThinkingSplitter
 
 TAGS = ("<think>", "</think>")
@@ -48,7 +48,7 @@ def test_the_split(text, thinking, content):
     [
         ("\nhm</think>\n\nHi", "hm", "Hi"),
         ("hm", "hm", ""),
-        (" <think>hm</think>", "<think>hm", ""),
+        (" <think>hm</think>", "hm", ""),
     ],
 )
 def test_a_prompt_may_have_opened_the_thinking(text, thinking, content):
@@ -59,6 +59,18 @@ def test_a_prompt_may_have_opened_the_thinking(text, thinking, content):
 @pytest.mark.parametrize("prompt", ["", "<|im_start|>assistant\n", "<think>\n\n</think>\n\n"])
 def test_other_prompts_leave_it_closed(prompt):
     assert split(ThinkingSplitter.after(prompt, TAGS), ["hm</think>Hi"]) == Parsed("", "hm</think>Hi")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("Q", Parsed("hm", "Hi")),
+        ("Q<think>\n", Parsed("hm", "Hi")),
+        ("Q<think>\n\n</think>\n\n", Parsed("", "hm</think>Hi")),
+    ],
+)
+def test_some_models_think_from_their_first_word(prompt, expected):
+    assert split(ThinkingSplitter.after(prompt, TAGS, begun=True), ["hm</think>Hi"]) == expected
 
 
 @settings(deadline=None)

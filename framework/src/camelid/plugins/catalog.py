@@ -1,4 +1,4 @@
-"""What the plugins registered: backends, converters, registries, placements."""
+"""What the plugins registered: backends, converters, registries, placements, answer formats."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from camelid.contracts.answers.format import AnswerFormat
 from camelid.contracts.placement import Placement
 from camelid.contracts.registry import Registry
 from camelid.errors import ConfigurationError, UnsupportedCapabilityError
@@ -13,7 +14,7 @@ from camelid.types.artifact import FileRole
 from camelid.types.conversion import ConverterDescriptor
 from camelid.types.descriptor import BackendDescriptor
 
-__all__ = ("Catalog", "RegisteredBackend", "RegisteredConverter")
+__all__ = ("Catalog", "RegisteredAnswerFormat", "RegisteredBackend", "RegisteredConverter")
 
 _PACKAGES: Final = {"gguf": "camelid-llamacpp", "echo": "camelid-echo"}
 """Distributions to suggest for a format that nothing installed can load."""
@@ -48,6 +49,20 @@ class RegisteredConverter(msgspec.Struct, frozen=True):
     distribution: str
 
 
+class RegisteredAnswerFormat(msgspec.Struct, frozen=True):
+    """A way in which models write answers, and who registered it."""
+
+    descriptor: AnswerFormat
+    plugin: str
+    """Entry-point name; empty for what is built in."""
+    distribution: str
+
+    @property
+    def name(self) -> str:
+        """The format's name."""
+        return self.descriptor.name
+
+
 class Catalog:
     """Everything that was registered; does not change after the start."""
 
@@ -57,12 +72,15 @@ class Catalog:
         registries: tuple[Registry, ...] = (),
         placements: Mapping[str, Placement] = MappingProxyType({}),
         converters: tuple[RegisteredConverter, ...] = (),
+        answer_formats: tuple[RegisteredAnswerFormat, ...] = (),
     ) -> None:
         self.backends: Mapping[str, RegisteredBackend] = MappingProxyType(dict(backends))
         self.registries = registries
         """In the order they registered."""
         self.placements: Mapping[str, Placement] = MappingProxyType(dict(placements))
         self.converters = converters
+        """In the order they registered."""
+        self.answer_formats = answer_formats
         """In the order they registered."""
 
     def backend_for(self, format: str, wanted: str | None = None) -> RegisteredBackend:  # noqa: A002 - the field's name

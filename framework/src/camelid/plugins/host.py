@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 # worker hooks and must not load NumPy.
 import camelid
 from camelid.errors import CamelidError, PluginError, PluginLoadError
-from camelid.plugins.catalog import Catalog, RegisteredBackend, RegisteredConverter
+from camelid.plugins.catalog import Catalog, RegisteredAnswerFormat, RegisteredBackend, RegisteredConverter
 from camelid.plugins.discovery import Candidate, find_plugins, import_plugin
 from camelid.plugins.plugin import Plugin
 from camelid.plugins.record import PluginRecord, PluginStatus
@@ -220,6 +220,7 @@ def _record(
         backends=tuple(item.name for item, owner in registrations.backends if owner is plugin),
         registries=tuple(item.name for item, owner in registrations.registries if owner is plugin),
         converters=tuple(item.name for item, owner in registrations.converters if owner is plugin),
+        answer_formats=tuple(item.name for item, owner in registrations.answer_formats if owner is plugin),
     )
 
 
@@ -239,6 +240,7 @@ def _catalog(registrations: Registrations) -> Catalog:
         tuple(item for item, _ in registrations.registries),
         {item.name: item for item, _ in registrations.placements},
         tuple(RegisteredConverter(item, owner.name, owner.package) for item, owner in registrations.converters),
+        tuple(RegisteredAnswerFormat(item, owner.name, owner.package) for item, owner in registrations.answer_formats),
     )
 
 

@@ -36,3 +36,5 @@ class PluginRecord(msgspec.Struct, frozen=True):
     """Names of the registries it registered."""
     converters: tuple[str, ...] = ()
     """Names of the converters it registered."""
+    answer_formats: tuple[str, ...] = ()
+    """Names of the answer formats it registered."""

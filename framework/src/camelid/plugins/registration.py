@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from camelid.contracts.answers.format import AnswerFormat, ThinkingTags
 from camelid.contracts.placement import Placement
 from camelid.contracts.registry import Registry
 from camelid.plugins.plugin import Plugin
@@ -15,7 +16,7 @@ from camelid.types.descriptor import BackendDescriptor
 
 __all__ = ("Registrations", "register_all")
 
-Item = TypeVar("Item", BackendDescriptor, ConverterDescriptor, Registry, Placement)
+Item = TypeVar("Item", BackendDescriptor, ConverterDescriptor, Registry, Placement, AnswerFormat)
 
 
 class Registrations(msgspec.Struct):
@@ -25,6 +26,7 @@ class Registrations(msgspec.Struct):
     converters: list[tuple[ConverterDescriptor, Plugin]] = []
     registries: list[tuple[Registry, Plugin]] = []
     placements: list[tuple[Placement, Plugin]] = []
+    answer_formats: list[tuple[AnswerFormat, Plugin]] = []
 
 
 def register_all(plugin: Plugin, registrations: Registrations, *, worker: bool) -> None:
@@ -32,7 +34,7 @@ def register_all(plugin: Plugin, registrations: Registrations, *, worker: bool) 
 
     Args:
         plugin: whose hooks are called.
-        registrations: where its backends, converters, registries and placements are added.
+        registrations: where its backends, converters, registries, placements and answer formats are added.
         worker: ask for backends and converters only; the other hooks do not run in a worker.
 
     Raises:
@@ -62,10 +64,14 @@ def register_all(plugin: Plugin, registrations: Registrations, *, worker: bool) 
         registrations.placements,
         _name_problem,
     )
+    answer_formats = _collect(
+        plugin, "camelid_answer_formats", AnswerFormat, registrations.answer_formats, _answer_format_problem
+    )
     registrations.backends += backends
     registrations.converters += converters
     registrations.registries += registries
     registrations.placements += placements
+    registrations.answer_formats += answer_formats
 
 
 def _collect(
@@ -96,7 +102,7 @@ def _collect(
     return [(item, plugin) for item in found.values()]
 
 
-def _name_problem(item: Registry | Placement | BackendDescriptor | ConverterDescriptor) -> str:
+def _name_problem(item: Registry | Placement | BackendDescriptor | ConverterDescriptor | AnswerFormat) -> str:
     name: object = item.name
     return "" if isinstance(name, str) and name else f"whose name is {name!r}"
 
@@ -123,3 +129,21 @@ def _converter_problem(descriptor: ConverterDescriptor) -> str:
     if not isinstance(quantizations, tuple) or not all(isinstance(item, str) for item in quantizations):
         return f"whose quantizations are {quantizations!r}, not a tuple of strings"
     return _name_problem(descriptor)
+
+
+def _answer_format_problem(known: AnswerFormat) -> str:
+    tuples: dict[str, object] = {"aliases": known.aliases, "markers": known.markers}
+    capabilities: object = known.capabilities
+    thinking: object = known.thinking
+    for field, texts in tuples.items():
+        if not isinstance(texts, tuple) or not all(isinstance(text, str) and text for text in texts):
+            return f"whose {field} are {texts!r}, not a tuple of strings"
+    if not isinstance(capabilities, frozenset) or not capabilities <= set(Capability):
+        return f"whose capabilities are {capabilities!r}, not a frozenset of Capability"
+    if thinking is not None and not (isinstance(thinking, ThinkingTags) and thinking.open and thinking.close):
+        return f"whose thinking is {thinking!r}, not ThinkingTags with two texts"
+    if not all(build is None or callable(build) for build in (known.calls, known.whole)):
+        return "whose calls or whole cannot be called"
+    if known.whole is not None and (known.calls is not None or known.thinking is not None):
+        return "that has whole and also calls or thinking; whole reads everything"
+    return _name_problem(known)

@@ -30,6 +30,7 @@ class PluginRow(msgspec.Struct, frozen=True):
     backends: tuple[BackendRow, ...]
     registries: tuple[str, ...]
     converters: tuple[str, ...]
+    answer_formats: tuple[str, ...]
     reason: str
     """Why it is disabled or broken; empty if it is loaded."""
 
@@ -46,6 +47,7 @@ def plugin_rows(host: PluginHost) -> tuple[PluginRow, ...]:
             backends=tuple(_backend_row(host, name) for name in record.backends),
             registries=record.registries,
             converters=record.converters,
+            answer_formats=record.answer_formats,
             reason=record.reason,
         )
         for record in host.records
@@ -85,4 +87,5 @@ def provides(row: PluginRow) -> str:
     backends = [f"backend {backend.name} ({', '.join(backend.formats)})" for backend in row.backends]
     registries = [f"registry {name}" for name in row.registries]
     converters = [f"converter {name}" for name in row.converters]
-    return ", ".join(backends + registries + converters) or ", ".join(row.hooks)
+    formats = [f"answer format {name}" for name in row.answer_formats]
+    return ", ".join(backends + registries + converters + formats) or ", ".join(row.hooks)

@@ -1,7 +1,7 @@
 """Splits what a model writes into thinking and answer, piece by piece (contract 12.5)."""
 
-from camelid.prompts.output import ScanningParser
-from camelid.prompts.scanner import Steps
+from camelid.contracts.answers.parser import ScanningParser
+from camelid.contracts.answers.scanner import Steps
 
 __all__ = ("ThinkingSplitter",)
 
@@ -19,29 +19,37 @@ class ThinkingSplitter(ScanningParser):
         Args:
             open_tag: not empty.
             close_tag: not empty.
-            starts_inside: the prompt already ended with the opening tag.
+            starts_inside: the thinking has begun; the model may write the opening tag all the same.
         """
         if not (open_tag and close_tag):
             raise ValueError("thinking tags must not be empty")
         super().__init__()
         self.markup = (open_tag, close_tag)
         self.starts_inside = starts_inside
+        self.thoughts = ("" if starts_inside else open_tag, close_tag)
 
     @classmethod
-    def after(cls, prompt: str, tags: tuple[str, str]) -> "ThinkingSplitter":
-        """A splitter for what follows `prompt`, which may have opened the thinking itself."""
+    def after(cls, prompt: str, tags: tuple[str, str], *, begun: bool = False) -> "ThinkingSplitter":
+        """A splitter for what follows `prompt`, which may have opened the thinking itself, or closed it.
+
+        Args:
+            prompt: as the model gets it.
+            tags: the opening and the closing one.
+            begun: if the prompt does neither, the thinking begins with the answer.
+        """
         open_tag, close_tag = tags
-        return cls(open_tag, close_tag, starts_inside=prompt.rstrip().endswith(open_tag))
+        end = prompt.rstrip()
+        return cls(open_tag, close_tag, starts_inside=end.endswith(open_tag) or (begun and not end.endswith(close_tag)))
 
     def read(self) -> Steps[None]:
         """An opening tag if there is one, thoughts, a closing tag, the answer."""
         open_tag, close_tag = self.markup
-        if not self.starts_inside:
-            space = yield from self.text.space()
-            if not (yield from self.text.accept(open_tag)):
-                self.say(space)
-                yield from self.text.copy_until((), self.say)
-                return
+        space = yield from self.text.space()
+        tag = yield from self.text.accept(open_tag)
+        if not (tag or self.starts_inside):
+            self.say(space)
+            yield from self.text.copy_until((), self.say)
+            return
         yield from self.text.space()
         yield from self.text.copy_until((close_tag,), self.think)
         yield from self.text.space()

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import msgspec
 
 from camelid.engine.pool import Lease
-from camelid.prompts.output import OutputParser, Parsed
+from camelid.contracts.answers.parser import OutputParser, Parsed
 from camelid.services.checks import Think
 from camelid.services.formats import answer_grammar
 from camelid.services.prompting import Prompt

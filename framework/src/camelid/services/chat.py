@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 from camelid.engine.pool import Pool
 from camelid.errors import RequestError, UnsupportedCapabilityError
+from camelid.plugins.catalog import RegisteredAnswerFormat
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.rendered import RenderedPrompt
 from camelid.prompts.tool_calls.choose import choose_parser
@@ -39,9 +40,10 @@ class ChatRequest(AnswerRequest, frozen=True, kw_only=True):
 class Chat:
     """Answers conversations."""
 
-    def __init__(self, models: Models, pool: Pool) -> None:
+    def __init__(self, models: Models, pool: Pool, formats: Sequence[RegisteredAnswerFormat] = ()) -> None:
         self._models = models
         self._pool = pool
+        self._formats = formats
 
     async def __call__(self, request: ChatRequest) -> AsyncGenerator[GenerationChunk, None]:
         """Answer; the last chunk, and only it, has `completion` or `prompt`. Close the iterator to stop early.
@@ -76,6 +78,7 @@ class Chat:
                     tools=() if request.format else request.tools,  # an answer in a format is no call
                     think=think,
                     named=model.stored.config.parser,
+                    formats=self._formats,
                 )
                 chunks = answer(lease, request, prompt, sampling=options.sampling, parser=parser, started=started)
                 async with aclosing(chunks):

@@ -5,9 +5,8 @@ from typing import Final
 
 import msgspec
 
+from camelid.contracts.answers.parser import OutputParser
 from camelid.errors import InvalidOptionError, RequestError
-from camelid.prompts.output import OutputParser
-from camelid.prompts.thinking import ThinkingSplitter
 from camelid.types.grammar import Grammar
 from camelid.types.json import JsonValue
 
@@ -46,10 +45,7 @@ def answer_grammar(value: JsonValue, parser: OutputParser | None) -> Grammar | N
     """
     if value is None or value == "":
         return None
-    thinking: tuple[str, str] | None = None
-    if isinstance(parser, ThinkingSplitter):
-        open_tag, close_tag = parser.markup
-        thinking = ("" if parser.starts_inside else open_tag, close_tag)
+    thinking = parser.thoughts if parser is not None else None
     if value == "json":
         return Grammar("json", thinking=thinking)
     return Grammar("json_schema", _closed(msgspec.json.encode(value)).decode(), thinking)

@@ -10,6 +10,7 @@ import msgspec
 from camelid.engine.client import WorkerClient
 from camelid.engine.pool import Pool
 from camelid.errors import ModelNotFoundError, RequestError, UnsupportedCapabilityError
+from camelid.plugins.catalog import RegisteredAnswerFormat
 from camelid.prompts.choose import choose_template
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.rendered import RenderedPrompt
@@ -56,9 +57,10 @@ class GenerateRequest(AnswerRequest, frozen=True, kw_only=True):
 class Generate:
     """Continues prompts."""
 
-    def __init__(self, models: Models, pool: Pool) -> None:
+    def __init__(self, models: Models, pool: Pool, formats: Sequence[RegisteredAnswerFormat] = ()) -> None:
         self._models = models
         self._pool = pool
+        self._formats = formats
 
     async def __call__(self, request: GenerateRequest) -> AsyncGenerator[GenerationChunk, None]:
         """Answer; the last chunk, and only it, has `completion` or `prompt`. Close the iterator to stop early.
@@ -85,12 +87,16 @@ class Generate:
         async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
             if request.prompt:
                 prompt = await _prompt(lease.client, model, template, request, think)
+                parser = None
+                if not request.raw:
+                    named = "" if request.template else model.stored.config.parser
+                    parser = choose_parser(template, prompt.text, think=think, named=named, formats=self._formats)
                 chunks = answer(
                     lease,
                     request,
                     prompt,
                     sampling=options.sampling,
-                    parser=None if request.raw else choose_parser(template, prompt.text, think=think),
+                    parser=parser,
                     started=started,
                     return_context=not request.raw,
                 )

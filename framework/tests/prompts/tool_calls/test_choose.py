@@ -1,18 +1,22 @@
 import pytest
 
+from camelid.contracts.answers.parser import OutputParser
 from camelid.prompts.go import GoTemplate
 from camelid.prompts.jinja import JinjaTemplate
-from camelid.prompts.output import OutputParser
-from camelid.prompts.tool_calls.choose import choose_parser, family_of
+from camelid.prompts.tool_calls.choose import choose_format, choose_parser
+from camelid.prompts.tool_calls.cohere import CohereParser
 from camelid.prompts.tool_calls.deepseek import DeepSeekParser
 from camelid.prompts.tool_calls.function_gemma import FunctionGemmaParser, Gemma4Parser
 from camelid.prompts.tool_calls.gemma import GemmaParser
 from camelid.prompts.tool_calls.generic import GenericParser
+from camelid.prompts.tool_calls.glimmer import GlimmerParser
 from camelid.prompts.tool_calls.glm import GlmParser
 from camelid.prompts.tool_calls.harmony import HarmonyParser
 from camelid.prompts.tool_calls.hermes import HermesParser
+from camelid.prompts.tool_calls.lfm import LfmParser
 from camelid.prompts.tool_calls.llama import LlamaParser
 from camelid.prompts.tool_calls.mistral import MistralParser
+from camelid.prompts.tool_calls.olmo import OlmoParser
 from camelid.prompts.tool_calls.qwen_coder import QwenCoderParser
 from camelid.types.messages import Function, Tool
 
@@ -41,20 +45,27 @@ def pieces(parser: OutputParser | None, text: str) -> tuple[str, str, list[str]]
         ("<|tool_call>call:x<tool_call|>", Gemma4Parser),
         ("<|start_header_id|>ipython<|python_tag|>", LlamaParser),
         ('<|start_header_id|>{"name": x, "parameters": y}', LlamaParser),
+        ("<|im_start|>environment <function_calls>", OlmoParser),
+        ("<|tool_call_start|>[", LfmParser),
+        ("<|START_ACTION|>[", CohereParser),
+        ("<|start|><|message|><atem:function_calls>", GlimmerParser),
+        ("<|start|>assistant<|channel|>analysis<|message|>", HarmonyParser),
     ],
 )
-def test_a_template_tells_its_family(source, parser):
-    family = family_of(source)
-    assert family is not None
-    assert family.build is parser
+def test_a_template_tells_its_format(source, parser):
+    found = choose_format(source)
+    assert found is not None
+    assert parser in (found.descriptor.calls, found.descriptor.whole)
 
 
-def test_a_config_may_name_the_family():
-    family = family_of("[TOOL_CALLS]", "qwen3-coder")
-    assert family is not None
-    assert family.build is QwenCoderParser
-    assert family_of("", "passthrough") is None
-    assert family_of("") is None
+def test_a_config_may_name_the_format():
+    found = choose_format("[TOOL_CALLS]", "qwen3-coder")
+    assert found is not None
+    assert found.descriptor.calls is QwenCoderParser
+    unknown = choose_format("[TOOL_CALLS]", "nobody's")
+    assert unknown is not None
+    assert unknown.descriptor.calls is MistralParser
+    assert choose_format("") is None
 
 
 def test_without_tools_and_thinking_there_is_nothing_to_read():

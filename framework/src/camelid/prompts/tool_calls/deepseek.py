@@ -1,7 +1,7 @@
 """DeepSeek V3, R1 and V3.1: calls in tags with wide bars, a separator between name and arguments."""
 
-from camelid.prompts.scanner import Steps
-from camelid.prompts.tool_calls.family import ToolCallParser
+from camelid.contracts.answers.scanner import Steps
+from camelid.contracts.answers.tool_calls import ToolCallParser
 
 __all__ = ("DeepSeekParser",)
 

@@ -3,9 +3,9 @@
 import re
 from typing import Final
 
-from camelid.prompts.scanner import Steps
-from camelid.prompts.tool_calls.family import ToolCallParser
-from camelid.prompts.tool_calls.json_calls import parse_json, write_json
+from camelid.contracts.answers.json_calls import parse_json, write_json
+from camelid.contracts.answers.scanner import Steps
+from camelid.contracts.answers.tool_calls import ToolCallParser
 from camelid.types.json import JsonValue
 
 __all__ = ("FunctionGemmaParser", "Gemma4Parser")

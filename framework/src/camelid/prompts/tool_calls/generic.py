@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from camelid.prompts.scanner import Steps
-from camelid.prompts.tool_calls.family import ToolCallParser
-from camelid.prompts.tool_calls.json_calls import json_object
+from camelid.contracts.answers.json_calls import json_object
+from camelid.contracts.answers.scanner import Steps
+from camelid.contracts.answers.tool_calls import ToolCallParser
 from camelid.types.json import JsonObject, JsonValue
 from camelid.types.messages import Tool
 

@@ -3,9 +3,8 @@
 import re
 from typing import Final
 
-from camelid.prompts.scanner import Steps
-from camelid.prompts.tool_calls.family import ToolCallParser
-from camelid.prompts.tool_calls.typed_text import typed
+from camelid.contracts.answers.scanner import Steps
+from camelid.contracts.answers.tool_calls import ToolCallParser
 
 __all__ = ("GlmParser",)
 
@@ -23,6 +22,5 @@ class GlmParser(ToolCallParser):
         """One call."""
         body, end = yield from self.text.until(_CLOSE)
         name = body.partition("<arg_key>")[0].strip()
-        schemas = self.desk.properties(name)
-        values = {key.strip(): typed(value, schemas.get(key.strip())) for key, value in _ARGUMENT.findall(body)}
-        return bool(end) and self.offer(name, values)
+        texts = {key.strip(): value for key, value in _ARGUMENT.findall(body)}
+        return bool(end) and self.offer(name, self.desk.typed(name, texts))

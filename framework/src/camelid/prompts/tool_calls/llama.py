@@ -1,7 +1,7 @@
 """Llama 3: `{"name": ..., "parameters": {...}}`, alone or after `<|python_tag|>`."""
 
-from camelid.prompts.scanner import Steps
-from camelid.prompts.tool_calls.family import ToolCallParser
+from camelid.contracts.answers.scanner import Steps
+from camelid.contracts.answers.tool_calls import ToolCallParser
 from camelid.prompts.tool_calls.python_calls import python_calls
 
 __all__ = ("LlamaParser",)

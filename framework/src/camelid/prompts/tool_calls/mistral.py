@@ -1,7 +1,7 @@
 """Mistral: `[TOOL_CALLS] [{"name": ..., "arguments": {...}}]`, or `[TOOL_CALLS]name[ARGS]{...}` for each call."""
 
-from camelid.prompts.scanner import Steps
-from camelid.prompts.tool_calls.family import ToolCallParser
+from camelid.contracts.answers.scanner import Steps
+from camelid.contracts.answers.tool_calls import ToolCallParser
 
 __all__ = ("MistralParser",)
 

@@ -1,10 +1,12 @@
 """Calls that are written as Python: `name(key="value")`, read without running anything."""
 
 import ast
+import keyword
+import re
 from typing import Final
 
-from camelid.prompts.tool_calls.family import ToolDesk
-from camelid.prompts.tool_calls.json_calls import CallRequest
+from camelid.contracts.answers.json_calls import CallRequest
+from camelid.contracts.answers.tool_calls import ToolDesk
 
 __all__ = ("python_calls",)
 
@@ -12,6 +14,12 @@ _MOST: Final = 50_000
 """Characters; longer text is no call."""
 _MOST_NESTED: Final = 60
 """Brackets in one another."""
+_JSON_WORDS: Final = {"true": True, "false": False, "null": None}
+_RESERVED: Final = "_reserved_by_python"
+_RESERVED_ARGUMENT: Final = re.compile(
+    rf"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\b({"|".join(keyword.kwlist)})(?=\s*=(?!=))""", re.DOTALL
+)
+"""An argument that Python allows nobody to have, like `from`; quoted text is looked over."""
 
 
 def python_calls(text: str, desk: ToolDesk) -> tuple[CallRequest, ...]:
@@ -23,7 +31,7 @@ def python_calls(text: str, desk: ToolDesk) -> tuple[CallRequest, ...]:
     if len(text) > _MOST or _nesting(text) > _MOST_NESTED:
         return ()
     try:
-        tree = ast.parse(text.strip())
+        tree = ast.parse(_RESERVED_ARGUMENT.sub(lambda found: found[1] or found[2] + _RESERVED, text.strip()))
         found = [call for statement in tree.body for call in _statement_calls(statement)]
         return tuple(_read(call, desk) for call in found)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
@@ -56,12 +64,22 @@ def _read(call: ast.Call, desk: ToolDesk) -> CallRequest:
     places = tuple(desk.properties(name))
     if len(call.args) > len(places):
         raise ValueError("more arguments than the tool has")
-    arguments = dict(zip(places, map(ast.literal_eval, call.args), strict=False))
-    for keyword in call.keywords:
-        if keyword.arg is None:
+    arguments = dict(zip(places, map(_constant, call.args), strict=False))
+    for named in call.keywords:
+        if named.arg is None:
             raise ValueError("arguments in a mapping")
-        arguments[keyword.arg] = ast.literal_eval(keyword.value)
+        arguments[named.arg.removesuffix(_RESERVED)] = _constant(named.value)
     return CallRequest(name, arguments)
+
+
+def _constant(node: ast.expr) -> object:
+    """The value of a literal, in which JSON's words may stand for Python's."""
+    return ast.literal_eval(_JsonWords().visit(node))
+
+
+class _JsonWords(ast.NodeTransformer):
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(_JSON_WORDS[node.id]) if node.id in _JSON_WORDS else node
 
 
 def _name(node: ast.expr) -> str:

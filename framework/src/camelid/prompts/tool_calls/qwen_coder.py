@@ -3,9 +3,8 @@
 import re
 from typing import Final
 
-from camelid.prompts.scanner import Steps
-from camelid.prompts.tool_calls.family import ToolCallParser
-from camelid.prompts.tool_calls.typed_text import typed
+from camelid.contracts.answers.scanner import Steps
+from camelid.contracts.answers.tool_calls import ToolCallParser
 
 __all__ = ("QwenCoderParser",)
 
@@ -50,6 +49,4 @@ class QwenCoderParser(ToolCallParser):
         """Tell of `NAME>` and the parameters after it."""
         name, _, parameters = body.partition(">")
         name = name.strip()
-        schemas = self.desk.properties(name)
-        values = {key: typed(value, schemas.get(key)) for key, value in _PARAMETER.findall(parameters)}
-        return self.offer(name, values)
+        return self.offer(name, self.desk.typed(name, dict(_PARAMETER.findall(parameters))))

@@ -1,14 +1,15 @@
-"""What all families of tool-call formats have in common."""
+"""What all formats of tool calls have in common."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from secrets import choice
 from string import ascii_lowercase, digits
 from typing import Final
 
-from camelid.prompts.output import ScanningParser
-from camelid.prompts.scanner import Steps
-from camelid.prompts.tool_calls.json_calls import CallRequest, json_object, parse_calls, write_json
+from camelid.contracts.answers.json_calls import CallRequest, json_object, parse_calls, write_json
+from camelid.contracts.answers.parser import ScanningParser
+from camelid.contracts.answers.scanner import Steps
+from camelid.contracts.answers.typed_text import typed
 from camelid.types.json import JsonObject
 from camelid.types.messages import FunctionCall, Tool, ToolCall
 
@@ -36,21 +37,27 @@ class ToolDesk:
         self.made += 1
         return call
 
-    def knows(self, asked: CallRequest) -> bool:
-        """Whether the tool is on offer and the arguments are an object."""
-        return asked.name in self._schemas and json_object(asked.arguments) is not None
+    def calls(self, asked: Sequence[CallRequest]) -> tuple[ToolCall, ...]:
+        """Several calls; none if one of them is none."""
+        known = all(each.name in self._schemas and json_object(each.arguments) is not None for each in asked)
+        return tuple(call for each in asked if (call := self.call(each)) is not None) if known else ()
 
     def properties(self, name: str) -> JsonObject:
         """The schemas of a tool's arguments, by name, in order; empty if they are unknown."""
         properties = self._schemas.get(name, {}).get("properties")
         return properties if isinstance(properties, dict) else {}
 
+    def typed(self, name: str, texts: Mapping[str, str]) -> JsonObject:
+        """Arguments that a model wrote without quotes, as what the tool's schema says they are."""
+        schemas = self.properties(name)
+        return {key: typed(text, schemas.get(key)) for key, text in texts.items()}
+
 
 class ToolCallParser(ScanningParser):
     """Takes tool calls out of an answer. Calls stand in blocks that begin with a tag; the rest is content.
 
-    A block without any valid call of an offered tool is content, too. White space that stands alone beside a block
-    is dropped.
+    Say what `tags` there are, and `read_block`. A block without any valid call of an offered tool is content, too.
+    White space that stands alone beside a block is dropped.
     """
 
     tags: tuple[str, ...]
@@ -116,11 +123,10 @@ class ToolCallParser(ScanningParser):
 
     def offer_all(self, asked: Sequence[CallRequest]) -> bool:
         """Tell of several calls; false, and nothing is told, if there are none or one of them is no call."""
-        if not asked or any(not self.desk.knows(each) for each in asked):
-            return False
-        for each in asked:
-            self.offer(each.name, each.arguments)
-        return True
+        calls = self.desk.calls(asked)
+        for call in calls:
+            self.call(call)
+        return bool(calls)
 
     def offer_json(self, text: str) -> bool:
         """Tell of the calls in a JSON object or array; false if there is none.

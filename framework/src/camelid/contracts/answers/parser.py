@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 
 import msgspec
 
-from camelid.prompts.scanner import Scanner, Steps
+from camelid.contracts.answers.scanner import Scanner, Steps
 from camelid.types.messages import ToolCall
 
-__all__ = ("OutputParser", "Parsed", "Pipeline", "ScanningParser")
+__all__ = ("OutputParser", "Parsed", "ScanningParser")
 
 
 class Parsed(msgspec.Struct, frozen=True):
@@ -23,6 +23,9 @@ class OutputParser(ABC):
 
     markup: tuple[str, ...] = ()
     """Tags that it looks for. Vocabularies may have them as control tokens, which are no text unless asked for."""
+    thoughts: tuple[str, str] | None = None
+    """For answers in a `format` (contract 3.4): what opens and what closes the thoughts before the text, which are left
+    free; the opening text is empty if they have begun. None if all of the answer is text."""
 
     @abstractmethod
     def feed(self, text: str) -> list[Parsed]:
@@ -88,27 +91,4 @@ class ScanningParser(OutputParser):
     def _advance(self) -> list[Parsed]:
         next(self._steps, None)
         found, self._found = self._found, []
-        return found
-
-
-class Pipeline(OutputParser):
-    """A parser that takes thinking out, and another one for the content that remains."""
-
-    def __init__(self, thinking: OutputParser, content: OutputParser) -> None:
-        self._thinking = thinking
-        self._content = content
-        self.markup = thinking.markup + content.markup
-
-    def feed(self, text: str) -> list[Parsed]:
-        """Feed both."""
-        return self._read(self._thinking.feed(text))
-
-    def finish(self) -> list[Parsed]:
-        """Finish the first, then the second."""
-        return self._read(self._thinking.finish()) + self._content.finish()
-
-    def _read(self, pieces: list[Parsed]) -> list[Parsed]:
-        found: list[Parsed] = []
-        for piece in pieces:
-            found += self._content.feed(piece.content) if piece.content else [piece]
         return found

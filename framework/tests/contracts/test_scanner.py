@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camelid.prompts.scanner import Scanner
+from camelid.contracts.answers.scanner import Scanner
 
 
 def run(steps, scanner, text):

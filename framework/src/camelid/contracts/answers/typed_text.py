@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from camelid.prompts.tool_calls.json_calls import parse_json
+from camelid.contracts.answers.json_calls import parse_json
 from camelid.types.json import JsonValue
 
 __all__ = ("typed",)

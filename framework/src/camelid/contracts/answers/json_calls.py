@@ -8,6 +8,7 @@ from camelid.types.json import JsonObject, JsonValue
 
 __all__ = ("CallRequest", "json_object", "parse_calls", "parse_json", "write_json")
 
+_NAMES = ("name", "tool_name")
 _ARGUMENTS = ("arguments", "parameters")
 
 
@@ -63,6 +64,6 @@ def _call(value: JsonValue) -> CallRequest | None:
     function = value.get("function")
     if isinstance(function, dict):
         return _call(function)
-    name = value.get("name", function)
+    name = next((value[key] for key in _NAMES if key in value), function)
     arguments: object = next((value[key] for key in _ARGUMENTS if value.get(key) is not None), {})
     return CallRequest(name, arguments) if isinstance(name, str) else None
