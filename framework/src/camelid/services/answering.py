@@ -6,8 +6,8 @@ from contextlib import aclosing
 
 import msgspec
 
-from camelid.engine.pool import Lease
 from camelid.contracts.answers.parser import OutputParser, Parsed
+from camelid.engine.pool import Lease
 from camelid.services.checks import Think
 from camelid.services.formats import answer_grammar
 from camelid.services.prompting import Prompt
