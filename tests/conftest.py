@@ -34,7 +34,9 @@ class Server:
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()
-        assert line.startswith("listening on http://"), f"{line!r}\n{log.read_text()}"
+        if not line.startswith("listening on http://"):
+            self._end()
+            raise AssertionError(f"{line!r}\n{log.read_text()}")
         self.url = line.split()[-1]
         self.http = httpx.Client(base_url=self.url, timeout=100)
 
@@ -52,6 +54,9 @@ class Server:
 
     def stop(self) -> None:
         self.http.close()
+        self._end()
+
+    def _end(self) -> None:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()

@@ -75,7 +75,7 @@ def expected_failures() -> dict[str, str]:
 
 def _reasons(item: Exchange) -> list[pytest.MarkDecorator]:
     reason = expected_failures().get(item.id)
-    return [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
+    return [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True, raises=AssertionError)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -161,11 +161,18 @@ def prepared(tmp_path_factory, run_server) -> Iterator[Callable[[str], Prepared]
     """A server of servers.toml by its name; each is started once."""
     recipes = msgspec.convert(tomllib.loads((FOLDER / "servers.toml").read_text("utf-8")), dict[str, _Recipe])
     running: dict[str, Prepared] = {}
+    failed: dict[str, Exception] = {}
 
     def get(name: str) -> Prepared:
+        if name in failed:
+            pytest.fail(f"the server {name!r} was not ready, see the first of its exchanges: {failed[name]!s:.200}")
         if name not in running:
             folder = tmp_path_factory.mktemp(name)
-            running[name] = _prepare(run_server(folder, **recipes[name].environment), recipes[name], folder)
+            try:
+                running[name] = _prepare(run_server(folder, **recipes[name].environment), recipes[name], folder)
+            except Exception as error:
+                failed[name] = error
+                raise
         return running[name]
 
     yield get

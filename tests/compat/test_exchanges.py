@@ -12,7 +12,14 @@ import pytest
 STRING = r'(?:[^"\\<>&\x00-\x1f\u2028\u2029]|\\.)'
 FRACTION = r"(?:\.\d{0,8}[1-9])?"
 COUNT = r"[1-9]\d*"
-METRICS = ("total_duration", "load_duration", "prompt_eval_count", "prompt_eval_duration", "eval_count", "eval_duration")
+METRICS = (
+    "total_duration",
+    "load_duration",
+    "prompt_eval_count",
+    "prompt_eval_duration",
+    "eval_count",
+    "eval_duration",
+)
 PLACEHOLDERS = {
     "utc": rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d{FRACTION}Z",
     "local": rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d{FRACTION}(?:[+-]\d\d:\d\d|Z)",
