@@ -1,7 +1,7 @@
 """The real store, the real pool, and the echo backend in a thread of this process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -11,9 +11,13 @@ import pytest
 
 from camelid.contracts.registry import BlobSource, LayerSource, ResolvedModel
 from camelid.engine import placements
+from camelid.engine.conversion import Conversions
 from camelid.engine.pool import Pool
+from camelid.errors import RegistryError
 from camelid.plugins.host import PluginHost
+from camelid.services.create import Create
 from camelid.services.loading import Models
+from camelid.services.progress import Progress
 from camelid.settings import Settings
 from camelid.store.install import install
 from camelid.store.store import Store
@@ -93,3 +97,30 @@ def until() -> Until:
             await asyncio.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+async def create(store: Store, add_model, toy_converters) -> AsyncIterator[Create]:
+    """Knows one model that is not here: `far`. Its converters write tiny models."""
+
+    async def pull(name: ModelName) -> AsyncGenerator[Progress, None]:
+        yield Progress("pulling manifest")
+        if name.model != "far":
+            raise RegistryError("pull model manifest: file does not exist")
+        add_model(name.short)
+        yield Progress("success")
+
+    catalog = PluginHost.load(only=[toy_converters], builtins={"placements": placements}).catalog
+    conversions = Conversions(catalog.placement("in-process"))
+    yield Create(store, pull, catalog, conversions)
+    await conversions.close()
+
+
+@pytest.fixture
+def upload(store: Store, make_gguf):
+    """Stores a GGUF file as a client does that uploads it; its digest."""
+
+    def put(name: str = "tiny.gguf", **metadata: object) -> str:
+        return store.blobs.put(make_gguf(name, **metadata).read_bytes())
+
+    return put

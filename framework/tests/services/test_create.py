@@ -1,8 +1,5 @@
 import json
-from collections.abc import AsyncGenerator
 
-import gguf
-import numpy as np
 import pytest
 
 from camelid.errors import (
@@ -13,8 +10,8 @@ from camelid.errors import (
     StoreError,
     UnsupportedCapabilityError,
 )
-from camelid.services.create import Create, CreateRequest
-from camelid.services.progress import Progress
+from camelid.services.create import Create
+from camelid.services.create_request import CreateRequest
 from camelid.store import media_types
 from camelid.store.digests import digest_of
 from camelid.store.store import Store
@@ -24,30 +21,6 @@ from camelid.types.messages import Message
 from camelid.types.names import ModelName
 
 ECHO = b'{"camelid_backend": "echo"}\n'
-
-
-@pytest.fixture
-def create(store: Store, add_model) -> Create:
-    """Knows one model that is not here: `far`."""
-
-    async def pull(name: ModelName) -> AsyncGenerator[Progress, None]:
-        yield Progress("pulling manifest")
-        if name.model != "far":
-            raise RegistryError("pull model manifest: file does not exist")
-        add_model(name.short)
-        yield Progress("success")
-
-    return Create(store, pull)
-
-
-@pytest.fixture
-def upload(store: Store, make_gguf):
-    """Stores a GGUF file as a client does that uploads it; its digest."""
-
-    def put(name: str = "tiny.gguf", **metadata: object) -> str:
-        return store.blobs.put(make_gguf(name, **metadata).read_bytes())
-
-    return put
 
 
 async def statuses(create: Create, **fields: object) -> list[str]:
@@ -310,27 +283,10 @@ async def test_a_truncated_file_is_refused(create, store, make_gguf):
         await statuses(create, files={"m.gguf": digest})
 
 
-async def test_files_that_need_work_first_say_which(create, store, upload, make_gguf):
-    writer = gguf.GGUFWriter(path := make_gguf().parent / "shard.gguf", "llama")
-    writer.add_uint16("split.count", 3)
-    writer.add_tensor("t", np.zeros(32, np.float32))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    shard, whole = store.blobs.put(path.read_bytes()), upload()
-    cases = (
-        ({"files": {"m-00001-of-00003.gguf": shard}}, "llama-gguf-split --merge"),
-        ({"files": {"model.safetensors": whole}}, "convert_hf_to_gguf.py"),
-        ({"files": {"m.gguf": whole}, "quantize": "q8_0"}, "llama-quantize"),
-        ({"files": {"m.gguf": whole}, "draft_files": {"d": whole}, "draft_quantize": "Q8_0"}, "llama-quantize"),
-        ({"from_": "base", "remote_host": "http://x"}, "remote_host"),
-    )
-    for fields, message in cases:
-        with pytest.raises(UnsupportedCapabilityError, match=message):
-            await statuses(create, **fields)
+async def test_nothing_is_forwarded_to_other_hosts(create, store):
+    with pytest.raises(UnsupportedCapabilityError, match="remote_host"):
+        await statuses(create, from_="base", remote_host="http://x")
     assert store.list() == []
-    assert (await statuses(create, files={"m.gguf": whole}, quantize="q4_k"))[-1] == "success"
 
 
 async def test_a_file_that_was_not_uploaded_is_named(create, store):

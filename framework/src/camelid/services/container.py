@@ -6,6 +6,7 @@ from typing import Self
 
 from camelid.contracts.registry import Registry
 from camelid.engine import placements
+from camelid.engine.conversion import Conversions
 from camelid.engine.pool import Pool
 from camelid.errors import ConfigurationError
 from camelid.plugins.host import PluginHost
@@ -49,7 +50,8 @@ class Services:
         self.embed = Embed(self.models, self.pool)
         self.library = Library(self.store, prefer_go=settings.go_template)
         self.pull = Pull(self.store, _in_order(self.plugins.catalog.registries, settings.registries))
-        self.create = Create(self.store, self.pull)
+        self.conversions = Conversions(self.plugins.catalog.placement(settings.placement))
+        self.create = Create(self.store, self.pull, self.plugins.catalog, self.conversions)
         self.modelfiles = ModelfileRequests(self.store.blobs, settings.modelfiles)
 
     async def __aenter__(self) -> Self:
@@ -63,6 +65,7 @@ class Services:
         traceback: TracebackType | None,
     ) -> None:
         """End all workers."""
+        await self.conversions.close()
         await self.pool.close()
 
 

@@ -1,140 +1,107 @@
 """Make a model from another one or from uploaded files (contract 7.7, 15)."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from pathlib import Path
+from functools import partial
+from threading import Event
 from typing import TypeAlias
 
 import msgspec
 
-from camelid.errors import (
-    BlobNotFoundError,
-    ModelError,
-    RemoteModelError,
-    RequestError,
-    StoreError,
-    UnsupportedCapabilityError,
-)
-from camelid.prompts.choose import choose_template
+from camelid.engine.conversion import Conversions
+from camelid.errors import RemoteModelError, RequestCancelledError, RequestError, StoreError
+from camelid.plugins.catalog import Catalog
+from camelid.services.components import Component, Components
 from camelid.services.config_overrides import override_config
-from camelid.services.model_files import ModelFileKind, check_quantization, inspect_file
-from camelid.services.progress import SUCCESS, WRITING_MANIFEST, Progress
+from camelid.services.converting import Converting
+from camelid.services.create_request import CreateRequest, check_request
+from camelid.services.progress import SUCCESS, WRITING_MANIFEST, Progress, Report, lines_of
+from camelid.services.quantization import quantization_named
 from camelid.services.references import REMOTE_UNAVAILABLE, parse_reference
 from camelid.store import media_types
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig, complete_config
-from camelid.store.digests import parse_digest
 from camelid.store.formats import GGUF
+from camelid.store.gguf import read_header
+from camelid.store.manifest import Layer
 from camelid.store.store import Store
 from camelid.types.json import JsonObject
-from camelid.types.messages import Message
 from camelid.types.names import ModelName
-from camelid.types.options import parse_options
 
-__all__ = ("Create", "CreateRequest", "FileSource", "Pulling")
+__all__ = ("Create", "Pulling")
 
 Pulling: TypeAlias = Callable[[ModelName], AsyncGenerator[Progress, None]]
 """Fetches a model that is not here."""
-
-FileSource: TypeAlias = str | Path
-"""Digest of an uploaded blob, or a file of this machine that clients may use: it is linked into the store."""
-
-
-_TRANSFERRING = "transferring model data"
-"""Ollama's word for a file that is being brought into the store."""
-
-
-class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What to make. Empty means not said; of a base model it keeps what the base has."""
-
-    model: str
-    """The new name, as sent."""
-    from_: str = ""
-    """An existing model; fetched if it is not here."""
-    files: Mapping[str, FileSource] | None = None
-    """By file name; `from_` wins over it."""
-    adapters: Mapping[str, FileSource] = {}
-    draft_files: Mapping[str, FileSource] = {}
-    template: str = ""
-    system: str = ""
-    licenses: tuple[str, ...] = ()
-    """Added to the base's."""
-    parameters: JsonObject = {}
-    """Merged over the base's, name by name."""
-    messages: tuple[Message, ...] = ()
-    """Replace the base's."""
-    quantize: str = ""
-    draft_quantize: str = ""
-    renderer: str = ""
-    parser: str = ""
-    requires: str = ""
-    remote_host: str = ""
-    info: JsonObject = {}
-    """What to write into the config in place of what is found."""
-    warnings: tuple[str, ...] = ()
-    """Sentences about the request, which stand first among the steps."""
 
 
 class Create:
     """Makes models."""
 
-    def __init__(self, store: Store, pull: Pulling) -> None:
+    def __init__(self, store: Store, pull: Pulling, catalog: Catalog, conversions: Conversions) -> None:
         self._store = store
         self._pull = pull
+        self._catalog = catalog
+        self._conversions = conversions
 
-    async def __call__(self, request: CreateRequest) -> AsyncGenerator[Progress, None]:
+    def __call__(self, request: CreateRequest) -> AsyncGenerator[Progress, None]:
         """Make a model; the last line is `success`. Until then nothing with the new name changes.
+
+        Closing the iterator gives the model up; what was made for it is removed.
 
         Raises:
             RequestError: the request is wrong; with Ollama's words (contract 7.7).
-            UnsupportedCapabilityError: the files would have to be converted or quantised first.
+            UnsupportedCapabilityError: no plugin can do what it asks for, or not with these files.
             StoreError: a file was not uploaded, or the disk is full.
+            WorkerError: a converter died, or came to a standstill.
         """
-        name = await asyncio.to_thread(_check, request)  # compiles the template
-        for warning in request.warnings:
-            yield Progress(warning)
-        builder = ModelBuilder(self._store, ModelConfig())
-        inherited: JsonObject = {}
-        if request.from_:
-            async with aclosing(self._base(request.from_)) as base_lines:
-                async for line in base_lines:
-                    yield line
-            inherited = await asyncio.to_thread(self._inherit, builder, request)
-        else:
-            found: list[ModelFileKind] = []
-            for file, source in (request.files or {}).items():
-                if isinstance(source, Path):
-                    yield Progress(_TRANSFERRING)
-                digest = await asyncio.to_thread(self._stored, source, builder.owner)
-                kind = await asyncio.to_thread(self._inspect, file, digest)
-                yield Progress("parsing GGUF" if kind.format == GGUF else f"parsing {kind.format} model")
-                await asyncio.to_thread(builder.add_blob, kind.media_type, digest)
-                found.append(kind)
-            _describe(builder, found, request)
-        for media_type, files in ((media_types.ADAPTER, request.adapters), (media_types.DRAFT, request.draft_files)):
-            for file, source in files.items():
-                if isinstance(source, Path):
-                    yield Progress(_TRANSFERRING)
-                digest = await asyncio.to_thread(self._stored, source, builder.owner)
-                kind = await asyncio.to_thread(self._inspect, file, digest)
-                yield Progress("parsing GGUF")
-                await asyncio.to_thread(_add_companion, builder, media_type, kind, digest)
-        await asyncio.to_thread(_add_texts, builder, request, inherited)
-        for status in builder.statuses:
-            yield Progress(status)
-        yield Progress(WRITING_MANIFEST)
-        await asyncio.to_thread(builder.write, name)
-        yield Progress(SUCCESS)
+        return lines_of(partial(self._make, request))
 
-    async def _base(self, asked: str) -> AsyncGenerator[Progress, None]:
+    async def _make(self, request: CreateRequest, report: Report) -> None:
+        name = await asyncio.to_thread(check_request, request)  # compiles the template
+        for warning in request.warnings:
+            report(Progress(warning))
+        builder = ModelBuilder(self._store, ModelConfig())
+        workplace = self._store.workplace()
+        try:
+            converting = Converting(self._catalog, self._conversions, workplace, report)
+            components = Components(self._store.blobs, converting, builder.owner, report)
+            inherited = await self._add_model(builder, components, request, report)
+            await self._add_companions(builder, components, request)
+            await asyncio.to_thread(_add_texts, builder, request, inherited)
+            for status in builder.statuses:
+                report(Progress(status))
+            report(Progress(WRITING_MANIFEST))
+            await asyncio.to_thread(builder.write, name)
+        finally:
+            await asyncio.to_thread(workplace.close)
+            await asyncio.to_thread(builder.close)
+        report(Progress(SUCCESS))
+
+    async def _add_model(
+        self, builder: ModelBuilder, components: Components, request: CreateRequest, report: Report
+    ) -> JsonObject:
+        """Add the model itself; the parameters that it has from its base."""
+        if request.from_:
+            await self._fetch(request.from_, report)
+            inherited = await asyncio.to_thread(self._inherit, builder, request)
+            if request.quantize:
+                await self._quantize_base(builder, components, quantization_named(request.quantize))
+            return inherited
+        found = await components.model(request.files or {}, request.quantize)
+        for component in found:
+            await _add(builder, component)
+        _describe(builder, found)
+        return {}
+
+    async def _fetch(self, asked: str, report: Report) -> None:
         """Fetch the base model unless it is here."""
         name = parse_reference(asked)
         if await asyncio.to_thread(self._store.find, name) is None:
             async with aclosing(self._pull(name)) as lines:
                 async for line in lines:
                     if line.status != SUCCESS:
-                        yield line
+                        report(line)
 
     def _inherit(self, builder: ModelBuilder, request: CreateRequest) -> JsonObject:
         """Start from the base model; its parameters."""
@@ -145,100 +112,71 @@ class Create:
             raise RemoteModelError(REMOTE_UNAVAILABLE)
         builder.inherit(base)
         builder.config = base.config if base.header is None else complete_config(base.config, base.header)
-        if request.quantize:
-            check_quantization(request.quantize, builder.config.file_type)
         return base.params
 
-    def _stored(self, source: FileSource, owner: object) -> str:
-        """The digest of a file, which is in the store now if it lay elsewhere on this machine."""
-        return source if isinstance(source, str) else self._store.blobs.link(source, owner)
+    async def _quantize_base(self, builder: ModelBuilder, components: Components, wanted: str) -> None:
+        """Replace the inherited weights by quantized ones; all else stays as it was inherited (contract 15.5)."""
+        model_format = builder.config.model_format or GGUF
+        for layer in [layer for layer in builder.layers if layer.media_type == media_types.MODEL]:
+            path = self._store.blobs.path(layer.digest)
+            header = await asyncio.to_thread(read_header, path) if model_format == GGUF else None
+            has = Component(media_type=media_types.MODEL, format=model_format, header=header, path=path)
+            made = await components.quantized(has, wanted)
+            if made is not has:
+                await _adopt(builder, made, instead=layer)
+                builder.config = msgspec.structs.replace(builder.config, file_type=wanted)
 
-    def _inspect(self, file: str, digest: str) -> ModelFileKind:
-        """What an uploaded file is.
-
-        Raises:
-            StoreError: it was not uploaded. The status is 500, as Ollama's.
-        """
-        try:
-            self._store.blobs.size(digest)
-        except BlobNotFoundError as error:
-            raise StoreError(error.message, reason=f"named as {file!r}") from error
-        return inspect_file(file, self._store.blobs.path(digest))
-
-
-def _check(request: CreateRequest) -> ModelName:
-    """Everything that needs no disk; the new model's name.
-
-    Raises:
-        RequestError: with Ollama's words.
-    """
-    if not request.model:
-        raise RequestError("invalid model name", reason="the request names no model")
-    name = parse_reference(request.model)
-    if request.remote_host:
-        raise UnsupportedCapabilityError("this server does not forward requests to other hosts: leave out remote_host")
-    if not request.from_ and request.files is None:
-        raise RequestError("neither 'from' or 'files' was specified")
-    if not request.from_ and not request.files:
-        raise RequestError("no files provided to convert")
-    if request.draft_quantize:
-        if not request.draft_files:
-            raise RequestError("--draft-quantize requires a DRAFT model")
-        raise UnsupportedCapabilityError(
-            "this server does not quantize: make the draft with llama.cpp's llama-quantize first"
-        )
-    if len(request.adapters) > 1:
-        raise RequestError("only one adapter is currently supported")
-    for files in (request.files or {}, request.adapters, request.draft_files):
-        for file, source in files.items():
-            _check_path(file)
-            if isinstance(source, str):
-                parse_digest(source)
-    _check_texts(request)
-    return name
+    async def _add_companions(self, builder: ModelBuilder, components: Components, request: CreateRequest) -> None:
+        """Add an adapter and a draft model, in place of the base's."""
+        if request.adapters:
+            model = next((layer for layer in builder.layers if layer.media_type == media_types.MODEL), None)
+            known = model is not None and builder.config.model_format in ("", GGUF)
+            base = self._store.blobs.path(model.digest) if model is not None and known else None
+            adapter = await components.adapter(request.adapters, base)
+            builder.drop(media_types.ADAPTER)
+            await _add(builder, adapter)
+        if request.draft_files:
+            draft = await components.draft(request.draft_files, request.draft_quantize)
+            builder.drop(media_types.DRAFT)
+            await _add(builder, draft)
 
 
-def _check_texts(request: CreateRequest) -> None:
-    """Everything of the request that is no file."""
-    if any(message.images or message.tool_calls for message in request.messages):
-        raise UnsupportedCapabilityError("a model's own messages are text: leave out their images and tool calls")
-    if request.template:
-        try:
-            choose_template(request.template, "")
-        except ModelError as error:
-            raise RequestError(f"template error: {error.message}", reason=error.reason) from error
-    parse_options(request.parameters)
-    override_config(ModelConfig(), request.info)
+async def _add(builder: ModelBuilder, component: Component) -> None:
+    """Add a layer."""
+    if component.digest:
+        await asyncio.to_thread(builder.add_blob, component.media_type, component.digest)
+    else:
+        await _adopt(builder, component)
 
 
-def _check_path(file: str) -> None:
-    """File names are only names here, but a path that leaves its folder is a mistake, or worse."""
-    if any(part in ("", ".", "..") for part in file.split("/")) or "\\" in file or "\0" in file or file[1:2] == ":":
-        raise RequestError("file path must be relative", reason=f"{file[:200]!r}")
+async def _adopt(builder: ModelBuilder, component: Component, *, instead: Layer | None = None) -> None:
+    """Move a component from the workplace into the store. If that is given up, it has ended before this returns."""
+    given_up = Event()
+
+    def check(_hashed: int) -> None:
+        if given_up.is_set():
+            raise RequestCancelledError("request canceled", reason="the client left")
+
+    adopting = asyncio.ensure_future(
+        asyncio.to_thread(builder.adopt, component.media_type, component.path, instead=instead, on_progress=check)
+    )
+    try:
+        await asyncio.shield(adopting)
+    finally:
+        given_up.set()
+        await asyncio.wait({adopting})
 
 
-def _describe(builder: ModelBuilder, found: list[ModelFileKind], request: CreateRequest) -> None:
+def _describe(builder: ModelBuilder, found: list[Component]) -> None:
     """Write into the config what the files are."""
-    main = next((kind for kind in found if kind.media_type == media_types.MODEL), None)
+    main = next((component for component in found if component.media_type == media_types.MODEL), None)
     if main is None:
         raise RequestError("no model among the files: add the one with the weights, or say which model it is from")
     builder.config = ModelConfig(model_format=main.format)
     if main.header is not None:
         builder.config = complete_config(builder.config, main.header)
-        families = [kind.header.architecture for kind in found if kind.header is not None]
+        families = [component.header.architecture for component in found if component.header is not None]
         builder.config = msgspec.structs.replace(builder.config, model_families=tuple(dict.fromkeys(families)))
-    if request.quantize:
-        check_quantization(request.quantize, builder.config.file_type)
-
-
-def _add_companion(builder: ModelBuilder, media_type: str, kind: ModelFileKind, digest: str) -> None:
-    """Add an adapter or a draft model, in place of the base's."""
-    wanted = media_types.ADAPTER if media_type == media_types.ADAPTER else media_types.MODEL
-    if kind.format != GGUF or kind.media_type != wanted:
-        role = media_types.FILE_ROLES[media_type].value
-        raise RequestError(f"the {role} file is not a GGUF {role}", reason=f"{kind.format}, {kind.media_type}")
-    builder.drop(media_type)
-    builder.add_blob(media_type, digest)
 
 
 def _add_texts(builder: ModelBuilder, request: CreateRequest, inherited: JsonObject) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from camelid.errors import RequestError
-from camelid.services.create import CreateRequest, FileSource
+from camelid.services.create_request import CreateRequest, FileSource
 from camelid.store.blobs import BlobStore
 from camelid.store.digests import parse_digest
 from camelid.store.model_folder import model_files

@@ -3,7 +3,6 @@
 A blob appears under its name only when it is complete, hashed and on the disk. Symbolic links are never followed.
 """
 
-import errno
 import os
 import stat
 import time
@@ -16,7 +15,7 @@ from threading import Lock
 
 from camelid.errors import BlobNotFoundError, DigestMismatchError, RequestError, StoreError
 from camelid.store.digests import digest_of, parse_digest
-from camelid.store.durable import create_file, disk_errors, sync_folder, temporary_path, write_all
+from camelid.store.durable import NO_HARD_LINK, create_file, disk_errors, sync_folder, temporary_path, write_all
 
 __all__ = ("CHUNK", "BlobStore", "BlobWriter")
 
@@ -26,10 +25,6 @@ CHUNK = 1 << 20
 _PREFIX = "sha256-"
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _WANTED_SECONDS = 3600.0
-_NO_HARD_LINK = frozenset(
-    {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-)
-"""Another file system, somebody else's file, or a file system without hard links: copy instead."""
 
 
 class BlobWriter:
@@ -247,6 +242,33 @@ class BlobStore:
             temporary.unlink(missing_ok=True)
         return digest
 
+    def adopt(self, path: Path, owner: object = None, *, on_progress: Callable[[int], None] | None = None) -> str:
+        """Store a file that was made for the store, on its file system, and that nobody writes to any more: it moves.
+
+        Args:
+            path: the file; it has gone afterwards.
+            owner: who is about to use it.
+            on_progress: called with the bytes hashed so far; may raise to stop.
+
+        Returns:
+            Its digest.
+
+        Raises:
+            RequestError: it cannot be read.
+            DiskFullError: no room.
+        """
+        with disk_errors(path):
+            descriptor = os.open(path, os.O_RDWR)  # Windows syncs only what may be written
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        digest = _hash_file(path, on_progress)
+        with disk_errors(path):
+            path.chmod(0o644)
+            self._keep(path, digest, owner)
+        return digest
+
     def claim(self, digests: Iterable[str], owner: object = None) -> None:
         """Say that a manifest of `owner` names these blobs now. Others may still want them."""
         with self._lock:
@@ -256,6 +278,13 @@ class BlobStore:
                 wanted.pop(None, None)
                 if not wanted:
                     self._wanted.pop(digest, None)
+
+    def release(self, owner: object) -> None:
+        """Say that `owner` is about to use nothing any more. Others may be."""
+        with self._lock:
+            for wanted in self._wanted.values():
+                wanted.pop(owner, None)
+            self._wanted = {digest: wanted for digest, wanted in self._wanted.items() if wanted}
 
     def discard(self, digest: str) -> bool:
         """Remove a blob that no manifest names, unless somebody is about to use it.
@@ -302,7 +331,7 @@ class BlobStore:
             try:
                 os.link(source, temporary)
             except OSError as error:
-                if error.errno not in _NO_HARD_LINK:
+                if error.errno not in NO_HARD_LINK:
                     raise
                 return None
         _refresh(temporary)

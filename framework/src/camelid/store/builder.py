@@ -1,6 +1,7 @@
 """A model in the making: layers are stored one by one, and become visible together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -25,6 +26,7 @@ class ModelBuilder:
         self.owner = object()
         """In whose name blobs are stored."""
         self._statuses: dict[Layer, str] = {}
+        self._adopted: set[str] = set()
         self.config = config
         """Fill it before `write`."""
 
@@ -58,6 +60,39 @@ class ModelBuilder:
         layer = Layer(media_type=media_type, digest=parse_digest(digest), size=size, name=name)
         self._use(layer)
         return layer
+
+    def adopt(
+        self,
+        media_type: str,
+        path: Path,
+        *,
+        instead: Layer | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> Layer:
+        """Add a layer from a file that was made in a workplace and moves into the store.
+
+        Args:
+            media_type: of the layer.
+            path: the file.
+            instead: a layer whose place it takes.
+            on_progress: called with the bytes hashed so far; may raise to stop.
+
+        Raises:
+            DiskFullError: no room.
+        """
+        digest = self._store.blobs.adopt(path, self.owner, on_progress=on_progress)
+        self._adopted.add(digest)
+        layer = Layer(media_type=media_type, digest=digest, size=self._store.blobs.size(digest))
+        statuses = {**self._statuses, layer: "creating new layer"}
+        if instead is not None:
+            order = [layer if other == instead else other for other in self._statuses]
+            statuses = {other: statuses[other] for other in order}
+        self._statuses = statuses
+        return layer
+
+    def close(self) -> None:
+        """The work is over, well or not: remove what was adopted and is in no model."""
+        self._store.release(self.owner, self._adopted)
 
     def add(self, media_type: str, content: bytes) -> None:
         """Add a small layer.

@@ -12,10 +12,24 @@ from pathlib import Path
 
 from camelid.errors import DiskFullError, StoreError
 
-__all__ = ("create_file", "disk_errors", "make_folder", "sync_folder", "temporary_path", "write_all", "write_file")
+__all__ = (
+    "NO_HARD_LINK",
+    "create_file",
+    "disk_errors",
+    "make_folder",
+    "sync_folder",
+    "temporary_path",
+    "write_all",
+    "write_file",
+)
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """No space, no quota, or a file system that takes no file as large as this."""
+
+NO_HARD_LINK = frozenset(
+    {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+)
+"""Why a file cannot get a second name: another file system, somebody else's file, or no hard links there at all."""
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 

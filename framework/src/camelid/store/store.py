@@ -20,6 +20,7 @@ from camelid.store.manifest_tree import ManifestFile, ManifestTree, Stamp
 from camelid.store.stored import StoredModel, read_stored
 from camelid.store.summary import HeaderSummary
 from camelid.store.sweep import rename_old_blobs, sweep
+from camelid.store.workplace import Workplace
 from camelid.types.artifact import FileRole, ModelFile
 from camelid.types.names import ModelName
 
@@ -158,6 +159,10 @@ class Store:
             self.blobs.release(owner)
             if self._prune and digests:
                 self._discard_unused(digests)
+
+    def workplace(self) -> Workplace:
+        """Room for files that shall become blobs once they are complete."""
+        return Workplace(self.blobs.folder)
 
     def copy(self, source: ModelName, destination: ModelName) -> bool:
         """Give a model a second name; nothing happens if both are the same.

@@ -11,6 +11,7 @@ from camelid.errors import RequestError
 from camelid.store.blobs import BlobStore
 from camelid.store.digests import parse_digest
 from camelid.store.manifest_tree import ManifestTree
+from camelid.store.workplace import PREFIX, remove_old_workplace
 
 __all__ = ("rename_old_blobs", "sweep")
 
@@ -30,14 +31,16 @@ def sweep(blobs: BlobStore, tree: ManifestTree, used: AbstractSet[str]) -> None:
     """Remove what nobody uses and nobody can be about to use, since it is older than an hour.
 
     Args:
-        blobs: unused blobs and files that are none are removed from its folder.
+        blobs: unused blobs, files that are none, and old workplaces are removed from its folder.
         tree: temporary files and empty folders are removed from it.
         used: the digests that stay.
     """
     before = time.time() - _GRACE_SECONDS
     for path in blobs.folder.iterdir():
         digest = _blob_digest(path)
-        if digest is None:
+        if digest is None and path.name.startswith(PREFIX):
+            _remove_old_workplace(path, before)
+        elif digest is None:
             _remove_old(path, before)
         elif digest not in used and _is_old(path, before) and blobs.discard(digest):
             _log.info("removed %s, which no model uses", digest)
@@ -61,6 +64,11 @@ def _is_old(path: Path, before: float) -> bool:
         return path.lstat().st_mtime < before
     except FileNotFoundError:
         return False
+
+
+def _remove_old_workplace(path: Path, before: float) -> None:
+    if remove_old_workplace(path, before):
+        _log.info("removed %s, the rest of an interrupted conversion", path.name)
 
 
 def _remove_old(path: Path, before: float) -> None:

@@ -12,7 +12,7 @@ from camelid.api.ollama.messages import MessageBody, read_messages
 from camelid.api.ollama.progress import progress_reply
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.errors import RequestError
-from camelid.services.create import CreateRequest
+from camelid.services.create_request import CreateRequest
 from camelid.types.json import JsonValue
 
 __all__ = ("create",)

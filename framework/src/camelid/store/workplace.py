@@ -1,0 +1,144 @@
+"""Room for files in the making, on the same disk as the blobs: a folder that goes when the work is over."""
+
+import errno
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from camelid.errors import DiskFullError, RequestError
+from camelid.store.durable import NO_HARD_LINK, disk_errors
+from camelid.store.file_names import name_parts
+
+__all__ = ("PREFIX", "Workplace", "remove_old_workplace")
+
+PREFIX: Final = ".making-"
+"""What the folders' names begin with; no blob's name does."""
+
+
+class Workplace:
+    """A folder below `blobs` that exists from the first use to `close`. All methods may block.
+
+    What a killed server leaves of it, `remove_old_workplace` removes.
+    """
+
+    def __init__(self, blobs: Path) -> None:
+        """Take the folder of the blobs; nothing is written yet."""
+        self._folder = blobs / f"{PREFIX}{secrets.token_hex(8)}"
+        self._parts = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def source(self, files: Mapping[str, Path]) -> Path:
+        """A new folder in which files stand under their own names.
+
+        Args:
+            files: by name, relative and with slashes; they are linked, so nobody may write into the folder.
+
+        Raises:
+            RequestError: a name cannot be a file's, or is both a file's and a folder's.
+            StoreError: the system refused.
+        """
+        folder = self._next("source")
+        with disk_errors(folder):
+            folder.mkdir(parents=True)
+            for name, path in files.items():
+                try:
+                    _link(path, folder.joinpath(*name_parts(name)))
+                except (FileExistsError, NotADirectoryError, ValueError) as error:
+                    raise RequestError(f"two files cannot both be called {name[:200]}", reason=str(error)) from error
+                except OSError as error:
+                    if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
+                        raise RequestError(f"no file can be called {name[:200]}", reason=str(error)) from error
+                    raise
+        return folder
+
+    def target(self) -> Path:
+        """A path for a new file, where nothing is yet."""
+        folder = self._next("target")
+        with disk_errors(folder):
+            folder.mkdir(parents=True)
+        return folder / "model.gguf"
+
+    def require(self, size: int) -> None:
+        """See that there is room, as far as that can be known.
+
+        Args:
+            size: estimated bytes of what will be written.
+
+        Raises:
+            DiskFullError: there is not.
+        """
+        free = self.free
+        if size > free:
+            raise DiskFullError(
+                f"not enough space for the converted model: about {_gigabytes(size)} are needed and {_gigabytes(free)} "
+                "are free; remove models, or let OLLAMA_MODELS name a folder on a larger disk",
+                reason=f"in {self._folder.parent}",
+            )
+
+    @property
+    def free(self) -> int:
+        """Bytes that can still be written.
+
+        Raises:
+            StoreError: the system does not say.
+        """
+        with disk_errors(self._folder):
+            return shutil.disk_usage(self._folder.parent).free
+
+    def close(self) -> None:
+        """Remove everything. What cannot be removed now is removed at a later start."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _next(self, kind: str) -> Path:
+        self._parts += 1
+        return self._folder / f"{self._parts}-{kind}"
+
+
+def remove_old_workplace(folder: Path, before: float) -> bool:
+    """Remove what a killed server left, if nothing in it was written to since.
+
+    Args:
+        folder: a workplace's.
+        before: seconds since the epoch.
+
+    Returns:
+        Whether it is gone.
+    """
+    newest = max((_written(path) for path in (folder, *folder.rglob("*"))), default=time.time())
+    if newest >= before:
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _link(path: Path, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, place)
+    except OSError as error:
+        if error.errno not in NO_HARD_LINK:
+            raise
+        place.symlink_to(path)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
