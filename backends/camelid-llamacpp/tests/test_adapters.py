@@ -47,12 +47,12 @@ def lora(tmp_path) -> Callable[..., Path]:
 def merged(base, tmp_path) -> Callable[..., Path]:
     """A copy of the base with adapters added to its weights."""
 
-    def write(*seeds: int, scale: float = 1.0) -> Path:
+    def write(*seeds: int) -> Path:
         path = Path(shutil.copy(base, tmp_path / "merged.gguf"))
         tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(path, "r+").tensors}
         for seed in seeds:
             for name, (first, second) in lora_matrices(SHAPES, rank=RANK, seed=seed).items():
-                tensors[name].data[:] += scale * ALPHA / RANK * (second @ first)
+                tensors[name].data[:] += ALPHA / RANK * (second @ first)
         return path
 
     return write
@@ -60,9 +60,9 @@ def merged(base, tmp_path) -> Callable[..., Path]:
 
 @pytest.fixture
 def load_adapted() -> Callable[..., LlamaModel]:
-    def load_model(path: Path, *adapters: Path, **backend: float) -> LlamaModel:
+    def load_model(path: Path, *adapters: Path) -> LlamaModel:
         files = [ModelFile(path=str(path)), *(ModelFile(path=str(item), role=FileRole.ADAPTER) for item in adapters)]
-        options = LoadOptions(context_length=64, parallel=2, batch_tokens=64, backend=dict(backend))
+        options = LoadOptions(context_length=64, parallel=2, batch_tokens=64)
         return LlamaModel(ModelArtifact(name="adapted", format="gguf", files=tuple(files)), options)
 
     return load_model
@@ -72,8 +72,8 @@ def load_adapted() -> Callable[..., LlamaModel]:
 def logits(load_adapted, new_driver) -> Callable[..., Numbers]:
     """The logits after some tokens, of a model with adapters."""
 
-    def compute(path: Path, *adapters: Path, **backend: float) -> Numbers:
-        model = load_adapted(path, *adapters, **backend)
+    def compute(path: Path, *adapters: Path) -> Numbers:
+        model = load_adapted(path, *adapters)
         found: Numbers = new_driver(model.decoder()).feed({0: TOKENS})[0]
         model.close()
         return found
@@ -89,11 +89,6 @@ def test_logits_are_those_of_the_merged_model(logits, base, lora, merged):
 
 def test_several_adapters_add_up(logits, base, lora, merged):
     assert logits(base, lora(seed=3), lora(seed=4)) == pytest.approx(logits(merged(3, 4)), abs=1e-3)
-
-
-def test_the_scale_is_an_option(logits, base, lora, merged):
-    assert logits(base, lora(), adapter_scale=0.5) == pytest.approx(logits(merged(3, scale=0.5)), abs=1e-3)
-    assert np.array_equal(logits(base, lora(), adapter_scale=0.0), logits(base))
 
 
 def test_embeddings_are_adapted_too(load_adapted, base, lora, merged):

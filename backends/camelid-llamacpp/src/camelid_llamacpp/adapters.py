@@ -23,14 +23,13 @@ _FOREIGN = ("arch mismatch", "base model")
 class Adapters:
     """The adapters of one model, loaded once and applied to each context on it."""
 
-    def __init__(self, name: str, model: int, paths: Sequence[bytes], scale: float) -> None:
+    def __init__(self, name: str, model: int, paths: Sequence[bytes]) -> None:
         """Load the files.
 
         Args:
             name: of the model, for errors.
             model: handle of the model; it must outlive the adapters.
             paths: of GGUF files.
-            scale: how strongly each is applied; 1 = as it was trained.
 
         Raises:
             ModelLoadError: an adapter was made for another model.
@@ -39,7 +38,6 @@ class Adapters:
             UnsupportedCapabilityError: an adapter works only after certain words.
         """
         self._name = name
-        self._scale = scale
         self._handles: list[ctypes._Pointer[ctypes.c_void_p]] = []
         try:
             for path in paths:
@@ -60,11 +58,11 @@ class Adapters:
             )
 
     def apply(self, context: int) -> None:
-        """Let a context compute with the adapters, given its handle; before its first computation."""
+        """Let a context compute with the adapters as strongly as they were trained, given its handle."""
         count = len(self._handles)
         if count:
             handles = (llama_cpp.llama_adapter_lora_p_ctypes * count)(*self._handles)
-            llama_cpp.llama_set_adapters_lora(context, handles, count, (ctypes.c_float * count)(*[self._scale] * count))
+            llama_cpp.llama_set_adapters_lora(context, handles, count, (ctypes.c_float * count)(*[1.0] * count))
 
     def close(self) -> None:
         """Free them, once; no context that they were applied to may be open any more."""

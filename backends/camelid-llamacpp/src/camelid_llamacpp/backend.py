@@ -65,7 +65,7 @@ class LlamaModel(LoadedModel):
         adapters = [_checked(file.path, adapter) for file in artifact.with_role(FileRole.ADAPTER)]
         self._handle = self._load([_checked(file.path, model) for file in artifact.with_role(FileRole.MODEL)])
         try:
-            self._adapters = Adapters(self._name, self._handle, adapters, self._extra.adapter_scale)
+            self._adapters = Adapters(self._name, self._handle, adapters)
             self._buffers = NATIVE_LOG.take_buffers()
             self._traits = read_traits(self._handle)
             self._projector = self._load_projector(artifact.with_role(FileRole.PROJECTOR))

@@ -8,8 +8,6 @@ __all__ = ("LlamaCppOptions",)
 class LlamaCppOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `LoadOptions.backend` may say to llama.cpp."""
 
-    adapter_scale: float = 1.0
-    """How strongly LoRA adapters are applied; 1 = as they were trained."""
     batch_threads: int = 0
     """Threads for computing prompts; 0 = as many as for generating."""
     check_tensors: bool = False
