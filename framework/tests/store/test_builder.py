@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from camelid.errors import BlobNotFoundError, StoreError
@@ -65,3 +67,65 @@ def test_a_blob_that_is_not_here_cannot_be_used(store, add_model, builder):
     store.delete(base.name)
     with pytest.raises(StoreError, match="went missing"):
         builder.inherit(base)
+
+
+@pytest.fixture
+def work(store):
+    """Makes a file as a converter does; its path."""
+    with store.workplace() as workplace:
+
+        def make(content: bytes = b"made") -> Path:
+            path = workplace.target()
+            path.write_bytes(content)
+            return path
+
+        yield make
+
+
+def test_a_file_that_was_made_moves_into_the_store(store, builder, work):
+    layer = builder.adopt(media_types.MODEL, path := work())
+    assert not path.exists()
+    assert (layer.digest, layer.size) == (digest_of(b"made"), 4)
+    assert store.blobs.read(layer.digest, 10) == b"made"
+    assert store.blobs.path(layer.digest).stat().st_mode & 0o777 == 0o644
+    assert builder.statuses == (f"creating new layer {layer.digest}",)
+
+
+def test_a_file_that_was_made_can_take_the_place_of_a_layer(store, add_model, builder, work):
+    base = store.find(add_model("base"))
+    assert base is not None
+    builder.inherit(base)
+    builder.adopt(media_types.MODEL, work(), instead=builder.layers[0])
+    assert [layer.digest for layer in builder.layers] == [digest_of(b"made"), digest_of(b"Be kind.")]
+    assert [layer.from_ for layer in builder.layers] == ["", "base:latest"]
+
+
+def test_what_was_made_goes_unless_it_is_in_a_model(store, builder, work):
+    lost = builder.adopt(media_types.MODEL, work(b"lost"))
+    builder.drop(media_types.MODEL)
+    kept = builder.adopt(media_types.MODEL, work(b"kept"))
+    builder.write(ModelName.parse("x"))
+    builder.close()
+    assert (store.blobs.has(lost.digest), store.blobs.has(kept.digest)) == (False, True)
+
+
+def test_what_was_made_stays_if_another_model_has_it_or_somebody_wants_it(store, builder, work):
+    builder.adopt(media_types.MODEL, work(b"uploaded"))
+    store.blobs.put(b"uploaded")
+    builder.adopt(media_types.MODEL, work(b"shared"))
+    other = ModelBuilder(store, ModelConfig(model_format="echo"))
+    other.adopt(media_types.MODEL, work(b"shared"))
+    other.write(ModelName.parse("other"))
+    other.close()
+    builder.close()
+    assert store.blobs.has(digest_of(b"uploaded"))
+    assert store.blobs.has(digest_of(b"shared"))
+
+
+def test_hashing_can_be_stopped(store, builder, work):
+    def stop(hashed: int) -> None:
+        raise StopIteration(hashed)
+
+    with pytest.raises(StopIteration):
+        builder.adopt(media_types.MODEL, work(), on_progress=stop)
+    assert not store.blobs.has(digest_of(b"made"))

@@ -20,6 +20,7 @@ def fill(folder: Path, *names: str) -> Path:
         (["a.gguf"], ["a.gguf"]),
         (["model.safetensors", "a.gguf", "config.json"], ["config.json", "model.safetensors"]),
         (["b/model-1.safetensors", "b/config.json", "x/y/z.json"], ["b/config.json", "b/model-1.safetensors"]),
+        (["adapter_model.safetensors", "adapter_config.json"], ["adapter_config.json", "adapter_model.safetensors"]),
         (["pytorch_model.bin", "ggml.bin", "tokenizer.model"], ["pytorch_model.bin", "tokenizer.model"]),
         (["ggml.bin", "readme.md", "chat_template.jinja"], ["chat_template.jinja", "ggml.bin"]),
     ],

@@ -21,7 +21,8 @@ class Converter(ABC):
 
         Args:
             task: what to convert.
-            report: to be called now and then; cheap.
+            report: to be called now and then, in any case whenever ten minutes have brought something new: a conversion
+                without news is ended. Cheap. It raises when nobody wants the outcome any more: let that pass.
 
         Raises:
             UnsupportedCapabilityError: a model of an architecture, or a quantization, that it does not know.

@@ -1,4 +1,4 @@
-"""Which files of a folder make a model (contract 11.3)."""
+"""Which files of a folder make a model or an adapter (contract 11.3)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +10,15 @@ __all__ = ("model_files",)
 
 _WEIGHTS: Final = (
     ("model*.safetensors", "*/model*.safetensors"),
+    ("adapters.safetensors",),
+    ("adapter_model*.safetensors",),
     ("consolidated*.safetensors",),
     ("pytorch_model*.bin",),
     ("consolidated*.pth",),
     ("*.gguf",),
     ("*.bin",),
 )
-"""The first group with a file is the model."""
+"""The first group with a file is the model, or the adapter."""
 
 _COMPANIONS: Final = ("*.json", "*/*.json", "chat_template.jinja", "tokenizer.model", "*/tokenizer.model")
 _POINTER: Final = b"version https://git-lfs"
