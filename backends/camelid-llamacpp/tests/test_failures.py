@@ -23,3 +23,14 @@ def test_the_complaint_decides_the_error(complaints, kind):
     assert "some-model" in error.message
     assert error.reason
     assert complaints in error.reason
+
+
+@pytest.mark.parametrize(
+    "complaints",
+    [
+        "llama_init_from_model: K cache type q8_0 with block size 32 does not divide n_embd_head_k=80",
+        "invalid value for main_gpu: 5 (available devices: 1)",
+    ],
+)
+def test_options_that_a_model_cannot_take_are_named(complaints):
+    assert "with these options" in load_error("some-model", complaints).message

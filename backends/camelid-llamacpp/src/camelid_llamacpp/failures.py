@@ -12,6 +12,7 @@ _FILE = re.compile(
     r"|invalid (?:file|string|type)|key not found|wrong (?:shape|type|array)|duplicate|unexpectedly reached end",
     re.IGNORECASE,
 )
+_OPTIONS = re.compile(r"cache type|cache quantization|invalid value for main_gpu", re.IGNORECASE)
 
 
 def is_damage(complaints: str) -> bool:
@@ -39,6 +40,11 @@ def load_error(name: str, complaints: str) -> ModelError:
     if is_damage(complaints):
         return InvalidModelFileError(
             f"the file of model {name!r} is damaged or incomplete; remove the model and get it again",
+            reason=complaints,
+        )
+    if _OPTIONS.search(complaints):
+        return ModelLoadError(
+            f"llama.cpp cannot load model {name!r} with these options; leave out main_gpu and OLLAMA_KV_CACHE_TYPE",
             reason=complaints,
         )
     return ModelLoadError(
