@@ -6,7 +6,7 @@ from hashlib import sha256
 from camelid import Media, MediaTokenizer
 from camelid.contracts.media import PromptPart
 from camelid.errors import RequestError
-from camelid_echo.backend import EchoTokenizer
+from camelid_echo.backend import ANSWER, EchoTokenizer
 
 __all__ = ("EchoMediaTokenizer", "EchoPicture")
 
@@ -47,4 +47,7 @@ class EchoMediaTokenizer(MediaTokenizer):
                 found.append(EchoPicture(part))
             else:
                 raise RequestError("the echo model takes PNG and JPEG files only")
+        last = found[-1] if found else ()
+        if add_special and (isinstance(last, Media) or tuple(last[-1:]) != (ANSWER,)):
+            found.append((ANSWER,))
         return found

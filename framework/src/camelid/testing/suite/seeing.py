@@ -1,0 +1,100 @@
+"""Pictures."""
+
+import struct
+import zlib
+from typing import Final
+
+import pytest
+
+from camelid.errors import RequestError, UnsupportedCapabilityError
+from camelid.testing.host import Answer, Host
+from camelid.testing.outcomes import needs
+from camelid.testing.stream import check_stream
+from camelid.testing.suite.generating import PROMPT, greedy
+from camelid.types.capabilities import Capability
+from camelid.types.options import SamplingOptions
+from camelid.wire.messages import Submit
+
+__all__ = ("SeeingCases", "png")
+
+_MARKER: Final = "<the picture>"
+_SIDE: Final = 32
+
+
+def png(*colors: tuple[int, int, int]) -> bytes:
+    """A square picture with a stripe for each color (red, green, blue), as a PNG file."""
+    rows = (bytes([0]) + bytes(colors[row * len(colors) // _SIDE]) * _SIDE for row in range(_SIDE))
+    header = struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+
+
+_SUNSET: Final = png((250, 200, 40), (230, 60, 30), (40, 20, 60))
+_MEADOW: Final = png((120, 180, 250), (40, 160, 50), (30, 120, 40))
+
+
+def _shown(host: Host, *pictures: bytes) -> Submit:
+    """A request about pictures."""
+    prompt = f"{_MARKER}\n" * len(pictures) + PROMPT
+    logprobs = Capability.LOGPROBS in host.facts.capabilities
+    sampling = SamplingOptions(temperature=0.0, num_predict=24)
+    return Submit(id=0, prompt=prompt, sampling=sampling, logprobs=logprobs, media=pictures, media_marker=_MARKER)
+
+
+def _same(one: Answer, other: Answer) -> bool:
+    """Whether two answers may come from the same prompt: as probable where the backend tells, else the same words.
+
+    Only the first token is compared: what another batch rounds otherwise may tip the choice of a later one.
+    """
+    if one.logprobs:
+        return bool(one.logprobs[0].logprob == pytest.approx(other.logprobs[0].logprob, abs=0.02))
+    return one.text == other.text
+
+
+def _other(one: Answer, other: Answer) -> bool:
+    """Whether two answers come from prompts that are not the same."""
+    return one.text != other.text or not _same(one, other)
+
+
+class SeeingCases:
+    """See."""
+
+    @needs(Capability.VISION)
+    def test_what_is_on_a_picture_decides_the_answer(self, seer: Host) -> None:
+        """Proves that pictures are computed. If it fails, look at `MediaTokenizer.tokenize` and `decode_media`."""
+        answer = seer.answer(_shown(seer, _SUNSET))
+        assert check_stream(answer.deltas) == []
+        assert answer.text
+        assert _other(answer, seer.answer(_shown(seer, _MEADOW)))
+
+    @needs(Capability.VISION)
+    def test_the_same_picture_is_the_same_prompt(self, seer: Host) -> None:
+        """Proves that a cached picture is as good as a computed one. If it fails, look at `digest` and positions."""
+        first = seer.answer(_shown(seer, _SUNSET))
+        seer.answer(_shown(seer, _SUNSET, _MEADOW))
+        assert _same(first, seer.answer(_shown(seer, _SUNSET)))
+
+    @needs(Capability.VISION)
+    def test_pictures_stand_in_order(self, seer: Host) -> None:
+        """Proves that each picture is where the prompt has it. If it fails, look at the order of parts."""
+        one_way, other_way = seer.answers([_shown(seer, _SUNSET, _MEADOW), _shown(seer, _MEADOW, _SUNSET)])
+        assert _other(one_way, other_way)
+
+    @needs(Capability.VISION)
+    def test_requests_with_and_without_pictures_run_together(self, seer: Host) -> None:
+        """Proves that sequences stay apart. If it fails, look at what `decode_media` does to others' positions."""
+        alone = [seer.answer(_shown(seer, *pictures)) for pictures in ((), (_SUNSET,), (_MEADOW,))]
+        together = seer.answers([_shown(seer, *pictures) for pictures in ((), (_SUNSET,), (_MEADOW,))])
+        assert all(_same(*pair) for pair in zip(alone, together, strict=True))
+
+    @needs(Capability.VISION)
+    def test_what_is_no_picture_is_refused(self, seer: Host) -> None:
+        """Proves that another kind of file is the client's error, and that others go on."""
+        for file in (b"", b"not a picture"):
+            with pytest.raises(RequestError) as caught:
+                seer.answer(_shown(seer, file))
+            if isinstance(caught.value, UnsupportedCapabilityError):
+                raise caught.value
+        assert seer.answer(greedy(PROMPT)).text
