@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Final
 from urllib.parse import quote_plus
 
+from gotpl.runtime import INVALID, UNTYPED_NIL
 from gotpl.runtime.gofmt import sprintf
 
 from camelid.prompts.budget import BudgetExceededError, current_budget
@@ -20,6 +21,8 @@ _WIDE: Final = re.compile(r"\d{5}")
 
 
 def _json(value: object) -> str:
+    if value is UNTYPED_NIL or value is INVALID:
+        return "null"
     current_budget().spend_written(value)
     return go_json(value)
 
