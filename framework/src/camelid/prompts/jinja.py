@@ -1,20 +1,29 @@
 """Chat templates in Jinja, as model files carry them."""
 
+from functools import cached_property
+from itertools import takewhile
+from typing import Final
+
+import msgspec
+
 from camelid.errors import CamelidError, ModelError, RequestError, UnsupportedCapabilityError
 from camelid.prompts.budget import BudgetExceededError, render_budget
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.jinja_environment import RefusedConversationError, compile_template
+from camelid.prompts.plain_ids import with_plain_ids
 from camelid.prompts.rendered import RenderedPrompt
 from camelid.prompts.template import ChatTemplate
 from camelid.types.capabilities import Capability
 from camelid.types.json import JsonObject
-from camelid.types.messages import Message, Tool, ToolCall
+from camelid.types.messages import Function, FunctionCall, Message, Tool, ToolCall
 
 __all__ = ("JinjaTemplate",)
 
 _OPEN, _CLOSE = "<think>", "</think>"
 _MAX_WORDS = 500
 """Characters of a template's own words that a client hears."""
+_PROBE: Final = "probe_tool"
+"""Text that no template writes by itself."""
 
 
 class JinjaTemplate(ChatTemplate):
@@ -63,6 +72,19 @@ class JinjaTemplate(ChatTemplate):
         """The source as it was given."""
         return self._source
 
+    @cached_property
+    def tool_call_tag(self) -> str:
+        """What the template writes before the JSON of a call: a conversation with one shows it."""
+        call = ToolCall(FunctionCall(_PROBE, {_PROBE: _PROBE}))
+        answers = (Message(role="assistant", tool_calls=(call,)), Message(role="assistant", content=_PROBE))
+        try:
+            calling, talking = (self.render(_probed(answer)).text for answer in answers)
+        except CamelidError:
+            return "{"
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(calling, talking, strict=False)))
+        before, found, _ = calling[same:].partition(_PROBE)
+        return before.partition("{")[0].strip() if found and before.partition("{")[0].strip() else "{"
+
     @property
     def tool_round_trip(self) -> bool:
         """Whether the source mentions earlier calls and the role of their results."""
@@ -74,21 +96,36 @@ class JinjaTemplate(ChatTemplate):
             raise UnsupportedCapabilityError(
                 "this model does not support insert", reason="its template is Jinja, which has no form for a suffix"
             )
-        variables = self._variables(conversation)
+        try:
+            text = self._generate(conversation)
+        except RefusedConversationError as error:
+            text = self._generate_with_plain_ids(conversation, error)
+        return RenderedPrompt(text, add_special=not (self._bos_token and text.startswith(self._bos_token)))
+
+    def _generate_with_plain_ids(self, conversation: Conversation, refusal: RefusedConversationError) -> str:
+        """Try again with ids of nine digits: Mistral's templates take none but nine letters or digits."""
+        messages = with_plain_ids(conversation.turns)
+        try:
+            if messages != conversation.turns:
+                return self._generate(msgspec.structs.replace(conversation, messages=messages))
+        except RefusedConversationError as error:
+            refusal = error
+        words = str(refusal)[:_MAX_WORDS] or "the model's chat template refuses this conversation"
+        raise RequestError(words, reason="the chat template called raise_exception") from refusal
+
+    def _generate(self, conversation: Conversation) -> str:
         pieces = []
         try:
             with render_budget() as budget:
-                for piece in self._template.generate(variables):
+                for piece in self._template.generate(self._variables(conversation)):
                     budget.step()
                     budget.spend(len(piece))
                     pieces.append(piece)
-        except RefusedConversationError as error:
-            words = str(error)[:_MAX_WORDS] or "the model's chat template refuses this conversation"
-            raise RequestError(words, reason="the chat template called raise_exception") from error
+        except RefusedConversationError:
+            raise
         except Exception as error:  # hostile templates may make Jinja, or Python below it, raise anything
             raise _failure(error) from error
-        text = "".join(pieces)
-        return RenderedPrompt(text, add_special=not (self._bos_token and text.startswith(self._bos_token)))
+        return "".join(pieces)
 
     def _variables(self, conversation: Conversation) -> JsonObject:
         variables: JsonObject = {
@@ -105,6 +142,10 @@ class JinjaTemplate(ChatTemplate):
         if isinstance(conversation.think, str):
             variables["reasoning_effort"] = conversation.think
         return variables
+
+
+def _probed(answer: Message) -> Conversation:
+    return Conversation(messages=(Message(role="user", content="?"), answer), tools=(Tool(Function(_PROBE)),))
 
 
 def _splits_at_close(source: str) -> bool:

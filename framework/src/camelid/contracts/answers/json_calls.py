@@ -6,7 +6,7 @@ import msgspec
 
 from camelid.types.json import JsonObject, JsonValue
 
-__all__ = ("CallRequest", "json_object", "parse_calls", "parse_json", "write_json")
+__all__ = ("CallRequest", "json_object", "json_value", "parse_calls", "parse_json", "write_json")
 
 _NAMES = ("name", "tool_name")
 _ARGUMENTS = ("arguments", "parameters")
@@ -34,13 +34,22 @@ def parse_json(text: str) -> JsonValue:
 def json_object(value: object) -> JsonObject | None:
     """`value` as an object that can be written as JSON; text may hold one; None if it is none."""
     try:
-        if isinstance(value, str):
-            value = parse_json(value)
-        # There and back: what Python literals or lone surrogates brought in is gone or refused.
-        plain = msgspec.json.decode(msgspec.json.encode(value))
-    except (ValueError, TypeError, RecursionError):
+        plain = json_value(parse_json(value) if isinstance(value, str) else value)
+    except ValueError:
         return None
     return plain if isinstance(plain, dict) else None
+
+
+def json_value(value: object) -> JsonValue:
+    """`value` as it is after having been JSON: what Python literals or lone surrogates brought in is gone.
+
+    Raises:
+        ValueError: it cannot be written as JSON.
+    """
+    try:
+        return msgspec.json.decode(msgspec.json.encode(value))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
 
 
 def write_json(value: object) -> str:

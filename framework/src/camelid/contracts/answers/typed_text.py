@@ -1,25 +1,27 @@
 """Arguments that models write without quotes: what the tool's schema says decides what they are."""
 
-from typing import Final
-
-from camelid.contracts.answers.json_calls import parse_json
+from camelid.contracts.answers.json_calls import json_value, parse_json
+from camelid.contracts.answers.python_text import python_value
 from camelid.types.json import JsonValue
 
 __all__ = ("typed",)
 
-_PYTHON_WORDS: Final[dict[str, JsonValue]] = {"True": True, "False": False, "None": None}
-
-
 def typed(text: str, schema: JsonValue) -> JsonValue:
-    """The value that `text` stands for; itself unless the schema allows another type that it can be read as."""
+    """The value that `text` stands for; itself unless the schema allows another type that it can be read as.
+
+    Values are JSON, or Python: there are templates that write them so.
+    """
     allowed = _types(schema)
     if not allowed - {"string"}:
         return text
     word = text.strip()
     try:
-        value = _PYTHON_WORDS[word] if word in _PYTHON_WORDS else parse_json(word)
+        value = parse_json(word)
     except ValueError:
-        return text
+        try:
+            value = json_value(python_value(word))
+        except ValueError:
+            return text
     return value if _type_names(value) & allowed else text
 
 

@@ -44,6 +44,8 @@ _BY_MARKERS: Final = (
     ),
     AnswerFormat(name="gemma", markers=("```tool_code",), calls=GemmaParser),
     AnswerFormat(name="lfm2", markers=("<|tool_call_start|>",), calls=LfmParser),
+    AnswerFormat(name="lfm2-list", markers=("<|tool_list_start|>",), calls=LfmParser),
+    AnswerFormat(name="lfm2.5", markers=("List of tools: [", "<|im_start|>"), calls=LfmParser),
     AnswerFormat(name="olmo3", markers=("<function_calls>",), calls=OlmoParser),
     AnswerFormat(name="qwen3-coder", markers=("<function=", "<parameter="), calls=QwenCoderParser),
     AnswerFormat(name="glm-ocr", markers=("<tool_call>", "<arg_key>"), calls=GlmParser),

@@ -14,6 +14,9 @@ __all__ = ("GenericParser",)
 
 _JUST_MARKUP: Final = re.compile(r"(?:[\s\[\],;]|</?[^<>\s]+>)*")
 
+_CONTROL: Final = re.compile(r"<[^<>\s]+>|\[\w+\]")
+"""What may be a control token of its own in a tag."""
+
 
 class GenericParser(ToolCallParser):
     """After a tag, a JSON object belongs to the offered tool that is named in it or before it."""
@@ -27,13 +30,14 @@ class GenericParser(ToolCallParser):
         """
         super().__init__(tools)
         self.tags = (tag,)
-        self.markup = () if tag in ("{", "[") else (tag,)
+        self._bare = tag in ("{", "[")
+        self.markup = () if self._bare else (tag, *_CONTROL.findall(tag))
         by_length = sorted(filter(None, self.desk.names), key=len, reverse=True)
         self._mention = re.compile("|".join(map(re.escape, by_length)) or r"(?!)")
 
     def read(self) -> Steps[None]:
         """Content, and all after the tag as one block."""
-        if self.markup:
+        if not self._bare:
             yield from super().read()
             return
         space = yield from self.text.space()

@@ -1,25 +1,12 @@
-"""Calls that are written as Python: `name(key="value")`, read without running anything."""
+"""Calls that are written as Python: `name(key="value")`."""
 
 import ast
-import keyword
-import re
-from typing import Final
 
 from camelid.contracts.answers.json_calls import CallRequest
+from camelid.contracts.answers.python_text import argument_name, constant, parse_python
 from camelid.contracts.answers.tool_calls import ToolDesk
 
 __all__ = ("python_calls",)
-
-_MOST: Final = 50_000
-"""Characters; longer text is no call."""
-_MOST_NESTED: Final = 60
-"""Brackets in one another."""
-_JSON_WORDS: Final = {"true": True, "false": False, "null": None}
-_RESERVED: Final = "_reserved_by_python"
-_RESERVED_ARGUMENT: Final = re.compile(
-    rf"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\b({"|".join(keyword.kwlist)})(?=\s*=(?!=))""", re.DOTALL
-)
-"""An argument that Python allows nobody to have, like `from`; quoted text is looked over."""
 
 
 def python_calls(text: str, desk: ToolDesk) -> tuple[CallRequest, ...]:
@@ -28,22 +15,11 @@ def python_calls(text: str, desk: ToolDesk) -> tuple[CallRequest, ...]:
     Arguments without names get those of the tool's schema, in order. A call may stand in `print(...)`, be assigned to
     a name, or be a list's element; of `name.call(...)` only the name counts.
     """
-    if len(text) > _MOST or _nesting(text) > _MOST_NESTED:
-        return ()
     try:
-        tree = ast.parse(_RESERVED_ARGUMENT.sub(lambda found: found[1] or found[2] + _RESERVED, text.strip()))
-        found = [call for statement in tree.body for call in _statement_calls(statement)]
+        found = [call for statement in parse_python(text) for call in _statement_calls(statement)]
         return tuple(_read(call, desk) for call in found)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except ValueError:
         return ()
-
-
-def _nesting(text: str) -> int:
-    depth = deepest = 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _statement_calls(statement: ast.stmt) -> list[ast.Call]:
@@ -64,22 +40,12 @@ def _read(call: ast.Call, desk: ToolDesk) -> CallRequest:
     places = tuple(desk.properties(name))
     if len(call.args) > len(places):
         raise ValueError("more arguments than the tool has")
-    arguments = dict(zip(places, map(_constant, call.args), strict=False))
+    arguments = dict(zip(places, map(constant, call.args), strict=False))
     for named in call.keywords:
         if named.arg is None:
             raise ValueError("arguments in a mapping")
-        arguments[named.arg.removesuffix(_RESERVED)] = _constant(named.value)
+        arguments[argument_name(named.arg)] = constant(named.value)
     return CallRequest(name, arguments)
-
-
-def _constant(node: ast.expr) -> object:
-    """The value of a literal, in which JSON's words may stand for Python's."""
-    return ast.literal_eval(_JsonWords().visit(node))
-
-
-class _JsonWords(ast.NodeTransformer):
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return ast.Constant(_JSON_WORDS[node.id]) if node.id in _JSON_WORDS else node
 
 
 def _name(node: ast.expr) -> str:

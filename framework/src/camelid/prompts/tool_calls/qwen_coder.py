@@ -1,4 +1,4 @@
-"""Qwen 3 Coder, Nemotron 3: `<tool_call><function=NAME><parameter=KEY>value</parameter></function></tool_call>`."""
+"""Qwen 3 Coder and others: `<tool_call><function=NAME><parameter=KEY>value</parameter></function></tool_call>`."""
 
 import re
 from typing import Final
@@ -8,7 +8,8 @@ from camelid.contracts.answers.tool_calls import ToolCallParser
 
 __all__ = ("QwenCoderParser",)
 
-_OPEN, _CLOSE = "<tool_call>", "</tool_call>"
+_OPENS: Final = ("<tool_call>", "<seed:tool_call>")
+_CLOSES: Final = ("</tool_call>", "</seed:tool_call>")
 _FUNCTION, _FUNCTION_END = "<function=", "</function>"
 _PARAMETER: Final = re.compile(
     r"<parameter=([^>\n]+)>\n?(.*?)\n?(?:</parameter>|(?=<parameter=)|\Z)",
@@ -19,30 +20,30 @@ _PARAMETER: Final = re.compile(
 class QwenCoderParser(ToolCallParser):
     """Elements with raw text in them, typed by the tool's schema. The outer tags may be missing."""
 
-    tags = (_OPEN, _FUNCTION)
-    markup = (_OPEN, _CLOSE)
+    tags = (*_OPENS, _FUNCTION)
+    markup = (*_OPENS, *_CLOSES)
 
     def read_block(self) -> Steps[bool]:
         """One function, or several."""
         found, tag = False, self.tag
         while True:
-            if tag == _OPEN:
+            if tag in _OPENS:
                 yield from self.text.space()
                 tag = yield from self.text.accept(_FUNCTION)
             if not tag:
                 break
-            body, end = yield from self.text.until(_FUNCTION_END, _CLOSE)
+            body, end = yield from self.text.until(_FUNCTION_END, *_CLOSES)
             if not (end and self._offer(body)):
                 break
             found = True
             self.text.mark()
-            if end == _CLOSE:
+            if end in _CLOSES:
                 break
-            tag = _OPEN
+            tag = _OPENS[0]
         if found:
-            return (yield from self.close_block(_CLOSE))
+            return (yield from self.close_block(*_CLOSES))
         yield from self.text.space()
-        yield from self.text.accept(_CLOSE)
+        yield from self.text.accept(*_CLOSES)
         return False
 
     def _offer(self, body: str) -> bool:
