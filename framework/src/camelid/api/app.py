@@ -7,6 +7,7 @@ from litestar.plugins.core import MsgspecDIPlugin
 
 from camelid.api.errors import EXCEPTION_HANDLERS
 from camelid.api.ollama.routes import ROUTES
+from camelid.api.openapi.routes import openapi
 from camelid.api.origins import Origins
 from camelid.api.routing import StrictRouting
 from camelid.api.security import Security
@@ -38,7 +39,7 @@ def create_app(services: Services, *, check_host: bool) -> Litestar:
         ConfigurationError: an allowed origin is malformed.
     """
     app = _Application(
-        route_handlers=ROUTES,
+        route_handlers=[*ROUTES, openapi],
         dependencies={"services": Provide(lambda: services, use_cache=True, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[services],

@@ -8,6 +8,7 @@ from typing import Final, ParamSpec, TypeVar
 from litestar import HttpMethod, post, route
 from litestar.types import ASGIApp, Receive
 
+from camelid.api.description import Description
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import EmptyReply
 from camelid.errors import BlobNotFoundError, RequestCancelledError
@@ -62,7 +63,7 @@ async def _store(blobs: BlobStore, digest: str, receive: Receive) -> None:
         await _in_thread(stack.close)
 
 
-@route("/api/blobs/{digest:str}", http_method=[HttpMethod.HEAD])
+@route("/api/blobs/{digest:str}", http_method=[HttpMethod.HEAD], opt={"description": Description(errors=(400, 404))})
 async def blob_exists(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Whether the store has a blob."""
     digest = str(request.path_params["digest"])
@@ -71,7 +72,10 @@ async def blob_exists(request: ApiRequest, services: ApiServices) -> ASGIApp:
     return EmptyReply(200)
 
 
-@post("/api/blobs/{digest:str}")
+@post(
+    "/api/blobs/{digest:str}",
+    opt={"description": Description(upload=True, statuses=(200, 201), errors=(400, 500, 507))},
+)
 async def upload_blob(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Store the body under its digest. What is there already is not read again."""
     digest = str(request.path_params["digest"])

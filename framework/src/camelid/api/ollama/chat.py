@@ -5,6 +5,7 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from camelid.api.body import read_body
+from camelid.api.description import Description
 from camelid.api.encoding import encode, encode_text
 from camelid.api.ollama.generation import (
     DebugInfo,
@@ -121,7 +122,12 @@ class ChatShape:
         return msgspec.structs.replace(answer, done_reason=chunk.completion.reason.value, **metrics(chunk.completion))
 
 
-@post("/api/chat")
+@post(
+    "/api/chat",
+    opt={
+        "description": Description(body=ChatBody, answer=ChatReply, lines=ChatReply, errors=(400, 403, 404, 500, 503))
+    },
+)
 async def chat(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Answer a conversation. An empty one loads or unloads the model, and is never answered with a stream."""
     body = await read_body(request.receive, ChatBody)

@@ -7,9 +7,10 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from camelid.api.body import read_body
+from camelid.api.description import Description
 from camelid.api.errors import PROGRESS_EXCEPTION_HANDLERS
 from camelid.api.ollama.messages import MessageBody, read_messages
-from camelid.api.ollama.progress import progress_reply
+from camelid.api.ollama.progress import ProgressReply, progress_reply
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.errors import RequestError
 from camelid.services.create_request import CreateRequest
@@ -61,7 +62,15 @@ def _licenses(value: JsonValue) -> tuple[str, ...]:
     return tuple(text for text in texts if text)
 
 
-@post("/api/create", exception_handlers=PROGRESS_EXCEPTION_HANDLERS)
+@post(
+    "/api/create",
+    exception_handlers=PROGRESS_EXCEPTION_HANDLERS,
+    opt={
+        "description": Description(
+            body=CreateBody, answer=ProgressReply, lines=ProgressReply, errors=(400, 403, 404, 500, 507)
+        )
+    },
+)
 async def create(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Make a model."""
     body = await read_body(request.receive, CreateBody)

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Response, post
 
 from camelid.api.body import read_body
+from camelid.api.description import Description
 from camelid.api.disconnect import cancelled_when_gone
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import json_reply
@@ -78,7 +79,9 @@ async def _run(request: ApiRequest, services: ApiServices, embed_request: EmbedR
         return await services.embed(embed_request)
 
 
-@post("/api/embed")
+@post(
+    "/api/embed", opt={"description": Description(body=EmbedBody, answer=EmbedReply, errors=(400, 403, 404, 500, 503))}
+)
 async def embed(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """Vectors of some texts, at length 1. No text loads the model."""
     body = await read_body(request.receive, EmbedBody)
@@ -107,7 +110,10 @@ async def embed(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     )
 
 
-@post("/api/embeddings")
+@post(
+    "/api/embeddings",
+    opt={"description": Description(body=EmbeddingBody, answer=EmbeddingReply, errors=(400, 403, 404, 500, 503))},
+)
 async def embeddings(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """The vector of one text. The text is never cut; most models' vectors are at length 1."""
     body = await read_body(request.receive, EmbeddingBody)

@@ -5,6 +5,7 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from camelid.api.body import read_body
+from camelid.api.description import Description
 from camelid.api.encoding import encode, encode_text
 from camelid.api.ollama.generation import (
     DebugInfo,
@@ -96,7 +97,14 @@ class GenerateShape:
         )
 
 
-@post("/api/generate")
+@post(
+    "/api/generate",
+    opt={
+        "description": Description(
+            body=GenerateBody, answer=GenerateReply, lines=GenerateReply, errors=(400, 403, 404, 500, 503)
+        )
+    },
+)
 async def generate(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Continue a prompt. An empty one loads or unloads the model, and is never answered with a stream."""
     body = await read_body(request.receive, GenerateBody)

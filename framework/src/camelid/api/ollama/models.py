@@ -5,6 +5,7 @@ from litestar import HttpMethod, Response, delete, post, route
 from litestar.types import ASGIApp
 
 from camelid.api.body import read_body
+from camelid.api.description import Description
 from camelid.api.ollama.details import DetailsReply, details_reply
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import EmptyReply, json_reply
@@ -64,13 +65,13 @@ def _entry(row: ListedModel) -> TagsEntry:
     )
 
 
-@route("/api/tags", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+@route("/api/tags", http_method=[HttpMethod.GET, HttpMethod.HEAD], opt={"description": Description(answer=TagsReply)})
 async def tags(services: ApiServices) -> Response[bytes]:
     """Every model, the newest first."""
     return json_reply(TagsReply([_entry(row) for row in await services.library.rows()]))
 
 
-@post("/api/copy")
+@post("/api/copy", opt={"description": Description(body=CopyBody, errors=(400, 403, 404, 500))})
 async def copy(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Give a model a second name."""
     body = await read_body(request.receive, CopyBody)
@@ -78,7 +79,7 @@ async def copy(request: ApiRequest, services: ApiServices) -> ASGIApp:
     return EmptyReply()
 
 
-@delete("/api/delete", status_code=200)
+@delete("/api/delete", status_code=200, opt={"description": Description(body=DeleteBody, errors=(400, 404, 500))})
 async def remove(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Remove a model. The name stands in the body, although the method is DELETE."""
     body = await read_body(request.receive, DeleteBody)

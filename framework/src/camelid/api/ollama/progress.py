@@ -13,7 +13,7 @@ from camelid.api.responses import PLAIN_JSON, json_reply
 from camelid.api.streaming import LineStream
 from camelid.services.progress import Progress
 
-__all__ = ("progress_reply",)
+__all__ = ("ProgressReply", "progress_reply")
 
 
 class ProgressReply(msgspec.Struct, omit_defaults=True):

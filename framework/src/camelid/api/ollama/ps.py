@@ -3,6 +3,7 @@
 import msgspec
 from litestar import Response, get
 
+from camelid.api.description import Description
 from camelid.api.ollama.details import DetailsReply
 from camelid.api.request import ApiServices
 from camelid.api.responses import json_reply
@@ -55,7 +56,7 @@ def _entry(model: RunningModel) -> RunningEntry:
     )
 
 
-@get(["/api/ps", "/api/running"])
+@get(["/api/ps", "/api/running"], opt={"description": Description(answer=RunningReply)})
 async def running(services: ApiServices) -> Response[bytes]:
     """The models in memory, the one that stays longest first."""
     return json_reply(RunningReply([_entry(model) for model in services.pool.running()]))

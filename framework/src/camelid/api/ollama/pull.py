@@ -5,8 +5,9 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from camelid.api.body import read_body
+from camelid.api.description import Description
 from camelid.api.errors import PROGRESS_EXCEPTION_HANDLERS
-from camelid.api.ollama.progress import progress_reply
+from camelid.api.ollama.progress import ProgressReply, progress_reply
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.errors import RequestError
 from camelid.services.references import parse_reference
@@ -24,7 +25,15 @@ class PullBody(msgspec.Struct):
     stream: bool = True
 
 
-@post("/api/pull", exception_handlers=PROGRESS_EXCEPTION_HANDLERS)
+@post(
+    "/api/pull",
+    exception_handlers=PROGRESS_EXCEPTION_HANDLERS,
+    opt={
+        "description": Description(
+            body=PullBody, answer=ProgressReply, lines=ProgressReply, errors=(400, 403, 500, 507)
+        )
+    },
+)
 async def pull(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Fetch a model from the first registry that knows it."""
     body = await read_body(request.receive, PullBody)

@@ -6,6 +6,7 @@ import msgspec
 from litestar import Response, get, post
 
 from camelid.api.body import read_body
+from camelid.api.description import Description
 from camelid.api.ollama.details import DetailsReply, details_reply
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import json_reply
@@ -103,7 +104,7 @@ async def _show(request: ApiRequest, services: ApiServices, asked: ShowRequest) 
     return await asyncio.to_thread(_reply, report, asked.model if copilot else "")
 
 
-@post("/api/show")
+@post("/api/show", opt={"description": Description(body=ShowBody, answer=ShowReply, errors=(400, 403, 404, 500))})
 async def show(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """Show a model."""
     body = await read_body(request.receive, ShowBody)
@@ -114,7 +115,16 @@ async def show(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     )
 
 
-@get("/api/show")
+@get(
+    "/api/show",
+    opt={
+        "description": Description(
+            query={"model": "The model's name.", "verbose": "Whether long lists are told in full: `true` or `1`."},
+            answer=ShowReply,
+            errors=(400, 403, 404, 500),
+        )
+    },
+)
 async def show_by_query(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """Show the model named by `model` in the query; with `verbose=true` its arrays too."""
     query = request.query_params
