@@ -54,6 +54,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     go_template: bool | None = None
     """Of a model with a Go and a Jinja template use the Go one; without a word, the one that can do more.
     `OLLAMA_GO_TEMPLATE`."""
+    speculation: bool = True
+    """Guess tokens ahead, where a model repeats what was said, and verify them in one step. Answers stay the same. A
+    request's option `draft_num_predict` says how many, 0 for none."""
     placement: str = "process"
     """Where workers run: the name of a registered placement."""
     plugins: tuple[str, ...] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,10 @@ def chat(
         session.load()
     for message in shown.messages:
         click.echo(f">>> {message.content}" if message.role == "user" else f"{message.content}\n")
-    converse(session, MessageReader(None if load_settings().nohistory else _HISTORY.expanduser()))
+    settings = load_settings()
+    if settings.editor:
+        os.environ["VISUAL"] = settings.editor  # where prompt_toolkit looks first
+    converse(session, MessageReader(None if settings.nohistory else _HISTORY.expanduser()))
 
 
 def converse(session: ChatSession, reader: MessageReader) -> None:
