@@ -5,10 +5,13 @@ from collections.abc import Mapping
 
 from camelid.errors import InvalidModelFileError
 
-__all__ = ("MOST", "Document")
+__all__ = ("LARGEST", "MOST", "Document")
 
 MOST = 1 << 24
 """No count in a model's configuration is larger."""
+
+LARGEST = 3.4e38
+"""No number is larger, so that each can be written with 32 bits."""
 
 
 class Document:
@@ -57,8 +60,8 @@ class Document:
             number = float(value)
         except OverflowError:
             number = math.inf
-        if not math.isfinite(number):
-            raise self._wrong(key, "a finite number")
+        if not abs(number) <= LARGEST:
+            raise self._wrong(key, "a number that fits 32 bits")
         return number
 
     def flag(self, key: str, *, default: bool) -> bool:

@@ -23,8 +23,7 @@ def block(element: str) -> tuple[int, int]:
 
 def known_block(kind: int) -> tuple[int, int] | None:
     """Elements and bytes of one block of the element type with that number; None if there is no such type."""
-    sizes: dict[int, tuple[int, int]] = GGML_QUANT_SIZES
-    return sizes.get(kind)
+    return next((size for known, size in GGML_QUANT_SIZES.items() if known == kind), None)
 
 
 def encode(rows: NDArray[np.float32], element: str) -> NDArray[np.uint8]:

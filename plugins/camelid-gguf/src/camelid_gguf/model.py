@@ -125,7 +125,7 @@ def _weight(name: str, stored: dict[str, StoredTensor], quantized: Document) -> 
 def _scale(tensor: StoredTensor, stored: StoredTensor, quantized: Document) -> tuple[Floats, tuple[int, int]]:
     """The scales as a matrix, and how much of the tensor each is for."""
     scale = Weight(stored).all()
-    rows, columns = tensor.shape if len(tensor.shape) == 2 else (1, 1)
+    rows, columns = Weight(tensor).rows, Weight(tensor).columns
     if scale.size == 1:
         return scale.reshape(1, 1), (rows, columns)
     if scale.shape in {(rows, 1), (rows,)}:

@@ -19,6 +19,9 @@ __all__ = ("FILE_TYPES", "OutputTensor", "element_for", "rotary_rows", "write_fi
 FILE_TYPES = {"F32": 0, "F16": 1, "Q8_0": 7, "BF16": 32}
 """`general.file_type` by element type."""
 
+LARGEST = {"F16": 65504.0, "Q8_0": 65504.0 * 127}
+"""The largest number by element type; a block of Q8_0 has an F16 that its largest number is 127 times of."""
+
 PIECE = 1 << 22
 """Elements that are converted at a time."""
 
@@ -56,10 +59,7 @@ class OutputTensor(msgspec.Struct, frozen=True):
             source.close()
 
     def _encoded(self, piece: Floats) -> NDArray[np.uint8]:
-        limit = 65504.0 if self.element in {"F16", "Q8_0"} else math.inf
-        largest = float(np.max(np.abs(piece), initial=0.0))
-        # A block of Q8_0 has an F16 that its largest number is 127 times of.
-        if largest > (limit if self.element != "Q8_0" else limit * 127):
+        if float(np.max(np.abs(piece), initial=0.0)) > LARGEST.get(self.element, math.inf):
             raise UnsupportedCapabilityError(
                 f"{self.name} has numbers that {self.element} cannot hold; convert to BF16 or F32 instead"
             )

@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import msgspec
 
-from camelid.errors import UnsupportedCapabilityError
+from camelid.errors import InvalidModelFileError, UnsupportedCapabilityError
 from camelid_gguf.documents import Document
 from camelid_gguf.folder import SourceFolder
 from camelid_gguf.library import Value
 
-__all__ = ("MOST_BLOCKS", "Architecture", "Metadata", "Rule")
+__all__ = ("MOST_BLOCKS", "Architecture", "Metadata", "Rule", "as_bytes")
 
 MOST_BLOCKS = 512
 """llama.cpp loads no model with more."""
@@ -34,16 +34,34 @@ class Rule(msgspec.Struct, frozen=True):
     """Stays F32 whatever is asked for."""
 
 
+def as_bytes(text: str) -> bytes:
+    """UTF-8.
+
+    Raises:
+        InvalidModelFileError: there is half a character in it.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidModelFileError("a text in the model's files is not Unicode", reason=str(error)) from None
+
+
 class Metadata:
-    """Keys and values in their order; a key in braces gets the architecture's name."""
+    """Keys and values in their order."""
 
     def __init__(self, architecture: str) -> None:
         self.architecture = architecture
         self.values: dict[str, Value] = {}
 
     def put(self, key: str, value: Value) -> None:
-        """Set `key`; `{}` in it stands for the architecture."""
-        self.values[key.format(self.architecture)] = value
+        """Set `key`; `{}` in it stands for the architecture.
+
+        Raises:
+            InvalidModelFileError: a text has half a character in it.
+        """
+        if isinstance(value, str):
+            as_bytes(value)
+        self.values[key.replace("{}", self.architecture)] = value
 
 
 class Architecture(ABC):
@@ -73,7 +91,7 @@ class Architecture(ABC):
     @classmethod
     def flatten(cls, config: Document) -> Document:
         """The text model's configuration, where a model of several kinds has one for each."""
-        return config.section("text_config").over(config)
+        return config.section("text_config").over(config) if "text_config" in config else config
 
     def rename(self, name: str) -> str:
         """A tensor's name as the rules know it."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from camelid_gguf.architectures.base import Architecture, Metadata, Rule
 from camelid_gguf.architectures.pooling import pooling_of
+from camelid_gguf.architectures.rope import rope_metadata, rope_of
 from camelid_gguf.documents import Document
 from camelid_gguf.folder import SourceFolder
 
@@ -126,4 +127,4 @@ class NomicBert(Bert):
     def metadata(self, out: Metadata) -> None:
         """The base of the rotary positions too."""
         super().metadata(out)
-        out.put("{}.rope.freq_base", self.config.number("rope_theta", 10000.0))
+        rope_metadata(out, self.config, rope_of(self.config))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from camelid.errors import InvalidModelFileError
 from camelid_gguf.architectures.base import Architecture, Metadata, Rule
 from camelid_gguf.architectures.rope import rope_frequencies, rope_metadata, rope_of
 from camelid_gguf.documents import Document
@@ -26,6 +27,8 @@ class Decoder(Architecture):
         super().__init__(config)
         self.kv_heads = config.count("num_key_value_heads", self.heads, most=65536)
         self.head_width = config.count("head_dim", self.width // self.heads)
+        if self.head_width % 2:
+            raise InvalidModelFileError(f"{config.name}: heads of {self.head_width} numbers cannot be rotated")
         self.inner = config.count("intermediate_size")
         self.rope = rope_of(config)
         if self.activation:
@@ -45,8 +48,14 @@ class Decoder(Architecture):
     def output(self) -> Iterator[Rule]:
         """The matrix that makes logits, where it is not the embedding's."""
         tied = self.config.flag("tie_word_embeddings", default=False)
+        # The flag of a model of several kinds may stand in either of two configurations.
+        sure = "tie_word_embeddings" in self.config and "text_config" not in self.config
         if not tied:
-            yield Rule("lm_head.weight", "output.weight", (self.vocabulary, self.width), required=False)
+            yield Rule("lm_head.weight", "output.weight", (self.vocabulary, self.width), required=sure)
+
+    def ignores(self, name: str) -> bool:
+        """A copy of the embedding, too."""
+        return super().ignores(name) or name == "lm_head.weight"
 
     def norms(self, source: str, target: str) -> Iterator[Rule]:
         """The norms of a block."""

@@ -38,7 +38,8 @@ class Qwen3Moe(Qwen3):
 
     def __init__(self, config: Document) -> None:
         super().__init__(config)
-        self.experts = config.count("num_experts", most=1024)
+        named = "num_experts" if "num_experts" in config else "num_local_experts"
+        self.experts = config.count(named, most=1024)
         self.expert_inner = config.count("moe_intermediate_size")
         self.require("decoder_sparse_step", equal=1)
         self.require("mlp_only_layers", equal=[])

@@ -50,7 +50,7 @@ def _learned(folder: SourceFolder, tokenizer: Document, added: list[AddedToken],
         if len(model.pieces) > size:
             raise InvalidModelFileError(f"{PIECES} has {len(model.pieces)} tokens, the model only {size}")
         vocabulary = from_sentencepiece(model, added, size)
-        for name, number in (("bos", model.beginning), ("eos", model.end)):
+        for name, number in (("bos", model.beginning), ("eos", model.end), ("unk", model.unknown)):
             if 0 <= number < len(model.pieces):
                 vocabulary.settings[KEYS[name]] = number
         return vocabulary

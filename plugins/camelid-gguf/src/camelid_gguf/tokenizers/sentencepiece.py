@@ -1,5 +1,6 @@
 """SentencePiece's own file, tokenizer.model: a protobuf message, of which a few fields matter."""
 
+import math
 import struct
 from collections.abc import Iterator
 
@@ -36,6 +37,7 @@ class SentencePieceModel(msgspec.Struct, frozen=True):
     beginning: int
     """Number of the token; -1 = none."""
     end: int
+    unknown: int
 
 
 def read_sentencepiece(data: bytes, name: str) -> SentencePieceModel:
@@ -76,6 +78,7 @@ def _model(data: bytes) -> SentencePieceModel:
         charsmap=charsmap if isinstance(charsmap, bytes) else b"",
         beginning=_signed(trainer.get(41, 1)),
         end=_signed(trainer.get(42, 2)),
+        unknown=_signed(trainer.get(40, 0)),
     )
 
 
@@ -87,6 +90,8 @@ def _piece(data: bytes) -> Piece:
                 text = value.decode()
             case 2, bytes():
                 (score,) = struct.unpack("<f", value)
+                if not math.isfinite(score):
+                    raise ValueError(f'the score of "{text}" is not finite')
             case 3, int():
                 kind = Kind(value)
     return Piece(text, score, kind)

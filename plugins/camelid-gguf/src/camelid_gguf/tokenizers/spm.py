@@ -5,7 +5,7 @@ import binascii
 import re
 
 from camelid.errors import InvalidModelFileError, UnsupportedCapabilityError
-from camelid_gguf.documents import Document
+from camelid_gguf.documents import LARGEST, Document
 from camelid_gguf.tokenizers.bpe import merge_pairs, vocabulary_of
 from camelid_gguf.tokenizers.sentencepiece import SentencePieceModel
 from camelid_gguf.tokenizers.vocabulary import AddedToken, Kind, Vocabulary
@@ -13,6 +13,7 @@ from camelid_gguf.tokenizers.vocabulary import AddedToken, Kind, Vocabulary
 __all__ = ("from_sentencepiece", "read_merges", "read_unigram")
 
 PREFIX = "tokenizer.ggml.add_space_prefix"
+UNKNOWN = "tokenizer.ggml.unknown_token_id"
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
@@ -74,7 +75,7 @@ def read_unigram(tokenizer: Document, added: list[AddedToken], size: int) -> Voc
     unknown = model.count("unk_id", 0, least=0)
     for number, entry in enumerate(model.items("vocab")):
         match entry:
-            case [str(text), int() | float() as score]:
+            case [str(text), int() | float() as score] if abs(score) < LARGEST:
                 byte = fallback and _BYTE.fullmatch(text)
                 kind = Kind.UNKNOWN if number == unknown else Kind.BYTE if byte else Kind.NORMAL
                 vocabulary.place(number, text, kind, float(score))
@@ -82,6 +83,8 @@ def read_unigram(tokenizer: Document, added: list[AddedToken], size: int) -> Voc
                 raise InvalidModelFileError(f"{tokenizer.name}: a token is a text and a score, not {str(entry)[:80]}")
     vocabulary.place_added(added)
     vocabulary.settings[PREFIX] = _prefix(tokenizer)
+    if unknown < size:
+        vocabulary.settings[UNKNOWN] = unknown
     if not fallback:
         steps = [*_flat(tokenizer.section("normalizer"), "normalizers")]
         split = any(step.text("type") == "WhitespaceSplit" for step in _pre(tokenizer))

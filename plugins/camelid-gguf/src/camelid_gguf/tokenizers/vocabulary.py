@@ -6,10 +6,10 @@ from enum import IntEnum
 import msgspec
 
 from camelid.errors import InvalidModelFileError
-from camelid_gguf.architectures.base import Metadata
+from camelid_gguf.architectures.base import Metadata, as_bytes
 from camelid_gguf.library import Value
 
-__all__ = ("AddedToken", "Kind", "Vocabulary", "as_bytes")
+__all__ = ("AddedToken", "Kind", "Vocabulary")
 
 
 class Kind(IntEnum):
@@ -105,18 +105,6 @@ class Vocabulary(msgspec.Struct):
             out.put("tokenizer.ggml.merges", [as_bytes(text) for text in self.merges])
         for key, value in self.settings.items():
             out.put(key, value)
-
-
-def as_bytes(text: str) -> bytes:
-    """UTF-8.
-
-    Raises:
-        InvalidModelFileError: there is half a character in it.
-    """
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidModelFileError("the tokenizer has a token that is no text", reason=str(error)) from None
 
 
 def _looks_special(text: str) -> bool:
