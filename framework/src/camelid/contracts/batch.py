@@ -52,11 +52,11 @@ class Batch:
         """Forget all tokens."""
         self.size = 0
 
-    def add(self, sequence: int, tokens: TokenRun, position: int, *, output: bool) -> int:
+    def add(self, sequence: int, tokens: TokenRun, position: int, *, output: bool, each: bool = False) -> int:
         """Append a run of tokens of one sequence that starts at `position`.
 
         Returns:
-            The row of the last token; `output` asks for its logits.
+            The row of the last token; `output` asks for its logits, `each` for those of the others as well.
 
         Raises:
             ValueError: the run is empty or does not fit.
@@ -74,7 +74,7 @@ class Batch:
             self.tokens[start:stop] = tokens
             self.positions[start:stop] = np.arange(position, position + stop - start, dtype=np.int32)
             self.sequences[start:stop] = sequence
-            self.outputs[start:last] = 0
+            self.outputs[start:last] = each
         self.outputs[last] = output
         self.size = stop
         return last

@@ -73,5 +73,6 @@ def media_tokens(media: Media) -> list[int]:
     They are made from its digest: prompts with the same picture in the same place share a prefix, as they do with the
     same text.
     """
-    numbers = array("i", shake_128(media.digest).digest(4 * media.length))
+    length = media.length
+    numbers = array("i", shake_128(media.digest + length.to_bytes(4, "little")).digest(4 * length))
     return [-1 - (number & 0x7FFF_FFFF) for number in numbers]

@@ -91,12 +91,12 @@ class PrefixCache:
         for length, source in matches:
             if source.exact < length:
                 continue  # forgotten by a copy that was refused
-            if source.idle and 2 * length >= source.length and self._cut(source, length):
+            if source.idle and 2 * length >= source.length and self.cut(source, length):
                 return self._take(source)
             target = self._oldest_idle(but=source)
             if target is not None and self._copy(source, target, length):
                 return self._take(target)
-            if source.idle and self._cut(source, length):
+            if source.idle and self.cut(source, length):
                 return self._take(source)
         target = self._oldest_idle()
         if target is None:
@@ -144,10 +144,20 @@ class PrefixCache:
             self._cells.grow(slot.sequence, moved)
             slot.length -= discard
             slot.exact = min(slot.exact, keep)
-        elif not self._cut(slot, keep):
+        elif not self.cut(slot, keep):
             tokens = slot.tokens
             self.forget(slot)
             slot.tokens = tokens
+
+    def cut(self, slot: Slot, length: int) -> bool:
+        """Keep only the first `length` tokens of a slot; false, with nothing changed, if the decoder cannot."""
+        if length < slot.length:
+            if not self._decoder.trim(slot.sequence, length):
+                return False
+            self._cells.trim(slot.sequence, length)
+            slot.length = length
+            slot.exact = min(slot.exact, length)
+        return True
 
     def was_full(self, wanted: int) -> None:
         """The decoder had no room for `wanted` tokens although there should have been: believe it."""
@@ -169,16 +179,6 @@ class PrefixCache:
     def _oldest_idle(self, but: Slot | None = None) -> Slot | None:
         idle: Iterable[Slot] = (slot for slot in self.slots if slot.idle and slot is not but)
         return min(idle, key=lambda slot: (slot.length > 0, slot.used_at), default=None)
-
-    def _cut(self, slot: Slot, length: int) -> bool:
-        """Keep only the first `length` tokens; false, with nothing changed, if the decoder cannot."""
-        if length < slot.length:
-            if not self._decoder.trim(slot.sequence, length):
-                return False
-            self._cells.trim(slot.sequence, length)
-            slot.length = length
-            slot.exact = min(slot.exact, length)
-        return True
 
     def _copy(self, source: Slot, target: Slot, length: int) -> bool:
         """Put the first `length` tokens of `source` into `target`, which loses what it held."""

@@ -6,18 +6,17 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from collections.abc import Sequence as TokenSequence
 from typing import TYPE_CHECKING, Final
 
 from camelid.contracts.batch import Batch
 from camelid.contracts.engine import Engine, EngineEvent, EngineRequest
-from camelid.contracts.generation import BatchDecoder, KVCacheFullError, Logits
+from camelid.contracts.generation import BatchDecoder, KVCacheFullError
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.budget import PromptPace, fair_shares
 from camelid.decoding.cache import PrefixCache, Slot, common_prefix
-from camelid.decoding.logprobs import token_logprob
-from camelid.decoding.sampling import LogitsSampler, resolve_seed
+from camelid.decoding.choosing import Chooser
 from camelid.decoding.sequence import Sequence
+from camelid.decoding.speculation import Speculation
 from camelid.errors import CamelidError, ModelError, ModelMemoryError, PromptTooLongError, RequestError
 from camelid.types.generation import FinishReason
 from camelid.types.grammar import Grammar
@@ -47,19 +46,32 @@ class Scheduler(Engine):
     """
 
     def __init__(
-        self, decoder: BatchDecoder, tokenizer: Tokenizer, *, clock: Callable[[], float] = time.monotonic
+        self,
+        decoder: BatchDecoder,
+        tokenizer: Tokenizer,
+        *,
+        draft_tokens: int = -1,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Take over a decoder.
+
+        Args:
+            decoder: closed with the scheduler.
+            tokenizer: of the same model.
+            draft_tokens: as in `LoadOptions`: how many may be guessed ahead.
+            clock: seconds.
+        """
         limits = decoder.limits
         self._decoder = decoder
         self._tokenizer = tokenizer
-        self._token_bytes = tokenizer.token_bytes
-        self._end_tokens = tokenizer.end_tokens
         self._begin = next(iter(tokenizer.encode("", add_special=True, parse_special=False)), None)
         self._clock = clock
         self._context = min(limits.context_length, limits.cells)
+        self._chooser = Chooser(decoder, tokenizer, self._context)
         self._batch = Batch(limits.batch_tokens)
         self._cache = PrefixCache(decoder)
         self._pace = PromptPace(limits.batch_tokens)
+        self._speculation: Speculation | None = Speculation(draft_tokens) if draft_tokens else None
         self._grammars: Grammars | None = None
         self._preparing: list[tuple[EngineRequest, Grammar]] = []
         self._waiting: deque[Sequence] = deque()
@@ -126,6 +138,7 @@ class Scheduler(Engine):
         while self._running:
             plan = self._plan(events)
             started = self._clock()
+            prompts = sum(count for sequence, count in plan if sequence.pending > 1)
             try:
                 rows = self._decode(plan)
             except KVCacheFullError:
@@ -135,7 +148,9 @@ class Scheduler(Engine):
                 events.extend(self._fail(plan, error))
                 break
             events.extend(self._sample(sequence, row) for sequence, row in rows)
-            self._pace.observe(sum(count for _, count in plan if count > 1), self._clock() - started)
+            self._pace.observe(prompts, self._clock() - started)
+            if self._speculation is not None and not prompts:
+                self._speculation.took(self._batch.size, self._clock() - started)
             break
         if not self._running:
             self._cache.believe_limits()
@@ -276,7 +291,10 @@ class Scheduler(Engine):
             budget = min(wanted, self._cache.free - len(speakers))
             if budget > 0 or (budget == 0 and (speakers or not wanted)):
                 shares = fair_shares(needs, budget, self._turn)
-                return [(sequence, 1) for sequence in speakers] + [
+                if self._speculation is not None:
+                    room = 0 if prompts else min(self._batch.capacity, self._cache.free) - len(speakers)
+                    self._speculation.guess(self._running, speakers, room)
+                return [(sequence, 1 + len(sequence.draft)) for sequence in speakers] + [
                     (sequence, share) for sequence, share in zip(prompts, shares, strict=True) if share
                 ]
             if len(self._running) > 1:
@@ -296,26 +314,29 @@ class Scheduler(Engine):
         sequence = min(waiting, key=lambda each: each.number, default=None)
         if sequence is None or sequence.slot is None or (span := sequence.next_media) is None:
             return
-        length = span.media.length
-        while self._cache.free < length and self._cache.forget_oldest():
-            pass
-        try:
+        slot, length = sequence.slot, span.media.length
+        if sequence.cached is None:
+            sequence.cached = slot.length
+        while self._cache.free >= length or self._cache.forget_oldest():
             if self._cache.free < length:
-                raise KVCacheFullError("the model's KV cache has no room for this picture")
-            self._decoder.decode_media(sequence.slot.sequence, sequence.slot.length, span.media)
-        except KVCacheFullError as error:
-            self._cache.was_full(length)
-            if len(self._running) > 1:
-                self._step_back(max(self._running, key=lambda each: each.number))
-                self._follow()
-            else:
+                continue
+            try:
+                self._decoder.decode_media(slot.sequence, slot.length, span.media)
+            except KVCacheFullError:
+                self._cache.was_full(length)
+            except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this request may suffer
                 events.extend(self._fail([(sequence, 0)], error))
-        except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this request may suffer
-            events.extend(self._fail([(sequence, 0)], error))
+                return
+            else:
+                self._cache.hold(slot, length)
+                return
+        if len(self._running) > 1:
+            self._step_back(max(self._running, key=lambda each: each.number))
+            self._follow()
         else:
-            if sequence.cached is None:
-                sequence.cached = sequence.slot.length
-            self._cache.hold(sequence.slot, length)
+            needed = f"{length} tokens, {self._cache.free} cells"
+            full = ModelMemoryError("the model's KV cache has no room for this picture", reason=needed)
+            events.extend(self._fail([(sequence, 0)], full))
 
     def _decode(self, plan: Iterable[tuple[Sequence, int]]) -> list[tuple[Sequence, int]]:
         """Compute the planned tokens; the rows of those whose next token can be chosen."""
@@ -327,12 +348,14 @@ class Scheduler(Engine):
             slot = sequence.slot
             if slot is None:
                 continue
-            start = slot.length
-            complete = start + count == sequence.total
-            row = batch.add(slot.sequence, sequence.tokens[start : start + count], start, output=complete)
+            start, draft = slot.length, sequence.draft
+            sequence.tokens[sequence.total : sequence.total + len(draft)] = draft
+            complete = start + count >= sequence.total
+            run = sequence.tokens[start : start + count]
+            row = batch.add(slot.sequence, run, start, output=complete, each=bool(len(draft)))
             held.append((slot, count))
             if complete:
-                rows.append((sequence, row))
+                rows.append((sequence, row - len(draft)))
             if sequence.cached is None:
                 sequence.cached = start
         if batch.size:
@@ -351,17 +374,17 @@ class Scheduler(Engine):
     # What a step brings
 
     def _sample(self, sequence: Sequence, row: int) -> EngineEvent:
-        """Choose a sequence's next token, or more where its grammar leaves no choice."""
-        request = sequence.request
+        """Choose a sequence's next token, or more where its grammar leaves no choice or its draft was right."""
+        request, draft = sequence.request, sequence.draft
         first = sequence.generated == 0
         event = EngineEvent(request.id, cached_tokens=sequence.cached or 0 if first else 0)
         try:
-            event.tokens, ended = self._choose(sequence, row)
+            event.tokens, ended = self._chooser.choose(sequence, row)
+            event.logprobs = self._chooser.logprobs(request, event.tokens, row)
             for token in event.tokens:
                 sequence.append(token)
-                if request.logprobs:
-                    logits = self._decoder.logits(row)
-                    event.logprobs = (token_logprob(logits, token, request.top_logprobs, self._token_bytes),)
+            if len(draft):
+                self._retract(sequence, ended=ended)
             if ended:
                 event.finish = FinishReason.STOP
             elif sequence.generated >= sequence.limit or (not request.shift and sequence.total >= self._context):
@@ -369,35 +392,21 @@ class Scheduler(Engine):
         except Exception as error:  # noqa: BLE001 - a backend's sampler may raise anything; the others go on
             event.error = _as_model_error(error)
         if event.finish or event.error:
-            self._leave(sequence)
+            self._leave(sequence, forget=bool(event.error and len(draft)))
         return event
 
-    def _choose(self, sequence: Sequence, row: int) -> tuple[TokenSequence[int], bool]:
-        """The tokens that follow, without an end token, and whether they are the last."""
-        request, constraint = sequence.request, sequence.constraint
-        if constraint is not None:
-            guided = sequence.guided
-            if guided is None:
-                guided = sequence.guided = self._logits_sampler(request, constraint.restricted(self._decoder.logits))
-            # With log-probabilities each token needs logits of its own.
-            room = min(sequence.limit - sequence.generated, self._context - sequence.total)
-            return constraint.choose(guided, row, 1 if request.logprobs else max(1, room))
-        sampler = sequence.sampler
-        if sampler is None:
-            sampling = request.sampling
-            native = self._decoder.sampler(sampling, resolve_seed(sampling.seed), _text_tokens(request))
-            sampler = sequence.sampler = native or self._logits_sampler(request, self._decoder.logits)
-        token = sampler.sample(row)
-        return ((), True) if token in self._end_tokens else ((token,), False)
-
-    def _logits_sampler(self, request: EngineRequest, logits: Callable[[int], Logits]) -> LogitsSampler:
-        sampling = request.sampling
-        return LogitsSampler(logits, sampling, resolve_seed(sampling.seed), _text_tokens(request), self._context)
-
-
-def _text_tokens(request: EngineRequest) -> TokenSequence[int]:
-    """The prompt without what stands in place of media, which no penalty may look back on."""
-    return [token for token in request.prompt if token >= 0] if request.media else request.prompt
+    def _retract(self, sequence: Sequence, *, ended: bool) -> None:
+        """Drop from the cache what a draft guessed wrong."""
+        slot, speculation = sequence.slot, self._speculation
+        if slot is None or speculation is None:
+            return
+        held = min(slot.length, sequence.total if ended else sequence.total - 1)
+        speculation.learn(sequence, right=len(sequence.draft) - (slot.length - held))
+        if not self._cache.cut(slot, held):
+            # A memory that cannot go back has no use for guesses; what it holds is computed again, this once.
+            self._speculation = None
+            self._cache.forget(slot)
+            slot.tokens = sequence.tokens
 
 
 def _as_model_error(error: Exception) -> CamelidError:

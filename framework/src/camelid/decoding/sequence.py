@@ -15,7 +15,23 @@ from camelid.decoding.sampling import LogitsSampler
 if TYPE_CHECKING:
     from camelid.decoding.constraint import Constraint
 
-__all__ = ("Sequence",)
+__all__ = ("Prospects", "Sequence")
+
+
+class Prospects:
+    """How guessing ahead went so far (`camelid.decoding.speculation`)."""
+
+    __slots__ = ("length", "misses", "pause", "rate")
+
+    def __init__(self) -> None:
+        self.length = 3
+        """Tokens to guess next time."""
+        self.rate = 0.5
+        """Share of guessed tokens that are right, lately."""
+        self.misses = 0
+        """Guesses in a row of which nothing was right."""
+        self.pause = 0
+        """Tokens to generate before the next guess."""
 
 
 class Sequence:
@@ -29,11 +45,13 @@ class Sequence:
         "awaited",
         "cached",
         "constraint",
+        "draft",
         "generated",
         "guided",
         "leader",
         "limit",
         "number",
+        "prospects",
         "request",
         "sampler",
         "slot",
@@ -62,6 +80,9 @@ class Sequence:
         self.sampler: Sampler | None = None
         self.guided: LogitsSampler | None = None
         """Chooses in place of `sampler` where there is a constraint."""
+        self.draft: TokenArray = np.zeros(0, np.int32)
+        """Tokens that may follow, to be verified in the next batch."""
+        self.prospects = Prospects()
         self.slot: Slot | None = None
         self.leader: Sequence | None = None
         """A sequence that is computing a prefix of this one right now: waiting for it is cheaper than joining in."""
@@ -91,6 +112,16 @@ class Sequence:
         if span is None:
             return self.pending
         return span.start - (self.slot.length if self.slot else 0)
+
+    @property
+    def room(self) -> int:
+        """Tokens that may still be generated before the answer ends or the context is full."""
+        return min(self.limit - self.generated, len(self.tokens) - 1 - self.total)
+
+    @property
+    def guessable(self) -> bool:
+        """Whether what follows may be guessed: a grammar chooses by itself what it can be sure of."""
+        return self.constraint is None
 
     def append(self, token: int) -> None:
         """Take a generated token."""

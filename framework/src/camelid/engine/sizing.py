@@ -52,6 +52,7 @@ def resolve_options(
         flash_attention=settings.flash_attention,
         cache_type=settings.kv_cache_type,
         backend=_backend_options(asked.backend_options, descriptor),
+        draft_tokens=_draft_tokens(request, settings),
     )
 
 
@@ -85,6 +86,7 @@ def satisfies(
         and (wanted.gpu_layers < 0 or wanted.gpu_layers == loaded.gpu_layers)
         and (options.main_gpu is None or wanted.main_gpu == loaded.main_gpu)
         and (options.use_mmap is None or wanted.memory_map == loaded.memory_map)
+        and (options.draft_num_predict is None or wanted.draft_tokens == loaded.draft_tokens)
         and (not wanted.threads or wanted.threads == loaded.threads)
         and all(loaded.backend.get(name) == wanted.backend[name] for name in options.backend_options)
     )
@@ -118,6 +120,13 @@ def _parallel(request: LoadRequest, settings: Settings, *, small: bool) -> int:
     if settings.num_parallel > 0:
         return settings.num_parallel
     return AUTOMATIC_PARALLEL if small else 1
+
+
+def _draft_tokens(request: LoadRequest, settings: Settings) -> int:
+    if not settings.speculation:
+        return 0
+    wanted = request.options.draft_num_predict
+    return -1 if wanted is None else max(0, wanted)
 
 
 def _cache_bytes(request: LoadRequest, cache_type: str) -> float:

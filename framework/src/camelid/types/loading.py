@@ -28,3 +28,5 @@ class LoadOptions(msgspec.Struct, frozen=True):
     """Element type of the KV cache: `f16`, `q8_0`, `q4_0`."""
     backend: JsonObject = {}
     """The chosen backend's own options, checked against its descriptor's schema."""
+    draft_tokens: int = -1
+    """Tokens that may be guessed ahead of each sequence, to be verified in one batch; 0 = none, -1 = as many as pay."""

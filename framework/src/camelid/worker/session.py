@@ -95,7 +95,7 @@ class Session:
         generator = self._host.generator(self.start.plugin, self.model, self.tokenizer)
         if generator is None:
             return facts
-        self._engine = lift(generator, self.tokenizer)
+        self._engine = lift(generator, self.tokenizer, draft_tokens=self.start.options.draft_tokens)
         added = LIFTED if self._engine is not generator else frozenset()
         return msgspec.structs.replace(facts, capabilities=facts.capabilities | added)
 
