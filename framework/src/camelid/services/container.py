@@ -45,8 +45,9 @@ class Services:
         self.store = Store(settings.models, prune=not settings.noprune)
         self.pool = Pool(self.plugins.catalog, settings)
         self.models = Models(self.store, prefer_go=settings.go_template)
-        self.chat = Chat(self.models, self.pool)
-        self.generate = Generate(self.models, self.pool)
+        formats = self.plugins.catalog.answer_formats
+        self.chat = Chat(self.models, self.pool, formats)
+        self.generate = Generate(self.models, self.pool, formats)
         self.embed = Embed(self.models, self.pool)
         self.library = Library(self.store, prefer_go=settings.go_template)
         self.pull = Pull(self.store, _in_order(self.plugins.catalog.registries, settings.registries))
