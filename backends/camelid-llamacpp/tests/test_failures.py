@@ -13,7 +13,9 @@ from camelid_llamacpp.failures import load_error
         ("ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 9", ModelMemoryError),
         ("tensor 'x' data is not within the file bounds, model is corrupted or incomplete", InvalidModelFileError),
         ("missing tensor 'token_embd.weight'", InvalidModelFileError),
+        ("load_tensors: failed to seek for tensor v.post_ln.bias", InvalidModelFileError),
         ("unknown model architecture: 'llama9'", ModelLoadError),
+        ("done_getting_tensors: wrong number of tensors; expected 62, got 21", ModelLoadError),
         ("", ModelLoadError),
     ],
 )

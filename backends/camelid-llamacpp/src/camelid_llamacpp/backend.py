@@ -98,7 +98,8 @@ class LlamaModel(LoadedModel):
             threads=parameters.n_threads_batch,
             flash_attention=parameters.flash_attn_type,
         )
-        return Projector(self._name, _checked(files[0].path, self._name), self._handle, options)
+        path = _checked(files[0].path, f"the projector of model {self._name!r}")
+        return Projector(self._name, path, self._handle, options)
 
     @property
     def facts(self) -> ModelFacts:

@@ -8,7 +8,7 @@ __all__ = ("is_damage", "is_shortage", "load_error")
 
 _MEMORY = re.compile(r"alloc|out of memory|not enough memory|insufficient memory", re.IGNORECASE)
 _FILE = re.compile(
-    r"corrupt|incomplete|magic|gguf_init|gguf_read|failed to read|file bounds|missing tensor"
+    r"corrupt|incomplete|magic|gguf_init|gguf_read|failed to (?:read|seek)|file bounds|missing tensor"
     r"|invalid (?:file|string|type)|key not found|wrong (?:shape|type|array)|duplicate|unexpectedly reached end",
     re.IGNORECASE,
 )
@@ -45,6 +45,12 @@ def load_error(name: str, complaints: str) -> ModelError:
     if _OPTIONS.search(complaints):
         return ModelLoadError(
             f"llama.cpp cannot load model {name!r} with these options; leave out main_gpu and OLLAMA_KV_CACHE_TYPE",
+            reason=complaints,
+        )
+    if "wrong number of tensors" in complaints:
+        return ModelLoadError(
+            f"the file of model {name!r} holds more than a language model, most often a projector too; llama.cpp wants "
+            "the projector as a file of its own",
             reason=complaints,
         )
     return ModelLoadError(

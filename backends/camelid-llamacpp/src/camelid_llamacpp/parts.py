@@ -10,6 +10,9 @@ from camelid_llamacpp.pictures import Picture
 
 __all__ = ("Parts",)
 
+_SHORTEST_SOUND = 160 * 4
+"""Bytes; libmtmd would end the process because of one that has next to nothing in it."""
+
 
 class Parts:
     """Owns the bitmaps of a prompt and the chunks made of it, for the length of a `with` statement."""
@@ -56,6 +59,8 @@ class Parts:
         if not bitmap:
             raise RequestError("a sound cannot be read: it is damaged", reason=NATIVE_LOG.take_complaints())
         self._add_bitmap(bitmap)
+        if mtmd.mtmd_bitmap_get_n_bytes(bitmap) < _SHORTEST_SOUND:
+            raise RequestError("a sound is too short; send at least a hundredth of a second")
 
     def _add_bitmap(self, bitmap: int) -> None:
         self._bitmaps.append(bitmap)

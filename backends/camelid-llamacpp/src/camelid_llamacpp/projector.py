@@ -159,7 +159,14 @@ def _load_error(name: str, complaints: str) -> ModelError:
             f"the projector of model {name!r} was made for another model; use the one that belongs to it",
             reason=complaints,
         )
-    return load_error(name, complaints)
+    error = load_error(name, complaints)
+    if type(error) is not ModelLoadError:
+        return error
+    return ModelLoadError(
+        f"llama.cpp could not load the projector of model {name!r}; its kind may be newer than this llama.cpp, or the "
+        "file is no projector, see the log",
+        reason=error.reason,
+    )
 
 
 def _weights(path: bytes, compute: tuple[Buffer, ...]) -> Buffer:

@@ -1,4 +1,4 @@
-"""GGUF files of a few hundred kilobytes with random weights: language models, and projectors that show them pictures.
+"""GGUF files of a few hundred kilobytes, with random weights: language models, and what lets them see and hear.
 
 For tests of backends that load GGUF, and of whatever else reads such files. What these models say is nonsense, but
 the same nonsense each time, in printable ASCII: what goes in decides what comes out. Needs the package `gguf`.
@@ -13,7 +13,14 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ("CHAT_TEMPLATE", "CONTEXT", "ProjectorKind", "write_language_model", "write_projector")
+__all__ = (
+    "CHAT_TEMPLATE",
+    "CONTEXT",
+    "ProjectorKind",
+    "write_hearing_projector",
+    "write_language_model",
+    "write_projector",
+)
 
 CONTEXT: Final = 512
 """Tokens that the models were trained on, as they say."""
@@ -52,10 +59,14 @@ _TYPES: Final = (
 _HEADS: Final = 4
 _LAYERS: Final = 2
 
-_VISION_WIDTH: Final = 32
-_VISION_HEADS: Final = 2
+_ENCODER_WIDTH: Final = 32
+_ENCODER_HEADS: Final = 2
 _PATCH: Final = 8
 _SIDE: Final = 32
+
+_MEL_BINS: Final = 16
+_STACKED: Final = 100
+_FRAMES: Final = 1500
 
 _Shapes: TypeAlias = dict[str, tuple[int, ...]]
 
@@ -138,10 +149,10 @@ def write_projector(path: Path, kind: ProjectorKind, *, width: int = 64, seed: i
         writer.add_type(gguf.GGUFType.MMPROJ)
         writer.add_clip_has_vision_encoder(True)
         writer.add_clip_projector_type(kind.value)
-        writer.add_vision_embedding_length(_VISION_WIDTH)
-        writer.add_vision_feed_forward_length(3 * _VISION_WIDTH)
+        writer.add_vision_embedding_length(_ENCODER_WIDTH)
+        writer.add_vision_feed_forward_length(3 * _ENCODER_WIDTH)
         writer.add_vision_block_count(_LAYERS)
-        writer.add_vision_head_count(_VISION_HEADS)
+        writer.add_vision_head_count(_ENCODER_HEADS)
         writer.add_vision_projection_dim(width)
         writer.add_vision_attention_layernorm_eps(1e-5)
         writer.add_vision_image_size(_SIDE)
@@ -157,28 +168,75 @@ def write_projector(path: Path, kind: ProjectorKind, *, width: int = 64, seed: i
     return _write(path, "clip", _random_weights(shapes, seed), describe)
 
 
+def write_hearing_projector(path: Path, *, width: int = 64, seed: int = 3) -> Path:
+    """Write a projector for sounds, of which each half minute becomes 15 tokens.
+
+    Args:
+        path: the file to write.
+        width: that of the language model.
+        seed: of its weights.
+    """
+    wide, hidden = _ENCODER_WIDTH, 3 * _ENCODER_WIDTH
+    shapes = _block_shapes("a", hidden)
+    for layer in range(_LAYERS):
+        del shapes[f"a.blk.{layer}.attn_k.bias"]
+    shapes |= {
+        "a.conv1d.1.weight": (wide, _MEL_BINS, 3),
+        "a.conv1d.1.bias": (wide, 1),
+        "a.conv1d.2.weight": (wide, wide, 3),
+        "a.conv1d.2.bias": (wide, 1),
+        "a.position_embd.weight": (_FRAMES, wide),
+        "mm.a.norm_pre.weight": (_STACKED * wide,),
+        "mm.a.mlp.1.weight": (2 * width, _STACKED * wide),
+        "mm.a.norm_mid.weight": (width,),
+        "mm.a.mlp.2.weight": (width, width),
+    }
+
+    def describe(writer: gguf.GGUFWriter) -> None:
+        writer.add_type(gguf.GGUFType.MMPROJ)
+        writer.add_clip_has_audio_encoder(True)
+        writer.add_clip_projector_type("ultravox")
+        writer.add_audio_embedding_length(wide)
+        writer.add_audio_feed_forward_length(hidden)
+        writer.add_audio_block_count(_LAYERS)
+        writer.add_audio_head_count(_ENCODER_HEADS)
+        writer.add_audio_projection_dim(width)
+        writer.add_audio_attention_layernorm_eps(1e-5)
+        writer.add_audio_num_mel_bins(_MEL_BINS)
+        writer.add_audio_stack_factor(_STACKED)
+
+    return _write(path, "clip", _random_weights(shapes, seed), describe)
+
+
 def _encoder_shapes(kind: ProjectorKind) -> _Shapes:
     """The tensors of the part that looks at the picture."""
-    wide, hidden = _VISION_WIDTH, 3 * _VISION_WIDTH
+    wide, hidden = _ENCODER_WIDTH, 3 * _ENCODER_WIDTH
     shapes: _Shapes = {"v.patch_embd.weight": (wide, 3, _PATCH, _PATCH)}
     if kind is ProjectorKind.QWEN2VL:
         shapes["v.patch_embd.weight.1"] = shapes["v.patch_embd.weight"]
     else:
         shapes["v.position_embd.weight"] = ((_SIDE // _PATCH) ** 2, wide)
         shapes["v.patch_embd.bias"] = (wide,)
+    return shapes | _block_shapes("v", hidden)
+
+
+def _block_shapes(prefix: str, hidden: int) -> _Shapes:
+    """The tensors of an encoder's layers, and of the norm after them."""
+    wide = _ENCODER_WIDTH
+    shapes: _Shapes = {}
     linear: _Shapes = {f"attn_{name}": (wide, wide) for name in ("q", "k", "v", "out")}
     linear |= {"ffn_up": (hidden, wide), "ffn_down": (wide, hidden)}
     for layer in range(_LAYERS):
         for name, shape in linear.items():
-            shapes |= {f"v.blk.{layer}.{name}.weight": shape, f"v.blk.{layer}.{name}.bias": shape[:1]}
+            shapes |= {f"{prefix}.blk.{layer}.{name}.weight": shape, f"{prefix}.blk.{layer}.{name}.bias": shape[:1]}
         for name in ("ln1", "ln2"):
-            shapes |= {f"v.blk.{layer}.{name}.weight": (wide,), f"v.blk.{layer}.{name}.bias": (wide,)}
-    return shapes | {"v.post_ln.weight": (wide,), "v.post_ln.bias": (wide,)}
+            shapes |= {f"{prefix}.blk.{layer}.{name}.weight": (wide,), f"{prefix}.blk.{layer}.{name}.bias": (wide,)}
+    return shapes | {f"{prefix}.post_ln.weight": (wide,), f"{prefix}.post_ln.bias": (wide,)}
 
 
 def _connector_shapes(kind: ProjectorKind, width: int) -> _Shapes:
     """The tensors of the part that turns what was seen into the language model's hidden state."""
-    wide = _VISION_WIDTH
+    wide = _ENCODER_WIDTH
     match kind:
         case ProjectorKind.MLP:
             first, second = (width, wide), (width, width)
