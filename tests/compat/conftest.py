@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -157,7 +157,7 @@ def _prepare(server, recipe: _Recipe, folder: Path) -> Prepared:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory, run_server) -> Iterator[Callable[[str], Prepared]]:
+def prepared(tmp_path_factory, run_server) -> Callable[[str], Prepared]:
     """A server of servers.toml by its name; each is started once."""
     recipes = msgspec.convert(tomllib.loads((FOLDER / "servers.toml").read_text("utf-8")), dict[str, _Recipe])
     running: dict[str, Prepared] = {}
@@ -175,4 +175,4 @@ def prepared(tmp_path_factory, run_server) -> Iterator[Callable[[str], Prepared]
                 raise
         return running[name]
 
-    yield get
+    return get

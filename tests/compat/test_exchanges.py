@@ -46,7 +46,7 @@ WITHIN = re.compile(r"in-(\d+)s")
 TOKEN = re.compile(r"<([a-z][a-z0-9-]*)(?::(\w+))?>")
 
 
-class Mismatch(AssertionError):
+class MismatchError(AssertionError):
     """What was expected, what came, and where they part."""
 
 
@@ -92,12 +92,12 @@ def compare(pattern, text, where):
     """The named parts of `text`.
 
     Raises:
-        Mismatch: it does not have the pattern.
+        MismatchError: it does not have the pattern.
     """
     groups = fullmatch(pattern, text)
     if groups is None:
         at = alike(pattern, text)
-        raise Mismatch(
+        raise MismatchError(
             f"{where}expected {pattern}\ngot      {text[:3000]}\n"
             f"alike until {text[max(0, at - 60) : at]!r}, then {text[at : at + 60]!r}"
         )
@@ -122,7 +122,7 @@ def compare_lines(pattern, text, separator):
         if not seen and often != "*":
             compare(line, got[place] if place < len(got) else "(the end)", f"line {place + 1}")
     if place < len(got):
-        raise Mismatch(f"line {place + 1} is more than was expected: {got[place]}")
+        raise MismatchError(f"line {place + 1} is more than was expected: {got[place]}")
     return groups
 
 
@@ -176,7 +176,7 @@ class Run:
                 if re.search("".join(tokens(pattern)), log.read()):
                     return
             time.sleep(0.05)
-        raise Mismatch(f"the server's log never said {pattern}")
+        raise MismatchError(f"the server's log never said {pattern}")
 
     def check(self, step, answer):
         text = answer.content.decode()
@@ -192,8 +192,8 @@ class Run:
         try:
             if step.answer is not None:
                 self.facts |= self.matched(self.pattern(step.answer), text, kind)
-        except Mismatch as error:
-            raise Mismatch(f"{where}\n{error}") from None
+        except MismatchError as error:
+            raise MismatchError(f"{where}\n{error}") from None
         for each in step.has:
             found = re.search("".join(tokens(self.pattern(each))), text)
             assert found, f"{where}\nnowhere is {each}"
@@ -246,13 +246,13 @@ def test_expected_failures_are_exchanges_and_have_reasons(exchanges, known_failu
     ],
 )
 def test_a_difference_is_seen(pattern, text):
-    with pytest.raises(Mismatch):
+    with pytest.raises(MismatchError):
         compare(pattern, text, "")
 
 
 @pytest.mark.parametrize("text", ["b\n", "a\n", "a\nb\nb\n", "a\nb\nc\n", "b\na\n"])
 def test_a_difference_between_lines_is_seen(text):
-    with pytest.raises(Mismatch):
+    with pytest.raises(MismatchError):
         compare_lines("+a\nb", text, "\n")
 
 
