@@ -234,3 +234,12 @@ def test_a_model_without_a_projector_takes_no_pictures(seer, draw, load, tiny):
     with pytest.raises(UnsupportedCapabilityError):
         model.decoder().decode_media(0, 0, picture)
     model.close()
+
+
+def test_positions_in_several_dimensions_cannot_be_moved(seer):
+    model = seer("qwen2vl_merger")
+    logits = model.logits(0, "only text here")
+    assert not model.decoder.shift(0, 1, 3)
+    after = model.driver.feed({0: [300]})[0]
+    assert np.allclose(model.logits(1, "only text here"), logits, **CLOSE)
+    assert np.allclose(model.driver.feed({1: [300]})[1], after, **CLOSE)
