@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -266,35 +265,49 @@ def test_an_architecture_that_nobody_knows_is_one_clear_error(maker):
     assert litter(maker) == []
 
 
-def test_a_killed_converter_is_one_clear_error(start_server):
-    server = start_server()
-    files = upload(server, tiny_llama())
-    lines: list[str] = []
-    asking = threading.Thread(
-        target=lambda: lines.extend(server.post("/api/create", model="bad", files=files).text.splitlines())
-    )
-    asking.start()
-    wait_for(server.workers)
-    server.workers()[0].kill()
-    asking.join(60)
-    assert json.loads(lines[-1])["error"].startswith("the conversion broke off: killed by SIGKILL")
-    assert litter(server) == []
-    assert server.http.get("/api/tags").json() == {"models": []}
-    create(server, "good", files=files)
-
-
-def test_a_client_that_leaves_takes_the_converter_with_it(start_server):
-    server = start_server()
-    files = upload(server, tiny_llama())
+@pytest.fixture
+def converting(start_server):
+    """A server with a converter that never comes to an end, and a request to it that has just begun to convert."""
+    toys = Path(__file__).parents[2] / "framework" / "tests" / "toy_converters"
+    server = start_server(PYTHONPATH=str(toys), CAMELID_PLUGINS="toys")
+    files = upload(server, {"model.safetensors": b"weights", "config.json": b'{"trouble": "slow"}'})
     body = {"model": "lost", "files": files}
     with httpx.stream("POST", f"{server.url}/api/create", json=body, timeout=60) as reply:
         lines = reply.iter_lines()
-        assert json.loads(next(lines))["status"] == "converting model"
-        wait_for(server.workers)
-        converter = server.workers()[0]
+        while "completed" not in json.loads(next(lines)):
+            pass
+        yield server, reply, lines
+
+
+def test_a_killed_converter_is_one_clear_error(converting):
+    server, _, lines = converting
+    [converter] = server.workers()
+    converter.kill()
+    last = json.loads(list(lines)[-1])
+    assert last["error"].startswith("the conversion broke off: killed by SIGKILL")
+    assert litter(server) == []
+    assert server.http.get("/api/tags").json() == {"models": []}
+    good = {"model.safetensors": f"sha256:{hashlib.sha256(b'weights').hexdigest()}"}
+    create(server, "good", files=good)
+
+
+def test_a_client_that_leaves_takes_the_converter_with_it(converting):
+    server, reply, _ = converting
+    [converter] = server.workers()
+    reply.close()
     wait_for(lambda: not converter.is_running())
     wait_for(lambda: not litter(server))
     assert server.http.get("/api/tags").json() == {"models": []}
+
+
+def test_a_server_that_ends_takes_the_converter_with_it(converting):
+    server, _, lines = converting
+    [converter] = server.workers()
+    assert len(litter(server)) == 1
+    server.stop()
+    assert json.loads(list(lines)[-1]) == {"error": "the server is shutting down"}
+    wait_for(lambda: not converter.is_running())
+    assert litter(server) == []
 
 
 def test_what_a_killed_server_left_is_swept(start_server):

@@ -227,6 +227,13 @@ async def test_pieces_are_merged(create, store, pieces):
     assert origin(store) == "toy-merge : m-00001-of-00003.gguf m-00002-of-00003.gguf m-00003-of-00003.gguf"
 
 
+async def test_what_lies_beside_a_gguf_file_is_left_out(create, store, upload):
+    other = store.blobs.put(b"{}")
+    digest = upload()
+    await made(create, files={"config.json": other, "m.gguf": digest, "tokenizer.model": other})
+    assert [file.digest for file in found(store).artifact.files] == [digest]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -29,6 +29,8 @@ from camelid.types.artifact import FileRole
 __all__ = ("Component", "Components")
 
 _QUANTIZED_ALREADY = "quantization is only supported for F16, BF16 and F32 models"
+_COMPANIONS = (".json", ".jinja", "tokenizer.model")
+"""What lies beside weights in a folder, and is sent along; a GGUF file has all of it inside."""
 _TRANSFERRING = "transferring model data"
 """Ollama's word for a file that is being brought into the store."""
 
@@ -150,6 +152,8 @@ class Components:
             source = {name: path for name, (_, path) in stored.items() if not name.endswith(".gguf")}
             found.append(_made(await self._converting.from_safetensors(source, wanted=wanted)))
             stored = {name: place for name, place in stored.items() if name not in source}
+        elif any(name.endswith(".gguf") for name in stored):
+            stored = {name: place for name, place in stored.items() if not name.endswith(_COMPANIONS)}
         pieces: dict[str, GGUFFile] = {}
         for name, (digest, path) in stored.items():
             kind = await asyncio.to_thread(inspect_file, name, path)
