@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from camelid.types import SamplingOptions
+from camelid_llamacpp.candidates import Candidates
 
 PROMPT = "Once upon a time"
 
@@ -91,3 +92,10 @@ def test_penalties_leave_the_logits_as_they_were(decoder, row):
 def test_a_row_without_logits_is_refused(decoder, row):
     with pytest.raises(IndexError):
         _draw(decoder, row - 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"min_p": 0.1}, {"typical_p": 0.7}, {"repeat_penalty": 1.2}], ids=str)
+def test_few_candidates_give_the_tokens_that_all_would(decoder, row, monkeypatch, options):
+    few = _draw(decoder, row, seed=3, temperature=1.5, **options)
+    monkeypatch.setattr(decoder, "_candidates", Candidates(0))  # too few groups for anything
+    assert _draw(decoder, row, seed=3, temperature=1.5, **options) == few

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from camelid import Batch, BatchDecoder, BatchLimits, KVCacheFullError, Media, Sampler
 from camelid.errors import ModelError, UnsupportedCapabilityError
 from camelid.types.options import SamplingOptions
+from camelid_llamacpp.candidates import Candidates
 from camelid_llamacpp.context import Context, NativeBatch, float_rows
 from camelid_llamacpp.logs import NATIVE_LOG
 from camelid_llamacpp.media import LlamaMedia
@@ -57,6 +58,7 @@ class LlamaDecoder(BatchDecoder):
         self._shifts = traits.shifts and llama_cpp.llama_memory_can_shift(context.memory)
         self._output_rows = max(OUTPUT_ROWS, limits.sequences)
         self._suppressed = traits.suppressed_tokens if traits.suppressed_tokens.size else None
+        self._candidates = Candidates(traits.vocabulary_size)
         self._bound: NativeBatch | None = None
         self._rows: dict[int, npt.NDArray[np.float32]] = {}
         self._shared = np.zeros((limits.sequences, limits.sequences), np.int64)
@@ -179,7 +181,7 @@ class LlamaDecoder(BatchDecoder):
     def sampler(self, options: SamplingOptions, seed: int, prompt: Sequence[int]) -> Sampler:
         """A sampler that reads the logits where llama.cpp left them."""
         penalties = Penalties(options, self._limits.context_length, prompt)
-        return LlamaSampler(self._handle, self.logits, options, seed, penalties)
+        return LlamaSampler(self._handle, self.logits, options, seed, penalties=penalties, candidates=self._candidates)
 
     def save(self, sequence: int) -> bytes:
         """The sequence's cells. The logits of the last batch may be gone afterwards.

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from camelid import Sampler
 from camelid.types.options import SamplingOptions
+from camelid_llamacpp.candidates import Candidates
 from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.penalties import Penalties
 
@@ -25,7 +26,9 @@ class LlamaSampler(Sampler):
         logits: Callable[[int], npt.NDArray[np.float32]],
         options: SamplingOptions,
         seed: int,
+        *,
         penalties: Penalties,
+        candidates: Candidates,
     ) -> None:
         """Build the chain.
 
@@ -35,10 +38,13 @@ class LlamaSampler(Sampler):
             options: the request's.
             seed: 32 bits.
             penalties: with the prompt in them.
+            candidates: for its vocabulary; other samplers may use them too.
         """
         self._context = context
         self._logits = logits
         self._penalties = penalties
+        self._candidates = candidates
+        self._top_k = options.top_k if candidates.suit(options.top_k) else 0
         self._chain: int | None = None if options.temperature <= 0 else _chain(options, seed)
 
     def sample(self, row: int) -> int:
@@ -57,6 +63,9 @@ class LlamaSampler(Sampler):
     def _choose(self, logits: npt.NDArray[np.float32], row: int) -> int:
         if self._chain is None:
             return int(logits.argmax())
+        chosen = self._candidates.choose(self._chain, logits, self._top_k) if self._top_k else None
+        if chosen is not None:
+            return chosen
         token: int = llama_cpp.llama_sampler_sample(self._chain, self._context, row)
         return token
 
