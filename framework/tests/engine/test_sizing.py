@@ -20,7 +20,7 @@ class ToyOptions(msgspec.Struct, forbid_unknown_fields=True):
 
 TOY = BackendDescriptor("toy", frozenset({"toy"}), frozenset(), options=ToyOptions)
 BARE = BackendDescriptor("bare", frozenset({"toy"}), frozenset())
-FILES = (ModelFile("/model", size=1000), ModelFile("/projector", FileRole.PROJECTOR, size=500))
+FILES = (ModelFile("/model", size=1000), ModelFile("/adapter", FileRole.ADAPTER, size=500))
 ARTIFACT = ModelArtifact("toy", "toy", FILES)
 
 
@@ -47,6 +47,16 @@ def resolve(asked: LoadRequest, *, available=1 << 40, **settings) -> LoadOptions
 def test_context_length(num_ctx, default, trained, expected):
     asked = request(num_ctx=num_ctx, trained=trained)
     assert resolve(asked, context_length=default).context_length == expected
+
+
+@pytest.mark.parametrize(
+    ("num_ctx", "trained", "expected"), [(None, 0, 4096), (100, 0, 2048), (100, 512, 512), (3000, 8192, 3000)]
+)
+def test_a_model_that_sees_has_room_for_a_picture(num_ctx, trained, expected):
+    asked = request(num_ctx=num_ctx, trained=trained)
+    files = (*asked.artifact.files, ModelFile("/eyes", FileRole.PROJECTOR))
+    seeing = msgspec.structs.replace(asked, artifact=msgspec.structs.replace(asked.artifact, files=files))
+    assert resolve(seeing).context_length == expected
 
 
 def test_parallel_is_four_while_the_cache_for_it_is_small():

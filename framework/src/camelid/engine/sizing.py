@@ -7,6 +7,7 @@ import msgspec
 from camelid.engine.request import LoadRequest
 from camelid.errors import InvalidOptionError
 from camelid.settings import Settings
+from camelid.types.artifact import FileRole
 from camelid.types.descriptor import BackendDescriptor
 from camelid.types.json import JsonObject
 from camelid.types.loading import LoadOptions
@@ -15,6 +16,8 @@ from camelid.types.options import Options
 __all__ = ("lower_context", "predicted_memory", "resolve_options", "satisfies")
 
 LEAST_CONTEXT: Final = 4
+LEAST_SEEING_CONTEXT: Final = 2048
+"""Of models with a projector: a picture takes hundreds of tokens (contract 3.1)."""
 DEFAULT_BATCH: Final = 512
 AUTOMATIC_PARALLEL: Final = 4
 CACHE_SHARE: Final = 0.25
@@ -109,6 +112,8 @@ def lower_context(options: LoadOptions) -> LoadOptions | None:
 
 def _context_length(request: LoadRequest, settings: Settings) -> int:
     wanted = settings.context_length if request.options.num_ctx is None else request.options.num_ctx
+    if request.artifact.with_role(FileRole.PROJECTOR):
+        wanted = max(LEAST_SEEING_CONTEXT, wanted)
     if request.trained_context > 0:
         wanted = min(wanted, request.trained_context)
     return max(LEAST_CONTEXT, wanted)
