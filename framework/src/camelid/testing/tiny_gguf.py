@@ -22,7 +22,7 @@ __all__ = (
     "write_projector",
 )
 
-CONTEXT: Final = 512
+CONTEXT: Final = 4096
 """Tokens that the models were trained on, as they say."""
 
 CHAT_TEMPLATE: Final = (
