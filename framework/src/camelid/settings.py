@@ -54,6 +54,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     go_template: bool | None = None
     """Of a model with a Go and a Jinja template use the Go one; without a word, the one that can do more.
     `OLLAMA_GO_TEMPLATE`."""
+    prefix_memory: int = 1 << 30
+    """Bytes of host memory for each loaded model, in which computed prompts wait that had to leave its KV cache; at
+    most an eighth of the memory that is free at loading. 0 = they are computed again."""
     speculation: bool = True
     """Guess tokens ahead, where a model repeats what was said, and verify them in one step. Answers stay the same. A
     request's option `draft_num_predict` says how many, 0 for none."""

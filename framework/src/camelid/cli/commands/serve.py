@@ -8,9 +8,10 @@ import threading
 from typing import Final
 
 import click
+import msgspec
 
 from camelid.cli.embedded import READY_PREFIX
-from camelid.configuration import load_settings
+from camelid.configuration import Configuration, ignored_variables, read_configuration
 
 __all__ = ("command",)
 
@@ -38,7 +39,8 @@ def command(plugins: tuple[str, ...], *, until_stdin_closes: bool, **flags: obje
     environment as CAMELID_ or OLLAMA_ and its name in capitals.
     """
     only, without = _wanted_plugins(plugins)
-    settings = load_settings({**flags, "plugins": only, "disabled_plugins": without})
+    configuration = read_configuration({**flags, "plugins": only, "disabled_plugins": without})
+    settings = configuration.settings
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
@@ -46,10 +48,13 @@ def command(plugins: tuple[str, ...], *, until_stdin_closes: bool, **flags: obje
     )
     logging.getLogger("camelid").setLevel(logging.DEBUG if settings.debug else logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    if settings.debug:
+        os.environ["CAMELID_DEBUG"] = "true"  # for the workers, which know no settings
 
     from camelid.api.server import run
 
     def ready(url: str) -> None:
+        _log_configuration(configuration)
         _log.info("listening on %s, models in %s", url, settings.models)
         if until_stdin_closes:
             click.echo(f"{READY_PREFIX}{url}")
@@ -57,6 +62,20 @@ def command(plugins: tuple[str, ...], *, until_stdin_closes: bool, **flags: obje
     if until_stdin_closes:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     run(settings, on_ready=ready)
+
+
+def _log_configuration(configuration: Configuration) -> None:
+    """Say once which values are in effect, and which variables are not (contract 18)."""
+    for mistake in configuration.mistakes:
+        _log.warning("%s", mistake)
+    for variable, reason in ignored_variables().items():
+        _log.info("%s is ignored: %s", variable, reason)
+    values = msgspec.structs.asdict(configuration.settings).items()
+    given = configuration.sources
+    _log.info("settings: %s", ", ".join(f"{name}={value}" for name, value in values if name in given))
+    _log.info(
+        "settings at their defaults: %s", ", ".join(f"{name}={value}" for name, value in values if name not in given)
+    )
 
 
 def _wanted_plugins(names: tuple[str, ...]) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None]:
