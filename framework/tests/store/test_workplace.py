@@ -37,13 +37,23 @@ def test_nothing_is_there_before_it_is_used_and_after_it_is_closed(tmp_path, blo
     assert blob.read_bytes() == b"content"
 
 
+def test_nothing_is_made_any_more_after_the_end(tmp_path, blob):
+    workplace = Workplace(tmp_path)
+    workplace.close()
+    with pytest.raises(StoreError):
+        workplace.source({"a": blob})
+    with pytest.raises(StoreError):
+        workplace.target()
+    assert list(tmp_path.iterdir()) == [blob]
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "/a", "a/", "a//b", "../a", "a/../b", "a\\b", "C:a", "a\0"])
 def test_names_that_lead_elsewhere_are_refused(workplace, blob, name):
     with pytest.raises(RequestError, match="file path must be relative"):
         workplace.source({name: blob})
 
 
-@pytest.mark.parametrize("names", [["a", "a/b"], ["a/b", "a"], ["a" * 300]])
+@pytest.mark.parametrize("names", [["a", "a/b"], ["a/b", "a"], ["a" * 300], ["\ud800"]])
 def test_names_that_no_disk_can_hold_are_the_clients_fault(workplace, blob, names):
     with pytest.raises(RequestError, match="file"):
         workplace.source(dict.fromkeys(names, blob))

@@ -8,7 +8,6 @@ import msgspec
 
 from camelid.errors import (
     BlobNotFoundError,
-    CamelidError,
     ModelError,
     RequestError,
     StoreError,
@@ -96,8 +95,8 @@ class Components:
             if wanted and draft.header is not None:
                 refusal = f"draft quantization requires an unquantized draft model, got {draft.header.file_type}"
                 draft = await self.quantized(draft, wanted, refusal)
-        except CamelidError as error:
-            raise _clients(error) from error
+        except ModelError as error:
+            raise RequestError(error.message, reason=error.reason) from error
         return msgspec.structs.replace(draft, media_type=media_types.DRAFT)
 
     async def adapter(self, files: Mapping[str, FileSource], base: Path | None) -> Component:
@@ -120,8 +119,8 @@ class Components:
                 )
             paths = {name: (await self._stored(source, name))[1] for name, source in files.items()}
             made = await self._converting.from_safetensors(paths, role=FileRole.ADAPTER, base=base)
-        except CamelidError as error:
-            raise _clients(error) from error
+        except ModelError as error:
+            raise RequestError(error.message, reason=error.reason) from error
         return _only([_made(made)], media_types.ADAPTER, media_types.ADAPTER)
 
     async def quantized(self, component: Component, wanted: str, refusal: str = _QUANTIZED_ALREADY) -> Component:
@@ -204,10 +203,3 @@ def _only(found: list[Component], wanted: str, becomes: str) -> Component:
                 f"the {role} file is not a GGUF {role}", reason=f"{component.format}, {component.media_type}"
             )
     return found[-1]
-
-
-def _clients(error: CamelidError) -> CamelidError:
-    """An error of a client's files as the client's; any other as it is."""
-    if isinstance(error, ModelError):
-        return RequestError(error.message, reason=error.reason)
-    return error

@@ -5,12 +5,14 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Final, Self
 
-from camelid.errors import DiskFullError, RequestError
+from camelid.errors import DiskFullError, RequestError, StoreError
 from camelid.store.durable import NO_HARD_LINK, disk_errors
 from camelid.store.file_names import name_parts
 
@@ -30,6 +32,8 @@ class Workplace:
         """Take the folder of the blobs; nothing is written yet."""
         self._folder = blobs / f"{PREFIX}{secrets.token_hex(8)}"
         self._parts = 0
+        self._lock = Lock()
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -49,26 +53,22 @@ class Workplace:
             RequestError: a name cannot be a file's, or is both a file's and a folder's.
             StoreError: the system refused.
         """
-        folder = self._next("source")
-        with disk_errors(folder):
-            folder.mkdir(parents=True)
+        with self._new("source") as folder:
             for name, path in files.items():
                 try:
                     _link(path, folder.joinpath(*name_parts(name)))
-                except (FileExistsError, NotADirectoryError, ValueError) as error:
+                except (FileExistsError, NotADirectoryError) as error:
                     raise RequestError(f"two files cannot both be called {name[:200]}", reason=str(error)) from error
-                except OSError as error:
-                    if error.errno in (errno.ENAMETOOLONG, errno.EINVAL):
-                        raise RequestError(f"no file can be called {name[:200]}", reason=str(error)) from error
-                    raise
+                except (OSError, ValueError) as error:
+                    if isinstance(error, OSError) and error.errno not in (errno.ENAMETOOLONG, errno.EINVAL):
+                        raise
+                    raise RequestError(f"no file can be called {name[:200]!r}", reason=str(error)) from error
         return folder
 
     def target(self) -> Path:
         """A path for a new file, where nothing is yet."""
-        folder = self._next("target")
-        with disk_errors(folder):
-            folder.mkdir(parents=True)
-        return folder / "model.gguf"
+        with self._new("target") as folder:
+            return folder / "model.gguf"
 
     def require(self, size: int) -> None:
         """See that there is room, as far as that can be known.
@@ -99,11 +99,21 @@ class Workplace:
 
     def close(self) -> None:
         """Remove everything. What cannot be removed now is removed at a later start."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with self._lock:
+            self._closed = True
+            shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _next(self, kind: str) -> Path:
-        self._parts += 1
-        return self._folder / f"{self._parts}-{kind}"
+    @contextmanager
+    def _new(self, kind: str) -> Iterator[Path]:
+        """A new folder; nobody closes the workplace while it is filled."""
+        with self._lock:
+            if self._closed:
+                raise StoreError("the work was given up", reason="its workplace is closed")
+            self._parts += 1
+            folder = self._folder / f"{self._parts}-{kind}"
+            with disk_errors(folder):
+                folder.mkdir(parents=True)
+                yield folder
 
 
 def remove_old_workplace(folder: Path, before: float) -> bool:
