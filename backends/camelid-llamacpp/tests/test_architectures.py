@@ -145,6 +145,19 @@ def test_a_begin_token_and_a_space_are_added_where_the_model_wants_them(opened):
     assert tokenizer.decode(tokens) == b" the cat!"
 
 
+@pytest.mark.parametrize(
+    "end",
+    ["<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<|eom_id|>"],
+)
+def test_a_turn_ends_at_its_familys_token_also_where_the_file_names_another_end(opened, end):
+    """What Ollama's autodetected templates add as stop strings."""
+    tokens = [*SENTENCEPIECE[:-1], end]
+    types = [*_sentencepiece()["token_types"][:-1], gguf.TokenType.CONTROL]
+    metadata = {"token_list": tokens, "token_types": types, "token_scores": [0.0] * len(tokens)}
+    tokenizer = opened(_llama, metadata=metadata).tokenizer()
+    assert tokenizer.end_tokens == {2, len(tokens) - 1}
+
+
 def test_a_model_may_lie_in_several_files_of_any_name(opened, new_driver, tmp_path):
     logits = new_driver(opened(_llama).decoder()).feed({0: [1, THE, CAT]})[0]
     _llama(tmp_path / "model.gguf", tensors_a_file=5)
