@@ -12,6 +12,7 @@ from camelid.contracts.engine import Engine, EngineEvent, EngineRequest
 from camelid.contracts.generation import BatchDecoder, Decoder, KVCacheFullError, Logits
 from camelid.contracts.media import Media, MediaSpan, media_tokens
 from camelid.contracts.tokenizer import Tokenizer
+from camelid.errors import ModelError
 from camelid.types.generation import FinishReason
 from camelid.types.options import SamplingOptions
 
@@ -87,6 +88,8 @@ class ToyBatchDecoder(BatchDecoder):
         """Cells that the limits promise and that are not there."""
         self.computed = 0
         self.media_computed = 0
+        self.restored = 0
+        self.forgetful = False
         self.batches: list[list[tuple[int, int]]] = []
         """For each batch, (sequence, tokens) in order."""
         self.broken: Exception | None = None
@@ -161,6 +164,18 @@ class ToyBatchDecoder(BatchDecoder):
         assert not moved & others, "a shared cell was moved"
         del self.histories[sequence][keep : keep + discard]
         return True
+
+    def save(self, sequence: int) -> bytes:
+        return bytes(token for _, token in self.histories[sequence])
+
+    def restore(self, sequence: int, state: bytes) -> None:
+        assert not self.histories[sequence]
+        if self.used + len(state) > self._limits.cells - self.hidden_cells:
+            raise KVCacheFullError("full")
+        if self.forgetful:
+            raise ModelError("these bytes are no state")
+        self.histories[sequence] = [(object(), token) for token in state]
+        self.restored += len(state)
 
     def close(self) -> None:
         self.closed = True

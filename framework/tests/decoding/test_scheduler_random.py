@@ -43,15 +43,16 @@ def scenarios(draw):
                 "leaves": draw(st.sampled_from([None, None, None, 0, 1, 5, 20])),
             }
         )
-    return decoder, requests
+    memory = draw(st.sampled_from([0, 0, 40, 300, 5000]))
+    return decoder, requests, memory
 
 
 @settings(max_examples=150, deadline=None)
 @given(scenarios())
 def test_every_request_gives_what_it_gives_alone(toys, scenario):
-    shape, wanted = scenario
+    shape, wanted, memory = scenario
     decoder = toys.BatchDecoder(**shape)
-    engine = Scheduler(decoder, toys.Tokenizer(), clock=iter(range(10**9)).__next__)
+    engine = Scheduler(decoder, toys.Tokenizer(), prefix_memory=memory, clock=iter(range(10**9)).__next__)
     cells = engine._cache._cells
     answers = toys.Answers()
     requests = {}
@@ -95,6 +96,6 @@ def test_every_request_gives_what_it_gives_alone(toys, scenario):
             assert answer.error is None
             assert (answer.tokens, answer.finish) == (tokens, finish)
             assert answer.events[0].cached_tokens < len(request.prompt)
-    while engine._cache.forget_oldest():
+    while engine._cache.evict_oldest():
         pass
     assert (cells.used, decoder.used) == (0, 0)

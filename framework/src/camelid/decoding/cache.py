@@ -1,18 +1,19 @@
 """The KV cache as the scheduler sees it: slots that remember their tokens, so that prompts reuse what is there."""
 
+import logging
 from collections.abc import Iterable
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from camelid.contracts.generation import BatchDecoder
+from camelid.contracts.generation import BatchDecoder, KVCacheFullError
+from camelid.decoding.archive import WORTH_KEEPING, PrefixArchive
 from camelid.decoding.cells import CellLedger
+from camelid.decoding.tokens import TokenArray, common_prefix
+from camelid.errors import CamelidError
 
-__all__ = ("PrefixCache", "Slot", "TokenArray", "common_prefix")
+__all__ = ("PrefixCache", "Slot")
 
-TokenArray: TypeAlias = npt.NDArray[np.int32]
-"""int32, shape (any,): token ids."""
+_log = logging.getLogger("camelid.decoding")
 
 _NO_TOKENS: TokenArray = np.zeros(0, np.int32)
 
@@ -33,19 +34,21 @@ class Slot:
         self.used_at = 0
 
 
-def common_prefix(one: TokenArray, other: TokenArray) -> int:
-    """How many tokens both begin with."""
-    length = min(len(one), len(other))
-    different = one[:length] != other[:length]
-    first = int(different.argmax()) if length else 0
-    return first if length and different[first] else length
-
-
 class PrefixCache:
-    """Hands out slots with as much of a prompt as is already computed, and forgets the least recently used."""
+    """Hands out slots with as much of a prompt as is already computed, and evicts the least recently used.
 
-    def __init__(self, decoder: BatchDecoder) -> None:
+    What is evicted can be kept in host memory, from where it comes back faster than it would be computed.
+    """
+
+    def __init__(self, decoder: BatchDecoder, memory: int = 0) -> None:
+        """Begin with an empty decoder.
+
+        Args:
+            decoder: whose cells.
+            memory: bytes that evicted prefixes may take; 0 = they are forgotten.
+        """
         limits = decoder.limits
+        self._archive: PrefixArchive | None = PrefixArchive(memory) if memory else None
         self._decoder = decoder
         self._cells = CellLedger(limits.cells, limits.sequences)
         self._nominal = limits.cells
@@ -85,9 +88,13 @@ class PrefixCache:
         """Take an idle slot for a sequence that consists of `tokens`; `length` of it are there already.
 
         An idle slot is continued in place if at least half of what it holds is of use. Otherwise its prefix is copied,
-        as it is from a running one, and the slot keeps what it has for its own next turn.
+        as it is from a running one, and the slot keeps what it has for its own next turn. A state in host memory is
+        taken if it saves more than what the slots hold.
         """
         matches = self.matches(tokens)
+        restored = self._restored(tokens, matches[0][0] if matches else 0)
+        if restored is not None:
+            return self._take(restored)
         for length, source in matches:
             if source.exact < length:
                 continue  # forgotten by a copy that was refused
@@ -101,7 +108,7 @@ class PrefixCache:
         target = self._oldest_idle()
         if target is None:
             raise RuntimeError("no slot is idle")
-        self.forget(target)
+        self.evict(target)
         return self._take(target)
 
     def hold(self, slot: Slot, count: int) -> None:
@@ -123,12 +130,24 @@ class PrefixCache:
         slot.tokens = _NO_TOKENS
         slot.length = slot.exact = 0
 
-    def forget_oldest(self) -> bool:
-        """Empty the idle slot that was not used for longest; false if none holds anything."""
+    def evict(self, slot: Slot) -> None:
+        """Empty a slot; what it holds goes to host memory if that is worth it."""
+        archive = self._archive
+        known = slot.tokens[: slot.length]
+        if archive is not None and slot.exact == slot.length and archive.wants(known):
+            try:
+                archive.keep(known, self._decoder.save(slot.sequence))
+            except CamelidError as error:
+                self._archive = None
+                _log.warning("prefixes are not kept in host memory any more: %s (%s)", error.message, error.reason)
+        self.forget(slot)
+
+    def evict_oldest(self) -> bool:
+        """Evict the idle slot that was not used for longest; false if none holds anything."""
         filled = [slot for slot in self.slots if slot.idle and slot.length]
         if not filled:
             return False
-        self.forget(min(filled, key=lambda slot: slot.used_at))
+        self.evict(min(filled, key=lambda slot: slot.used_at))
         return True
 
     def shift(self, slot: Slot, keep: int, discard: int) -> None:
@@ -167,6 +186,32 @@ class PrefixCache:
         """Nothing runs: give the decoder's stated capacity another chance."""
         self._cells.capacity = self._nominal
 
+    def _restored(self, tokens: TokenArray, held: int) -> Slot | None:
+        """A slot with a state from host memory that gives clearly more of `tokens` than the `held` in other slots."""
+        length, saved = self._archive.best(tokens[:-1]) if self._archive else (0, None)
+        target = self._oldest_idle()
+        size = len(saved.tokens) if saved else 0
+        if saved is None or target is None or length < held + WORTH_KEEPING or self.reclaimable < size:
+            return None
+        self.evict(target)
+        while self.free < size and self.evict_oldest():
+            pass
+        try:
+            self._decoder.restore(target.sequence, saved.state)
+        except KVCacheFullError:
+            return None
+        except CamelidError as error:
+            _log.warning("a prefix could not be restored: %s (%s)", error.message, error.reason)
+            if self._archive is not None:
+                self._archive.discard(saved)
+            return None
+        target.tokens = saved.tokens
+        target.length = target.exact = size
+        self._cells.grow(target.sequence, size)
+        if not self.cut(target, length):
+            self.forget(target)
+        return target
+
     def _take(self, slot: Slot) -> Slot:
         slot.idle = False
         self._touch(slot)
@@ -184,7 +229,7 @@ class PrefixCache:
         """Put the first `length` tokens of `source` into `target`, which loses what it held."""
         if not self._copies:
             return False
-        self.forget(target)
+        self.evict(target)
         self.shares = self._decoder.copy_prefix(source.sequence, target.sequence, length)
         if not self.shares:
             return False

@@ -13,10 +13,11 @@ from camelid.contracts.engine import Engine, EngineEvent, EngineRequest
 from camelid.contracts.generation import BatchDecoder, KVCacheFullError
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.budget import PromptPace, fair_shares
-from camelid.decoding.cache import PrefixCache, Slot, common_prefix
+from camelid.decoding.cache import PrefixCache, Slot
 from camelid.decoding.choosing import Chooser
 from camelid.decoding.sequence import Sequence
 from camelid.decoding.speculation import Speculation
+from camelid.decoding.tokens import common_prefix
 from camelid.errors import CamelidError, ModelError, ModelMemoryError, PromptTooLongError, RequestError
 from camelid.types.generation import FinishReason
 from camelid.types.grammar import Grammar
@@ -51,6 +52,7 @@ class Scheduler(Engine):
         tokenizer: Tokenizer,
         *,
         draft_tokens: int = -1,
+        prefix_memory: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take over a decoder.
@@ -59,6 +61,7 @@ class Scheduler(Engine):
             decoder: closed with the scheduler.
             tokenizer: of the same model.
             draft_tokens: as in `LoadOptions`: how many may be guessed ahead.
+            prefix_memory: as in `LoadOptions`: bytes for prefixes that leave the KV cache.
             clock: seconds.
         """
         limits = decoder.limits
@@ -69,7 +72,7 @@ class Scheduler(Engine):
         self._context = min(limits.context_length, limits.cells)
         self._chooser = Chooser(decoder, tokenizer, self._context)
         self._batch = Batch(limits.batch_tokens)
-        self._cache = PrefixCache(decoder)
+        self._cache = PrefixCache(decoder, prefix_memory)
         self._pace = PromptPace(limits.batch_tokens)
         self._speculation: Speculation | None = Speculation(draft_tokens) if draft_tokens else None
         self._grammars: Grammars | None = None
@@ -262,10 +265,10 @@ class Scheduler(Engine):
             self._cache.leave(slot)
 
     def _step_back(self, sequence: Sequence) -> None:
-        """Free a running sequence's cells; it waits for its turn by arrival and is computed anew."""
+        """Free a running sequence's cells; it waits for its turn by arrival, and is restored or computed anew."""
         self._running.remove(sequence)
         if sequence.slot is not None:
-            self._cache.forget(sequence.slot)
+            self._cache.evict(sequence.slot)
             self._cache.leave(sequence.slot)
             sequence.slot = None
         # All who wait came later: it was the youngest that ran.
@@ -286,7 +289,7 @@ class Scheduler(Engine):
             needs = [sequence.ready for sequence in prompts]
             bound = min(self._pace.bound(others=bool(speakers)), self._batch.capacity - len(speakers))
             wanted = min(sum(needs), bound)
-            while self._cache.free < len(speakers) + wanted and self._cache.forget_oldest():
+            while self._cache.free < len(speakers) + wanted and self._cache.evict_oldest():
                 pass
             budget = min(wanted, self._cache.free - len(speakers))
             if budget > 0 or (budget == 0 and (speakers or not wanted)):
@@ -317,7 +320,7 @@ class Scheduler(Engine):
         slot, length = sequence.slot, span.media.length
         if sequence.cached is None:
             sequence.cached = slot.length
-        while self._cache.free >= length or self._cache.forget_oldest():
+        while self._cache.free >= length or self._cache.evict_oldest():
             if self._cache.free < length:
                 continue
             try:

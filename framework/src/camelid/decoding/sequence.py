@@ -9,8 +9,9 @@ import numpy as np
 from camelid.contracts.engine import EngineRequest
 from camelid.contracts.media import MediaSpan
 from camelid.contracts.sampler import Sampler
-from camelid.decoding.cache import Slot, TokenArray
+from camelid.decoding.cache import Slot
 from camelid.decoding.sampling import LogitsSampler
+from camelid.decoding.tokens import TokenArray
 
 if TYPE_CHECKING:
     from camelid.decoding.constraint import Constraint

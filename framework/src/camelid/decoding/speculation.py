@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from camelid.decoding.cache import TokenArray
 from camelid.decoding.sequence import Sequence
+from camelid.decoding.tokens import TokenArray
 
 __all__ = ("Speculation", "continuation")
 

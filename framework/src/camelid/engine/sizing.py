@@ -56,6 +56,7 @@ def resolve_options(
         cache_type=settings.kv_cache_type,
         backend=_backend_options(asked.backend_options, descriptor),
         draft_tokens=_draft_tokens(request, settings),
+        prefix_memory=max(0, min(settings.prefix_memory, available // 8)),
     )
 
 

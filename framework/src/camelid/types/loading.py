@@ -30,3 +30,5 @@ class LoadOptions(msgspec.Struct, frozen=True):
     """The chosen backend's own options, checked against its descriptor's schema."""
     draft_tokens: int = -1
     """Tokens that may be guessed ahead of each sequence, to be verified in one batch; 0 = none, -1 = as many as pay."""
+    prefix_memory: int = 0
+    """Bytes of host memory for computed prefixes that had to leave the KV cache; 0 = they are forgotten."""

@@ -95,7 +95,14 @@ class Session:
         generator = self._host.generator(self.start.plugin, self.model, self.tokenizer)
         if generator is None:
             return facts
-        self._engine = lift(generator, self.tokenizer, draft_tokens=self.start.options.draft_tokens)
+        options = self.start.options
+        saves = Capability.STATE_SAVE in facts.capabilities
+        self._engine = lift(
+            generator,
+            self.tokenizer,
+            draft_tokens=options.draft_tokens,
+            prefix_memory=options.prefix_memory if saves else 0,
+        )
         added = LIFTED if self._engine is not generator else frozenset()
         return msgspec.structs.replace(facts, capabilities=facts.capabilities | added)
 
