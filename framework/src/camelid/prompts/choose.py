@@ -4,7 +4,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from camelid.errors import ModelError
+from camelid.prompts.renderers.find import renderer_source
 from camelid.prompts.template import ChatTemplate
+from camelid.prompts.unknown_renderer import UnknownRenderer
 from camelid.types.capabilities import Capability
 
 if TYPE_CHECKING:
@@ -26,10 +28,13 @@ def choose_template(
     bos_token: str = "",
     eos_token: str = "",
     prefer_go: bool | None = None,
+    renderer: str = "",
 ) -> ChatTemplate:
     """The template to use; remembered, so that asking for the same again costs nothing.
 
     The Go template wins, unless Jinja can do strictly more, or the same but with a whole tool round trip that Go lacks.
+    Where a config names a renderer, a TEMPLATE of nothing but the prompt is none: then the file's own template is used,
+    which its makers tested, and without one the renderer.
 
     Args:
         go_source: the model's TEMPLATE; None if it has none.
@@ -37,10 +42,16 @@ def choose_template(
         bos_token: text of the model's begin token, for Jinja.
         eos_token: text of its end token, for Jinja.
         prefer_go: which to use where the model has both; None to compare them.
+        renderer: what the model's config calls its renderer; empty if it names none.
 
     Raises:
         ModelError: the template that is to be used is not valid.
     """
+    if renderer and (go_source or _BARE).strip() == _BARE:
+        if jinja_source:
+            return _jinja(jinja_source, bos_token, eos_token)
+        source = renderer_source(renderer)
+        return _jinja(source, bos_token, eos_token, with_thoughts=True) if source else UnknownRenderer(renderer)
     if jinja_source and (go_source is None or prefer_go is False):
         return _jinja(jinja_source, bos_token, eos_token)
     go = _go(_BARE if go_source is None else go_source)
@@ -75,7 +86,7 @@ def _go(source: str) -> "GoTemplate":
     return GoTemplate(source)
 
 
-def _jinja(source: str, bos_token: str, eos_token: str) -> "JinjaTemplate":
+def _jinja(source: str, bos_token: str, eos_token: str, *, with_thoughts: bool = False) -> "JinjaTemplate":
     from camelid.prompts.jinja import JinjaTemplate  # noqa: PLC0415
 
-    return JinjaTemplate(source, bos_token, eos_token)
+    return JinjaTemplate(source, bos_token, eos_token, with_thoughts=with_thoughts)

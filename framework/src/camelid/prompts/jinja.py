@@ -31,13 +31,14 @@ class JinjaTemplate(ChatTemplate):
 
     language = "jinja"
 
-    def __init__(self, source: str, bos_token: str = "", eos_token: str = "") -> None:
+    def __init__(self, source: str, bos_token: str = "", eos_token: str = "", *, with_thoughts: bool = False) -> None:
         """Compile.
 
         Args:
             source: Jinja.
             bos_token: text of the model's begin token; empty if it has none.
             eos_token: text of its end token.
+            with_thoughts: hand it the thinking of earlier answers, as `reasoning_content` (contract 5.4).
 
         Raises:
             ModelError: the source is no valid template.
@@ -45,6 +46,7 @@ class JinjaTemplate(ChatTemplate):
         self._source = source
         self._bos_token = bos_token
         self._eos_token = eos_token
+        self._with_thoughts = with_thoughts
         try:
             self._template = compile_template(source)
         except Exception as error:  # hostile source: Jinja, or Python's compiler below it, may raise anything
@@ -129,7 +131,7 @@ class JinjaTemplate(ChatTemplate):
 
     def _variables(self, conversation: Conversation) -> JsonObject:
         variables: JsonObject = {
-            "messages": [_message(turn) for turn in conversation.turns],
+            "messages": [self._message(turn) for turn in conversation.turns],
             "tools": [_tool(tool) for tool in conversation.tools] or None,
             "documents": None,
             "add_generation_prompt": True,
@@ -142,6 +144,19 @@ class JinjaTemplate(ChatTemplate):
         if isinstance(conversation.think, str):
             variables["reasoning_effort"] = conversation.think
         return variables
+
+    def _message(self, message: Message) -> JsonObject:
+        """A turn as templates know it: keys that hold nothing are left out, except the content."""
+        view: JsonObject = {"role": message.role, "content": message.content}
+        if message.thinking and self._with_thoughts:
+            view["reasoning_content"] = message.thinking
+        if message.tool_calls:
+            view["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
+        if message.tool_name:
+            view["name"] = message.tool_name
+        if message.tool_call_id:
+            view["tool_call_id"] = message.tool_call_id
+        return view
 
 
 def _probed(answer: Message) -> Conversation:
@@ -159,18 +174,6 @@ def _failure(error: Exception) -> CamelidError:
     else:
         sentence = f"the model's chat template is faulty: {str(error)[:_MAX_WORDS]}; give the model another TEMPLATE"
     return ModelError(sentence, reason=f"{type(error).__name__}: {str(error)[:_MAX_WORDS]}")
-
-
-def _message(message: Message) -> JsonObject:
-    """A turn as templates know it: keys that hold nothing are left out, except the content."""
-    view: JsonObject = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        view["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
-    if message.tool_name:
-        view["name"] = message.tool_name
-    if message.tool_call_id:
-        view["tool_call_id"] = message.tool_call_id
-    return view
 
 
 def _tool_call(call: ToolCall) -> JsonObject:

@@ -1,8 +1,10 @@
 """What a model can do, found without loading it (contract 12.3)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
+from camelid.plugins.catalog import RegisteredAnswerFormat
+from camelid.prompts.tool_calls.choose import choose_format
 from camelid.store.media_types import PROJECTOR
 from camelid.store.stored import StoredModel
 from camelid.types.capabilities import Capability
@@ -16,13 +18,19 @@ _KNOWN: Final = {str(capability): capability for capability in Capability}
 _TEMPLATES_SAY: Final = (Capability.TOOLS, Capability.INSERT, Capability.THINKING)
 
 
-def capabilities_of(model: StoredModel, language: str, template_says: Collection[Capability]) -> tuple[Capability, ...]:
+def capabilities_of(
+    model: StoredModel,
+    language: str,
+    template_says: Collection[Capability],
+    formats: Sequence[RegisteredAnswerFormat] = (),
+) -> tuple[Capability, ...]:
     """The capabilities of a model, each once, in the order of contract 12.3.
 
     Args:
         model: its config may name some; formats other than GGUF complete unless the config says otherwise.
         language: of the template it is prompted with, `go` or `jinja`.
         template_says: which capabilities that template knows.
+        formats: the answer formats of plugins; the config may name one of these, or one that is built in.
     """
     header, says = model.header, [word for word in _TEMPLATES_SAY if word in template_says]
     found = [_KNOWN[word] for word in model.config.capabilities if word in _KNOWN]
@@ -39,6 +47,9 @@ def capabilities_of(model: StoredModel, language: str, template_says: Collection
         found += [Capability.AUDIO] if model.projector is not None and model.projector.hears else []
     if language == "go":
         found += says
+    parser = choose_format("", model.config.parser, formats)
+    if parser is not None:
+        found += [word for word in _TEMPLATES_SAY if word in parser.descriptor.capabilities]
     if model.config.model_family in GPT_OSS:
         found.append(Capability.THINKING)
     return tuple(dict.fromkeys(found))

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 import msgspec
 
 from camelid.errors import ModelError, ModelNotFoundError, RequestError
+from camelid.plugins.catalog import RegisteredAnswerFormat
 from camelid.prompts.choose import choose_template, go_capabilities
 from camelid.services.capabilities import capabilities_of
 from camelid.services.details import ModelDetails, details_of, info_of, metadata_of
@@ -85,15 +87,19 @@ class _Used(msgspec.Struct, frozen=True):
 class Library:
     """The use cases around stored models. Disk work is done in threads."""
 
-    def __init__(self, store: Store, *, prefer_go: bool | None = None) -> None:
+    def __init__(
+        self, store: Store, *, prefer_go: bool | None = None, formats: Sequence[RegisteredAnswerFormat] = ()
+    ) -> None:
         """Bind.
 
         Args:
             store: whose models.
             prefer_go: which template is used where a model has both languages; None to compare them.
+            formats: the answer formats of plugins.
         """
         self._store = store
         self._prefer_go = prefer_go
+        self._formats = formats
         self._rows: dict[_Key, ListedModel] = {}
         self._used: OrderedDict[_Key, _Used] = OrderedDict()
 
@@ -149,7 +155,7 @@ class Library:
     def _list(self) -> tuple[ListedModel, ...]:
         newest_first = sorted(self._store.list(), key=lambda model: int(model.modified_at), reverse=True)
         known = self._rows
-        rows = {_key(model): known.get(_key(model)) or _row(model) for model in newest_first}
+        rows = {_key(model): known.get(_key(model)) or _row(model, self._formats) for model in newest_first}
         self._rows = rows
         return tuple(msgspec.structs.replace(rows[_key(model)], model=model) for model in newest_first)
 
@@ -169,7 +175,7 @@ class Library:
             license="\n".join(model.licenses),
             modelfile=_modelfile(model, system, {**model.params, **request.options}),
             parameters=show_parameters(model.params),
-            template=jinja if used.language == "jinja" else model.template or "",
+            template=jinja if jinja and used.language == "jinja" else model.template or "",
             system=system,
             messages=model.messages,
             model_info=info_of(model, header, verbose=request.verbose),
@@ -190,11 +196,14 @@ class Library:
         used = self._used.get(_key(model))
         if used is None:
             try:
-                template = choose_template(model.template, jinja, prefer_go=self._prefer_go)
+                template = choose_template(
+                    model.template, jinja, prefer_go=self._prefer_go, renderer=model.config.renderer
+                )
             except ModelError as error:
                 _log.warning("the template of %s: %s", model.name.short, error)
                 template = choose_template(None, "")
-            used = _Used(template.language, capabilities_of(model, template.language, template.capabilities))
+            able = capabilities_of(model, template.language, template.capabilities, self._formats)
+            used = _Used(template.language, able)
         self._used[_key(model)] = used
         self._used.move_to_end(_key(model))
         while len(self._used) > _REMEMBERED:
@@ -207,14 +216,14 @@ def _key(model: StoredModel) -> _Key:
     return model.digest, model.header is not None
 
 
-def _row(model: StoredModel) -> ListedModel:
+def _row(model: StoredModel, formats: Sequence[RegisteredAnswerFormat]) -> ListedModel:
     """A broken template is listed as one that can nothing but complete."""
     try:
         template_says = go_capabilities(model.template or "")
     except ModelError as error:
         _log.warning("the template of %s: %s", model.name.short, error)
         template_says = frozenset()
-    return ListedModel(model, details_of(model), capabilities_of(model, "go", template_says))
+    return ListedModel(model, details_of(model), capabilities_of(model, "go", template_says, formats))
 
 
 def _local_name(text: str) -> ModelName:

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from camelid.engine.request import LoadRequest
 from camelid.errors import IncompleteModelError, InvalidModelFileError, ModelNotFoundError, RemoteModelError
+from camelid.plugins.catalog import RegisteredAnswerFormat
 from camelid.prompts.choose import choose_template
 from camelid.prompts.template import ChatTemplate
 from camelid.services.capabilities import capabilities_of
@@ -77,15 +79,19 @@ class Model(msgspec.Struct, frozen=True):
 class Models:
     """Finds models by name."""
 
-    def __init__(self, store: Store, *, prefer_go: bool | None = None) -> None:
+    def __init__(
+        self, store: Store, *, prefer_go: bool | None = None, formats: Sequence[RegisteredAnswerFormat] = ()
+    ) -> None:
         """Bind.
 
         Args:
             store: whose models.
             prefer_go: which template is used where a model has both languages; None to compare them.
+            formats: the answer formats of plugins.
         """
         self._store = store
         self._prefer_go = prefer_go
+        self._formats = formats
         self._traits: OrderedDict[str, ModelTraits] = OrderedDict()
 
     async def find(self, asked: str, *, not_found: str = NOT_FOUND) -> Model:
@@ -131,8 +137,8 @@ class Models:
 
     def _read_traits(self, stored: StoredModel) -> ModelTraits:
         if stored.artifact.format != GGUF:
-            template = choose_template(stored.template, "")
-            capabilities = capabilities_of(stored, template.language, template.capabilities)
+            template = choose_template(stored.template, "", renderer=stored.config.renderer)
+            capabilities = capabilities_of(stored, template.language, template.capabilities, self._formats)
             return ModelTraits(template, capabilities, stored.config.context_length)
         header, summary = self._store.header(stored.artifact.model), stored.header
         if summary is None:
@@ -143,10 +149,11 @@ class Models:
             bos_token=summary.begin_token,
             eos_token=summary.end_token,
             prefer_go=self._prefer_go,
+            renderer=stored.config.renderer,
         )
         return ModelTraits(
             template=template,
-            capabilities=capabilities_of(stored, template.language, template.capabilities),
+            capabilities=capabilities_of(stored, template.language, template.capabilities, self._formats),
             trained_context=summary.context_length,
             cache_bytes_per_token=summary.cache_bytes_per_token,
             raw_embeddings=summary.raw_embeddings,
