@@ -69,7 +69,12 @@ def test_parallel_is_four_while_the_cache_for_it_is_small():
 
 def test_what_was_asked_for_is_passed_on_and_the_rest_has_defaults():
     assert resolve(request()) == LoadOptions(
-        context_length=4096, parallel=4, batch_tokens=512, backend={"speed": 1, "mode": "plain"}
+        context_length=4096,
+        parallel=4,
+        batch_tokens=512,
+        backend={"speed": 1, "mode": "plain"},
+        draft_tokens=-1,
+        prefix_memory=1 << 30,
     )
     asked = request(num_batch=64, num_gpu=3, main_gpu=1, num_thread=2, use_mmap=False, backend_options={"speed": 9})
     assert resolve(asked, flash_attention=True, kv_cache_type="q8_0") == LoadOptions(
@@ -83,7 +88,19 @@ def test_what_was_asked_for_is_passed_on_and_the_rest_has_defaults():
         flash_attention=True,
         cache_type="q8_0",
         backend={"speed": 9, "mode": "plain"},
+        prefix_memory=1 << 30,
     )
+
+
+def test_prefixes_in_host_memory_take_an_eighth_of_what_is_free_at_most():
+    assert resolve(request(), available=8000).prefix_memory == 1000
+    assert resolve(request(), available=8000, prefix_memory=600).prefix_memory == 600
+    assert resolve(request(), prefix_memory=0).prefix_memory == 0
+
+
+def test_a_request_may_say_how_far_to_guess_ahead():
+    assert [resolve(request(draft_num_predict=most)).draft_tokens for most in (None, 0, 3, -5)] == [-1, 0, 3, 0]
+    assert resolve(request(draft_num_predict=3), speculation=False).draft_tokens == 0
 
 
 @pytest.mark.parametrize(
