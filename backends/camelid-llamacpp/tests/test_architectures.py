@@ -191,7 +191,7 @@ def test_suppressed_tokens_are_never_chosen(opened, new_driver):
 
 def test_an_encoder_only_embeds(opened):
     model = opened(_bert, metadata={"pooling_type": gguf.PoolingType.MEAN}, context_length=4096)
-    assert model.facts.capabilities == {Capability.EMBEDDING, Capability.TOKENIZE}
+    assert model.facts.capabilities == {Capability.ADAPTERS, Capability.EMBEDDING, Capability.TOKENIZE}
     assert model.facts.context_length == CONTEXT  # it has learned no further positions
     assert model.decoder() is None
     assert model.embedder().max_tokens == CONTEXT
