@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from camelid.engine.request import LoadRequest
 from camelid.engine.sizing import lower_context, predicted_memory, resolve_options, satisfies
-from camelid.errors import InvalidOptionError
+from camelid.errors import RequestError
 from camelid.settings import Settings
 from camelid.types.artifact import FileRole, ModelArtifact, ModelFile
 from camelid.types.descriptor import BackendDescriptor
@@ -112,7 +112,7 @@ def test_a_request_may_say_how_far_to_guess_ahead():
     ],
 )
 def test_wrong_backend_options_are_refused(descriptor, options, message):
-    with pytest.raises(InvalidOptionError) as caught:
+    with pytest.raises(RequestError) as caught:
         resolve_options(request(backend_options=options), Settings(), descriptor, available=0)
     assert caught.value.message.startswith(message)
 

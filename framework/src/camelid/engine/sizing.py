@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from camelid.engine.request import LoadRequest
-from camelid.errors import InvalidOptionError
+from camelid.errors import RequestError
 from camelid.settings import Settings
 from camelid.types.artifact import FileRole
 from camelid.types.descriptor import BackendDescriptor
@@ -39,7 +39,7 @@ def resolve_options(
         available: bytes of memory that are free now.
 
     Raises:
-        InvalidOptionError: the backend does not know one of `backend_options`, or it has the wrong type.
+        RequestError: the backend does not know one of `backend_options`, or it has the wrong type.
     """
     asked = request.options
     context = _context_length(request, settings)
@@ -76,7 +76,7 @@ def satisfies(
         loaded: what they were resolved to.
 
     Raises:
-        InvalidOptionError: as for `resolve_options`.
+        RequestError: as for `resolve_options`.
     """
     wanted = resolve_options(request, settings, descriptor, available=0)
     options = request.options
@@ -144,11 +144,11 @@ def _backend_options(given: JsonObject, descriptor: BackendDescriptor) -> JsonOb
     """The backend's own options, checked, with its defaults filled in."""
     if descriptor.options is None:
         if given:
-            raise InvalidOptionError(f'option "backend_options": the backend {descriptor.name} has none of its own')
+            raise RequestError(f'option "backend_options": the backend {descriptor.name} has none of its own')
         return {}
     try:
         checked = msgspec.convert(given, descriptor.options)
     except msgspec.ValidationError as error:
-        raise InvalidOptionError(f'option "backend_options" for {descriptor.name}: {error}') from error
+        raise RequestError(f'option "backend_options" for {descriptor.name}: {error}') from error
     plain: JsonObject = msgspec.to_builtins(checked)
     return plain
