@@ -413,13 +413,17 @@ def test_nonsense_is_read_the_same_however_it_is_cut(family, text, places):
 NOTHING_BUT_CALLS = [parser for parser in PARSERS if issubclass(parser, ToolCallParser) and parser is not CohereParser]
 
 
-@settings(deadline=None, max_examples=400)
-@given(
-    family=st.sampled_from([*NOTHING_BUT_CALLS, angled, braced]),
-    text=st.lists(st.sampled_from(_PIECES), max_size=14).map("".join),
-)
-def test_what_is_no_call_is_text(family, text):
-    assert read(family(()), [text]) == ([Parsed(content=text)] if text else [])
+@settings(deadline=None, max_examples=600)
+@given(family=st.sampled_from([*NOTHING_BUT_CALLS, angled, braced, glimmer]), data=st.data())
+def test_what_is_no_call_is_text(family, data):
+    parser = family(())
+    own = (*parser.markup, *parser.tags) if isinstance(parser, ToolCallParser) else ("<atem:function_calls>",)
+    pieces = st.sampled_from([*own, " ", "\n", "a", "now", '{"name": "now"}', "()", "```"])
+    text = data.draw(st.lists(pieces, max_size=10).map("".join))
+    if family is glimmer:
+        text = "to=user<|message|>" + text
+    expected = text.removeprefix("to=user<|message|>")
+    assert read(parser, [text]) == ([Parsed(content=expected)] if expected else [])
 
 
 @settings(deadline=None, max_examples=200)

@@ -57,7 +57,7 @@ class ToolCallParser(ScanningParser):
     """Takes tool calls out of an answer. Calls stand in blocks that begin with a tag; the rest is content.
 
     Say what `tags` there are, and `read_block`. A block without any valid call of an offered tool is content, too.
-    White space that stands alone beside a block is dropped.
+    White space that stands alone beside a call is dropped.
     """
 
     tags: tuple[str, ...]
@@ -90,14 +90,15 @@ class ToolCallParser(ScanningParser):
             if not tag:
                 ended = not (yield from self.text.peek())
                 self.say("" if ended and self.desk.made else space)
+                space = ""
                 tag = yield from self.text.copy_until(self.tags, self.say)
             if not tag:
                 return
-            yield from self.read_marked(tag)
+            yield from self.read_marked(tag, space)
 
-    def read_marked(self, tag: str) -> Steps[None]:
-        """Read a block; what is no call is content."""
-        self.text.mark(tag)
+    def read_marked(self, tag: str, before: str = "") -> Steps[None]:
+        """Read a block; what is no call is content, and so is what stood right before it."""
+        self.text.mark(before + tag)
         self.tag = tag
         found = yield from self.read_block()
         taken = self.text.marked()

@@ -6,6 +6,7 @@ from camelid.types.json import JsonValue
 
 __all__ = ("typed",)
 
+
 def typed(text: str, schema: JsonValue) -> JsonValue:
     """The value that `text` stands for; itself unless the schema allows another type that it can be read as.
 

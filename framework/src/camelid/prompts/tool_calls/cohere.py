@@ -44,11 +44,12 @@ class CohereParser(ToolCallParser):
                 self.say("" if ended and self.desk.made else space)
                 if ended:
                     return
+                space = ""
                 tag = yield from self.text.copy_until(self.markup, self.say)
             if tag == _THINKING:
                 yield from self._read_thoughts()
             elif tag == _ACTION:
-                yield from self.read_marked(tag)
+                yield from self.read_marked(tag, space)
 
     def _read_thoughts(self) -> Steps[None]:
         yield from self.text.space()
