@@ -223,6 +223,19 @@ def test_an_unloading_model_does_not_fail_the_next_request(idle):
     assert all(answer["done_reason"] == "stop" for answer in answers)
 
 
+def test_a_deleted_model_answers_to_its_end(idle):
+    """Contract 7.5: deleting unloads nothing."""
+    idle.post("/api/copy", source="echo", destination="doomed").raise_for_status()
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(ask, idle, model="doomed", prompt=LONG, options=SLOW)
+        until(lambda: bool(pids(idle)) and "doomed:latest" in loaded(idle))
+        assert idle.http.request("DELETE", "/api/delete", json={"model": "doomed"}).status_code == 200
+        assert len(slow.result()["response"]) == SLOW["num_predict"]
+    assert list(loaded(idle)) == ["doomed:latest"]
+    gone = idle.post("/api/generate", model="doomed", prompt="x")
+    assert (gone.status_code, gone.json()) == (404, {"error": "model 'doomed' not found"})
+
+
 @pytest.mark.parametrize(("value", "stays"), [("0", False), ("-1", True), ("600", True), ("nonsense", True)])
 def test_the_variable_says_how_long_models_stay(start_server, value, stays):
     server = prepared(start_server(OLLAMA_KEEP_ALIVE=value))

@@ -191,6 +191,24 @@ def test_replacing_keeps_blobs_if_nothing_is_to_be_pruned(root):
     assert store.blobs.has(digest_of(b"b"))
 
 
+def test_a_file_that_is_in_use_does_not_keep_its_model_from_being_deleted(store, add_model, monkeypatch, caplog):
+    add_model("a")
+
+    unlink = Path.unlink
+
+    def unlink_as_windows_does(self, missing_ok=False):
+        if self.parent == store.blobs.folder:
+            raise PermissionError(13, "used by another process", str(self))
+        unlink(self, missing_ok)
+
+    with monkeypatch.context() as windows:
+        windows.setattr(Path, "unlink", unlink_as_windows_does)
+        assert store.delete(name("a"))
+    assert shorts(store) == []
+    assert "used by another process" in caplog.text
+    assert len(list(store.blobs.folder.iterdir())) == 3
+
+
 def test_a_copy_shares_blobs_and_outlives_the_original(store, add_model):
     add_model("one")
     count = blob_count(store)

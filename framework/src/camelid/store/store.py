@@ -283,8 +283,11 @@ class Store:
             _log.warning("blobs are kept, for a manifest is corrupt: %s (%s)", error, error.reason)
             return
         for digest in unused:
-            if self.blobs.discard(digest):
-                self._headers.forget(self.blobs.path(digest).name)
+            try:
+                if self.blobs.discard(digest):
+                    self._headers.forget(self.blobs.path(digest).name)
+            except StoreError as error:  # Windows removes no file that a worker has open; the next start does
+                _log.warning("blob %s stays for now: %s (%s)", digest, error, error.reason)
 
     def _complain(self, file: ManifestFile, error: CamelidError) -> None:
         """Log what is wrong with a model, once."""
