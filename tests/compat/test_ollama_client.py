@@ -117,6 +117,50 @@ async def test_async_chats_side_by_side(server):
         assert not any(other in answer.lower() for other in words if other != word)
 
 
+async def test_who_cancels_a_stream_is_rid_of_it(server):
+    client = ollama.AsyncClient(host=server.url, timeout=100)
+    story = [{"role": "user", "content": "Tell me a very long story."}]
+    begun = asyncio.Event()
+
+    async def listen() -> None:
+        async for chunk in await client.chat(MODEL, story, stream=True, options={"num_predict": 8000}):
+            assert not chunk.done
+            begun.set()
+
+    listeners = [asyncio.create_task(listen()) for _ in range(4)]
+    await begun.wait()
+    for listener in listeners:
+        listener.cancel()
+    await asyncio.wait(listeners)
+    assert all(listener.cancelled() for listener in listeners)
+    # All four sequences of the model were taken, and would be for minutes.
+    answer = await client.chat(MODEL, story, options={"num_predict": 2})
+    assert answer.eval_count == 2
+    await client.close()
+
+
+def test_logprobs(client):
+    answer = client.generate(MODEL, "Hi", logprobs=True, top_logprobs=3, options={"temperature": 0, "num_predict": 3})
+    assert len(answer.logprobs) == 3
+    first = answer.logprobs[0]
+    assert first.token == first.top_logprobs[0].token
+    assert [other.logprob for other in first.top_logprobs] == sorted(
+        (other.logprob for other in first.top_logprobs), reverse=True
+    )
+    assert "".join(entry.token for entry in answer.logprobs) == answer.response
+
+
+def test_raw_and_fill_in_the_middle(client):
+    client.create("inserter", from_=MODEL, template="{{ .Prompt }}{{ if .Suffix }}<gap>{{ .Suffix }}{{ end }}")
+    options = {"temperature": 0, "num_predict": 4}
+    raw = client.generate("inserter", "def f(<gap>return 1", raw=True, options=options)
+    assert raw.context is None
+    assert client.generate("inserter", "def f(", suffix="return 1", options=options).response == raw.response
+    with pytest.raises(ollama.ResponseError, match="does not support insert"):
+        client.generate(MODEL, "def f(", suffix="return 1")
+    client.delete("inserter")
+
+
 def test_embed(client):
     texts = ["The cat sat on the mat.", "A cat was sitting on a mat.", "Interest rates rose by three percent."]
     answer = client.embed(MODEL, texts)
@@ -196,9 +240,15 @@ def test_create_from_a_file(client, server, tmp_path):
 
 
 def test_pull_reports_progress(client):
-    statuses = [progress.status for progress in client.pull(MODEL, stream=True)]
+    client.delete(MODEL)
+    steps = list(client.pull(MODEL, stream=True))
+    statuses = [step.status for step in steps]
     assert statuses[0] == "pulling manifest"
-    assert statuses[-1] == "success"
+    assert statuses[-3:] == ["verifying sha256 digest", "writing manifest", "success"]
+    weights = [step for step in steps if step.total and step.total > 90_000_000]
+    assert weights
+    assert weights[-1].completed == weights[-1].total
+    assert weights[-1].status == f"pulling {weights[-1].digest.removeprefix('sha256:')[:12]}"
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ def test_a_request_may_say_how_far_to_guess_ahead():
 def test_wrong_backend_options_are_refused(descriptor, options, message):
     with pytest.raises(RequestError) as caught:
         resolve_options(request(backend_options=options), Settings(), descriptor, available=0)
+    assert caught.value.status == 400
     assert caught.value.message.startswith(message)
 
 
