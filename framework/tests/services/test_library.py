@@ -1,4 +1,5 @@
 import os
+import time
 
 import pytest
 
@@ -74,6 +75,20 @@ async def test_a_row_says_what_the_list_shows(library, add_gguf):
         embedding_length=64,
     )
     assert row.capabilities == (Capability.COMPLETION,)
+
+
+async def test_rows_are_made_again_only_where_something_changed(library, store, add_gguf, monkeypatch):
+    now = time.time_ns
+    monkeypatch.setattr("camelid.store.store.time.time_ns", lambda: now() + 3_600_000_000_000)
+    add_gguf("one")
+    add_gguf("two", (media_types.TEMPLATE, GO_TOOLS.encode()))
+    before = {row.model.name.short: row for row in await library.rows()}
+    store.copy(ModelName.parse("two"), ModelName.parse("one"))
+    after = {row.model.name.short: row for row in await library.rows()}
+    assert after["two:latest"] is before["two:latest"]
+    assert after["one:latest"].model.digest == after["two:latest"].model.digest
+    assert Capability.TOOLS not in before["one:latest"].capabilities
+    assert after["one:latest"].capabilities == (Capability.COMPLETION, Capability.TOOLS, Capability.INSERT)
 
 
 async def test_what_the_config_does_not_say_the_header_does(library, store, make_gguf):

@@ -37,8 +37,8 @@ _REMEMBERED: Final = 4096
 _REMOTE: Final = "ollama cloud is disabled: remote model details are unavailable"
 
 
-class ListedModel(msgspec.Struct, frozen=True):
-    """A row of the list."""
+class ListedModel(msgspec.Struct, frozen=True, eq=False):
+    """A row of the list: the same object as long as nothing of it changes."""
 
     model: StoredModel
     details: ModelDetails
@@ -100,7 +100,7 @@ class Library:
         self._store = store
         self._prefer_go = prefer_go
         self._formats = formats
-        self._rows: dict[_Key, ListedModel] = {}
+        self._rows: dict[ModelName, ListedModel] = {}
         self._used: OrderedDict[_Key, _Used] = OrderedDict()
 
     async def rows(self) -> tuple[ListedModel, ...]:
@@ -155,9 +155,15 @@ class Library:
     def _list(self) -> tuple[ListedModel, ...]:
         newest_first = sorted(self._store.list(), key=lambda model: int(model.modified_at), reverse=True)
         known = self._rows
-        rows = {_key(model): known.get(_key(model)) or _row(model, self._formats) for model in newest_first}
-        self._rows = rows
-        return tuple(msgspec.structs.replace(rows[_key(model)], model=model) for model in newest_first)
+        self._rows = rows = {model.name: self._row(model, known.get(model.name)) for model in newest_first}
+        return tuple(rows.values())
+
+    def _row(self, model: StoredModel, known: ListedModel | None) -> ListedModel:
+        if known is not None and known.model is model:
+            return known
+        if known is not None and _key(known.model) == _key(model):
+            return msgspec.structs.replace(known, model=model)
+        return _row(model, self._formats)
 
     def _show(self, request: ShowRequest) -> ModelReport:
         name = parse_reference(request.model, unavailable=_REMOTE)

@@ -1,11 +1,16 @@
 """GET /api/tags, POST /api/copy and DELETE /api/delete: the models on this disk (contract 7.1, 7.4, 7.5)."""
 
+import asyncio
+from functools import lru_cache
+from typing import Final
+
 import msgspec
 from litestar import HttpMethod, Response, delete, post, route
 from litestar.types import ASGIApp
 
 from camelid.api.body import read_body
 from camelid.api.description import Description
+from camelid.api.encoding import encode
 from camelid.api.ollama.details import DetailsReply, details_reply
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import EmptyReply, json_reply
@@ -13,6 +18,9 @@ from camelid.api.timestamps import local_time
 from camelid.services.library import ListedModel
 
 __all__ = ("copy", "remove", "tags")
+
+_MANY: Final = 50
+"""So many rows may take a millisecond to write; more are written beside the event loop."""
 
 
 class TagsEntry(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -32,7 +40,7 @@ class TagsEntry(msgspec.Struct, omit_defaults=True, kw_only=True):
 class TagsReply(msgspec.Struct):
     """The list."""
 
-    models: list[TagsEntry]
+    models: list[msgspec.Raw]
 
 
 class CopyBody(msgspec.Struct):
@@ -50,9 +58,11 @@ class DeleteBody(msgspec.Struct):
     """How older clients call it."""
 
 
-def _entry(row: ListedModel) -> TagsEntry:
+@lru_cache(maxsize=4096)
+def _entry(row: ListedModel) -> msgspec.Raw:
+    """A model as it is written; lists are asked for again and again, and their rows stay the same."""
     model, name = row.model, row.model.name.short
-    return TagsEntry(
+    entry = TagsEntry(
         name=name,
         model=name,
         remote_model=model.config.remote_model,
@@ -63,12 +73,18 @@ def _entry(row: ListedModel) -> TagsEntry:
         details=details_reply(row.details, lengths=True),
         capabilities=tuple(capability.value for capability in row.capabilities),
     )
+    return msgspec.Raw(encode(entry))
+
+
+def _list(rows: tuple[ListedModel, ...]) -> Response[bytes]:
+    return json_reply(TagsReply([_entry(row) for row in rows]))
 
 
 @route("/api/tags", http_method=[HttpMethod.GET, HttpMethod.HEAD], opt={"description": Description(answer=TagsReply)})
 async def tags(services: ApiServices) -> Response[bytes]:
     """Every model, the newest first."""
-    return json_reply(TagsReply([_entry(row) for row in await services.library.rows()]))
+    rows = await services.library.rows()
+    return await asyncio.to_thread(_list, rows) if len(rows) > _MANY else _list(rows)
 
 
 @post("/api/copy", opt={"description": Description(body=CopyBody, errors=(400, 403, 404, 500))})
