@@ -1,6 +1,8 @@
 """One answer and its grammar, with a tokenizer of bytes and a sampler that takes the likeliest."""
 
 import json
+import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -162,6 +164,25 @@ def test_thoughts_between_control_tokens(tags, opening):
     rest = iter(wish)
     writer = Writer(Grammar("regex", "[78]", tags), tokenizer=Controlled())
     writer.logits = lambda row: np.eye(310, dtype=np.float32)[next(rest)]
+    restricted = writer.constraint.restricted(writer.logits)
+    writer.sampler = LogitsSampler(restricted, SamplingOptions(temperature=0), 1, (0,), 100)
+    writer.run(most=1)
+    assert writer.said == wish
+
+
+def test_thoughts_in_a_message_of_their_own():
+    control = {"<|channel|>": 301, "<|message|>": 302, "<|end|>": 303, "<|start|>": 304}
+
+    class Controlled(Bytes):
+        def encode(self, text, *, add_special, parse_special):
+            parts = [part for part in re.split(r"(<\|\w+\|>)", text) if part]
+            encode = partial(super().encode, add_special=False, parse_special=False)
+            return [token for part in parts for token in ([control[part]] if part in control else encode(part))]
+
+    tags = ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>")
+    wish = [301, *b"analysis", 302, *b"so <|end|> ", 303, 304, *b"assistant", 301, *b"final", 302, *b"8"]
+    writer = Writer(Grammar("regex", "[78]", tags), tokenizer=Controlled())
+    writer.logits = lambda row: np.eye(310, dtype=np.float32)[wish[len(writer.said)]]
     restricted = writer.constraint.restricted(writer.logits)
     writer.sampler = LogitsSampler(restricted, SamplingOptions(temperature=0), 1, (0,), 100)
     writer.run(most=1)

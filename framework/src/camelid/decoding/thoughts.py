@@ -1,6 +1,7 @@
 """Thoughts in any words before an answer that is held to a grammar."""
 
 import json
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -36,8 +37,8 @@ def with_thoughts(source: str, tags: tuple[str, str], tokenizer: Tokenizer) -> s
 
     Args:
         source: the answer's grammar, in llguidance's notation.
-        tags: as in `Grammar.thinking`.
-        tokenizer: knows which tags are control tokens; those are no text to a grammar.
+        tags: as in `Grammar.thinking`. Where control tokens are in the closing one, it begins with one.
+        tokenizer: knows what in the tags is a control token; those are no text to a grammar.
     """
     opening, closing = (_tag(tag, tokenizer) for tag in tags)
     lark = (_CONTROL_TAG if closing.startswith("<") else _TEXT_TAG).format(
@@ -49,8 +50,18 @@ def with_thoughts(source: str, tags: tuple[str, str], tokenizer: Tokenizer) -> s
 
 
 def _tag(tag: str, tokenizer: Tokenizer) -> str:
-    """A tag in Lark: a control token by its id, anything else by its text."""
+    """A tag in Lark: control tokens by their ids, anything else by its text."""
     tokens = tokenizer.encode(tag, add_special=False, parse_special=True) if tag else []
-    if len(tokens) == 1 and not tokenizer.token_bytes(tokens[0]):
-        return f"<[{tokens[0]}]>"
-    return json.dumps(tag, ensure_ascii=False) if tag else ""
+    if all(tokenizer.token_bytes(token) for token in tokens):
+        return _quoted(tag)
+    parts: list[str] = []
+    for control, run in groupby(tokens, key=lambda token: not tokenizer.token_bytes(token)):
+        if control:
+            parts += (f"<[{token}]>" for token in run)
+        else:
+            parts.append(_quoted(tokenizer.decode(list(run)).decode("utf-8", "replace")))
+    return " ".join(parts)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if text else ""
