@@ -121,6 +121,18 @@ def test_a_picture_takes_at_most_half_of_the_context(cut, draw):
     assert 48 < smaller <= 96
 
 
+def test_a_picture_that_the_model_makes_smaller_itself_still_fits(cut, draw):
+    photo = draw(1, 2400, 1800, "BMP")
+    (most,) = _lengths(cut("qwen2vl_merger", photo, context_length=16384))
+    assert 3800 < most <= 4096
+    (fitting,) = _lengths(cut("qwen2vl_merger", photo, context_length=4096))
+    assert 1500 < fitting <= 2048
+
+
+def test_a_picture_of_a_model_with_one_size_stays_as_it_is(cut, draw):
+    assert _digests(cut("mlp", draw(1, 400, 300), context_length=16)) == _digests(cut("mlp", draw(1, 400, 300)))
+
+
 def test_what_is_no_picture_is_refused(cut, draw):
     for file in (b"", b"\x89PNG", b"%PDF-1.7", b"GIF89a", draw(1)[:200], b"RIFF0000WEBPVP8 "):
         with pytest.raises(RequestError, match="PNG, JPEG, WebP, GIF and BMP"):

@@ -20,7 +20,8 @@ from camelid_llamacpp.tokenizer import utf8
 
 __all__ = ("LlamaMedia", "LlamaMediaTokenizer")
 
-_ATTEMPTS = 3
+_SMALLEST_SIDE = 64
+"""Pixels; a picture is not made much smaller than that to fit."""
 _SAFETY = 0.97
 """How much smaller than computed a picture is made, as sides are rounded to whole patches."""
 
@@ -127,15 +128,12 @@ class LlamaMediaTokenizer(MediaTokenizer):
         """The picture, smaller if it would take too much of the context and the model's pictures vary in size."""
         width, height = picture.width, picture.height
         tokens = sum(self._projector.count(width, height))
-        for _ in range(_ATTEMPTS):
-            if tokens <= self._most_tokens:
-                break
+        # Again and again, as models make a huge picture smaller themselves: at first nothing changes.
+        while tokens > self._most_tokens and min(width, height) >= _SMALLEST_SIDE:
             factor = _SAFETY * math.sqrt(self._most_tokens / tokens)
             width, height = max(1, int(width * factor)), max(1, int(height * factor))
-            before, tokens = tokens, sum(self._projector.count(width, height))
-            if tokens >= before:
-                return picture
-        return picture if width == picture.width else scaled(picture, width, height)
+            tokens = sum(self._projector.count(width, height))
+        return scaled(picture, width, height) if tokens <= self._most_tokens and width < picture.width else picture
 
     def _collect(self, chunks: Sequence[int], digests: dict[bytes, bytes]) -> list[PromptPart]:
         """What the framework takes of the chunks; frees what was made of them if one is refused."""
