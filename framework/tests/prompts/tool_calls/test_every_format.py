@@ -137,6 +137,15 @@ def test_an_answer_in_a_format_may_think_first(name):
     assert read(parser, f'hm{closed}\n{{"a": 1}}') == ("hm", '{"a": 1}', [])
 
 
+def test_who_shall_not_think_answers_in_the_format_at_once():
+    quiet = choose_parser(JinjaTemplate(""), PROMPT, think=False, named="qwen3.5")
+    assert quiet is not None
+    assert quiet.thoughts is None
+    begun = choose_parser(JinjaTemplate(""), f"{PROMPT}<think>", think=False, named="qwen3.5")
+    assert begun is not None
+    assert begun.thoughts == ("", "</think>")
+
+
 @pytest.mark.parametrize("name", TALKING)
 def test_formats_that_mark_everything(name):
     assert read(parser_of(name), WHOLE[DESCRIPTORS[name].whole]) == ("hm", "Look.", FOUND)
