@@ -102,7 +102,7 @@ def write_wordpiece() -> Callable[[Path], None]:
 
 @pytest.fixture
 def family_folder(
-    golden, weights, write_safetensors, write_tokenizer, write_wordpiece, tmp_path
+    *, golden, weights, write_safetensors, write_tokenizer, write_wordpiece, tmp_path
 ) -> Callable[..., Path]:
     """Makes the folder of a tiny model of a family, as transformers would save it."""
 
@@ -175,7 +175,7 @@ def compute(silent: None) -> Callable[..., np.ndarray]:
         if adapter:
             loaded = llama_cpp.llama_adapter_lora_init(model, str(adapter).encode())
             assert loaded, f"llama.cpp does not load {adapter.name}"
-            adapters = (ctypes.c_void_p * 1)(ctypes.cast(loaded, ctypes.c_void_p))
+            adapters = (llama_cpp.llama_adapter_lora_p_ctypes * 1)(loaded)
             assert llama_cpp.llama_set_adapters_lora(context, adapters, 1, (ctypes.c_float * 1)(1.0)) == 0
         batch = llama_cpp.llama_batch_init(len(tokens), 0, 1)
         batch.n_tokens = len(tokens)

@@ -27,7 +27,7 @@ def test_every_family_has_a_model_here(golden):
 
 
 @pytest.mark.parametrize(("quantization", "off"), [("", 0.02), ("F16", 0.02), ("BF16", 0.15), ("Q8_0", 0.2)])
-def test_smaller_numbers_change_little(quantization, off, golden, family_folder, convert, compute, read):
+def test_smaller_numbers_change_little(*, quantization, off, golden, family_folder, convert, compute, read):
     case = golden("families/llama.json")
     path = convert(family_folder("llama"), quantization)
     np.testing.assert_allclose(compute(path, case["tokens"])[:, :6], case["expected"], atol=off)
@@ -98,7 +98,7 @@ def test_pooling_is_what_sentence_transformers_say(mode, kind, family_folder, co
 def test_an_unknown_architecture_is_named(family_folder, convert):
     folder = family_folder("llama")
     change(folder, architectures=["RwkvForCausalLM"])
-    with pytest.raises(UnsupportedCapabilityError, match='^unsupported architecture "RwkvForCausalLM"$') as caught:
+    with pytest.raises(UnsupportedCapabilityError, match=r'^unsupported architecture "RwkvForCausalLM"$') as caught:
         convert(folder)
     assert "LlamaForCausalLM" in caught.value.reason
 
@@ -168,7 +168,7 @@ def test_older_files_put_rotary_positions_elsewhere(golden, family_folder, conve
 
 
 def test_names_that_older_and_newer_files_use_mean_the_same(
-    family_folder, convert, read, golden, weights, write_safetensors
+    *, family_folder, convert, read, golden, weights, write_safetensors
 ):
     case = golden("families/gemma-3-vision.json")
     first = family_folder("gemma-3-vision")

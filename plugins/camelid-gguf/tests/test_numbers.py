@@ -31,7 +31,7 @@ def test_numbers_are_read(stored, dtype, expected):
     np.testing.assert_allclose(decode(stored, dtype).ravel(), expected, rtol=1e-4)
 
 
-def test_all_types_of_weights_give_the_same_model(family_folder, convert, golden, weights, write_safetensors, read):
+def test_all_types_of_weights_give_the_same_model(*, family_folder, convert, golden, weights, write_safetensors, read):
     shapes = golden("families/llama.json")["tensors"]
     folder = family_folder("llama")
     plain = {name: weights(name, shape).astype(np.float16) for name, shape in shapes.items()}
@@ -74,14 +74,14 @@ def test_a_number_too_large_for_half_precision_is_refused_by_name(
     tensors = {name: weights(name, shape) for name, shape in golden("families/llama.json")["tensors"].items()}
     tensors[NAME][3, 4] = 1e5
     write_safetensors(folder / "model.safetensors", tensors)
-    with pytest.raises(UnsupportedCapabilityError, match="blk.0.attn_output.weight has numbers that F16 cannot hold"):
+    with pytest.raises(UnsupportedCapabilityError, match=r"blk.0.attn_output.weight has numbers that F16 cannot hold"):
         convert(folder, "F16")
     convert(folder, "BF16")
 
 
 @pytest.mark.parametrize("scales", ["one", "rows", "blocks"])
 def test_eight_bit_floats_are_multiplied_by_their_scales(
-    scales, family_folder, convert, golden, weights, write_safetensors, read
+    *, scales, family_folder, convert, golden, weights, write_safetensors, read
 ):
     shapes = golden("families/llama.json")["tensors"]
     folder = family_folder("llama")
@@ -110,7 +110,7 @@ def test_eight_bit_floats_are_multiplied_by_their_scales(
     [(None, "scales of .* are missing"), ((3, 2), r"has the shape \[3, 2\], which does not fit")],
 )
 def test_eight_bit_floats_without_fitting_scales_are_refused(
-    scale, message, family_folder, convert, golden, weights, write_safetensors
+    *, scale, message, family_folder, convert, golden, weights, write_safetensors
 ):
     folder = family_folder("llama")
     tensors = {name: weights(name, shape) for name, shape in golden("families/llama.json")["tensors"].items()}

@@ -88,8 +88,7 @@ def test_any_bytes_are_tensors_inside_the_file_or_a_sentence(content, tmp_path):
     path.write_bytes(content)
     try:
         tensors = read_header(path)
-    except InvalidModelFileError as error:
-        assert error.message
+    except InvalidModelFileError:
         return
     end = 0
     for tensor in tensors:

@@ -135,8 +135,8 @@ def _outputs(rule: Rule, first: Weight, second: Weight, scale: float, element: s
     """A and B as llama.cpp's loader wants them."""
     rank = first.shape[0]
     embedding = rule.target == EMBEDDING
-    rows, columns = rule.shape[::-1] if embedding else rule.shape
-    if len(rule.shape) != 2 or first.shape != (rank, columns) or second.shape != (rows, rank) or not rank:
+    rows, columns = rule.shape[::-1] if embedding else (*rule.shape, 0)[:2]
+    if not rank or first.shape != (rank, columns) or second.shape != (rows, rank):
         raise InvalidModelFileError(
             f"LoRA matrices of {list(second.shape)} and {list(first.shape)} do not fit the base model's "
             f"{rule.target}, which is {list(rule.shape)}"

@@ -183,9 +183,12 @@ TEXTS = [
     "tabs\t\tand\r\nlines \n \n x",
     "don't 'RE 3.14159 ... 1000000",
     "zebra<extra> word <extra>x",
-    "Ürün XMLHttpRequest HELLO'll iPhone",
+    "Ürün XMLHttpRequest HELLO'll iPhone a/b //\n/ we'll",
+    "हिन्दी में e\u0301te\u0301 of",
 ]
-CORPUS = "Hello world, the quick brown fox 123 1234 it's I'VE naïve café !!! ... \n\n words  and\tmore\r\n zebra 31415 XMLHttp"
+CORPUS = "Hello world, the quick brown fox 123 1234 it's I'VE naïve café !!! ... \n\n words  and\tmore\r\n zebra 31415"
+CORPUS += " XMLHttp"
+CORPUS += " हिन्दी में हिन्दी e\u0301te\u0301 //\n/ iPhone we'll"
 
 
 def make_tokenizers() -> None:
@@ -229,7 +232,7 @@ def make_tokenizers() -> None:
     base.train_from_iterator(
         [CORPUS[start : start + 9] for start in range(0, len(CORPUS), 2)] * 3,
         trainers.BpeTrainer(
-            vocab_size=380,
+            vocab_size=396,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             special_tokens=["<|bos|>", "<|eot|>"],
             show_progress=False,
