@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "rm": Entry("rm", "Remove models."),
     "launch": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
     "plugins": Entry("plugins", "List the plugins, also the broken ones."),
+    "bench": Entry("bench", "Measure how fast a model is, here and beside other servers."),
     "doctor": Entry("doctor", "Look for what is wrong, and say which settings are in effect."),
     "help": Entry("help", "Show the help of a command, as `camelid COMMAND --help` does.", hidden=True),
 }
