@@ -39,6 +39,19 @@ def test_long_inputs_are_computed_in_pieces(load, encode):
     assert np.diag(_cosines(np.concatenate([vectors[32], vectors[128]]))[:2, 2:]).min() > 0.999
 
 
+def test_many_short_inputs_are_one_computation(embedder, encode, monkeypatch):
+    compute, sizes = embedder._compute, []
+
+    def counting(context, batch):
+        sizes.append(batch.n_tokens)
+        return compute(context, batch)
+
+    monkeypatch.setattr(embedder, "_compute", counting)
+    inputs = [encode(f"{number}") for number in range(30)]
+    embedder.embed(inputs)
+    assert sizes == [sum(map(len, inputs))]
+
+
 def test_more_inputs_than_one_batch_holds_keep_their_order(embedder, encode):
     inputs = [encode(f"Number {number}") for number in range(40)]
     vectors = embedder.embed(inputs)
