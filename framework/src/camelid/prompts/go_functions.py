@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from typing import Final
 from urllib.parse import quote_plus
 
-from gotpl.runtime import INVALID, UNTYPED_NIL
 from gotpl.runtime.gofmt import sprintf
+from gotpl.runtime.values import INVALID, UNTYPED_NIL
 
 from camelid.prompts.budget import BudgetExceededError, current_budget
 from camelid.prompts.go_json import JsonDict, JsonList, TypeNames, go_json
