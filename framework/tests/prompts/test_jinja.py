@@ -265,3 +265,24 @@ def test_what_a_template_knows(source, capabilities, tags, round_trip):
     template = JinjaTemplate(source)
     assert (template.capabilities, template.thinking_tags) == (capabilities, tags)
     assert template.tool_round_trip is round_trip
+
+
+ANSWER = "{% for m in messages %}{{ '<|' ~ m.role ~ '|>' ~ m.content }}CALLS{% endfor %}<|assistant|>"
+
+
+@pytest.mark.parametrize(
+    ("calls", "tag"),
+    [
+        ("<tools>[{% for c in m.tool_calls %}{{ c.function | tojson }}{% endfor %}]</tools>", "<tools>["),
+        ("<call>{% for c in m.tool_calls %}{{ c.function | tojson }}{% endfor %}", "<call>"),
+        ("{% for c in m.tool_calls %}<|call|>{{ c.function.name }}{% endfor %}", "<|call|>"),
+        ("{% for c in m.tool_calls %}{{ c.function | tojson }}{% endfor %}", "{"),
+        ("{% for c in m.tool_calls %}[{{ c.function | tojson }}]{% endfor %}", "["),
+        ("{% if m.tool_calls %}{{ raise_exception('no') }}{% endif %}", "{"),
+        ("{% for x in range(999999999) %}{% endfor %}", "{"),
+        ("", "{"),
+    ],
+)
+def test_what_stands_before_calls_is_found_by_trying(calls, tag, small_budget):
+    source = ANSWER.replace("CALLS", "{% if m.tool_calls %}" + calls + "{% endif %}")
+    assert JinjaTemplate(source).tool_call_tag == tag

@@ -79,3 +79,11 @@ async def test_gpt_oss_thinks_no_harder_than_high(chat: Chat, add_model):
     add_model(template="<|turn|>{{ range .Messages }}{{ end }}{{ .ThinkLevel }}<|answer|>", model_family="gptoss")
     assert texts(await collect(chat(request("x", think="max")))) == ("", "high")
     assert texts(await collect(chat(request("x", think="low")))) == ("", "low")
+
+
+async def test_generate_takes_out_the_thoughts_that_the_models_parser_knows(models: Models, pool: Pool, add_model):
+    add_model(parser="gemma4")
+    said = "<|channel>thought\nhm<channel|>yes"
+    assert texts(await collect(Generate(models, pool)(GenerateRequest(model="echo", prompt=said)))) == ("hm", "yes")
+    own = GenerateRequest(model="echo", prompt=said, template="<|turn|>{{ .Prompt }}<|answer|>")
+    assert texts(await collect(Generate(models, pool)(own))) == ("", said)

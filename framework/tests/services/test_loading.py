@@ -1,6 +1,9 @@
 import pytest
 
-from camelid.errors import CamelidError, InvalidModelFileError, ModelNotFoundError
+from camelid.contracts.answers.format import AnswerFormat
+from camelid.errors import CamelidError, InvalidModelFileError, ModelError, ModelNotFoundError
+from camelid.plugins.catalog import RegisteredAnswerFormat
+from camelid.prompts.conversation import Conversation
 from camelid.services.loading import Models
 from camelid.store.manifest import Manifest
 from camelid.store.store import Store
@@ -88,3 +91,35 @@ async def test_a_template_that_is_none_is_an_error(models: Models, add_model):
     with pytest.raises(CamelidError) as caught:
         await models.find("echo")
     assert caught.value.status == 500
+
+
+@pytest.mark.parametrize(
+    ("parser", "capabilities"),
+    [
+        ("qwen3-coder", [Capability.COMPLETION, Capability.TOOLS]),
+        ("qwen3.5", [Capability.COMPLETION, Capability.TOOLS, Capability.THINKING]),
+        ("olmo3-think", [Capability.COMPLETION, Capability.THINKING]),
+        ("passthrough", [Capability.COMPLETION]),
+        ("nobody's", [Capability.COMPLETION]),
+    ],
+)
+async def test_the_parser_says_what_a_model_can_do(models: Models, add_model, parser, capabilities):
+    add_model(parser=parser)
+    assert list((await models.find("echo")).capabilities) == capabilities
+
+
+async def test_a_plugins_format_counts(store: Store, add_model):
+    known = AnswerFormat(name="arrow", capabilities=frozenset({Capability.THINKING}))
+    add_model(parser="arrow")
+    models = Models(store, formats=(RegisteredAnswerFormat(known, plugin="arrows", distribution="dist-arrows"),))
+    assert (await models.find("echo")).capabilities == (Capability.COMPLETION, Capability.THINKING)
+
+
+async def test_a_renderer_stands_in_for_a_template(models: Models, add_model):
+    add_model("ours", template="{{ .Prompt }}", renderer="qwen3-coder")
+    template = (await models.find("ours")).template
+    assert template.language == "jinja"
+    assert "<tool_call>" in template.source
+    add_model("unknown", template="{{ .Prompt }}", renderer="unheard-of")
+    with pytest.raises(ModelError, match='unknown renderer "unheard-of"'):
+        (await models.find("unknown")).template.render(Conversation(prompt="Hi"))

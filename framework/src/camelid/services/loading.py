@@ -12,6 +12,7 @@ from camelid.errors import IncompleteModelError, InvalidModelFileError, ModelNot
 from camelid.plugins.catalog import RegisteredAnswerFormat
 from camelid.prompts.choose import choose_template
 from camelid.prompts.template import ChatTemplate
+from camelid.prompts.tool_calls.choose import choose_format
 from camelid.services.capabilities import capabilities_of
 from camelid.services.references import REMOTE_UNAVAILABLE, parse_reference
 from camelid.store.formats import GGUF
@@ -129,6 +130,9 @@ class Models:
         traits = self._traits.get(stored.digest)
         if traits is None:
             traits = await asyncio.to_thread(self._read_traits, stored)
+            if choose_format(traits.template.source, stored.config.parser, self._formats) is None:
+                # Found by rendering, which may take long, and remembered: answers are read on the event loop.
+                await asyncio.to_thread(getattr, traits.template, "tool_call_tag")
             self._traits[stored.digest] = traits
         self._traits.move_to_end(stored.digest)
         while len(self._traits) > _REMEMBERED:

@@ -56,6 +56,8 @@ def constant(node: ast.expr) -> object:
     Raises:
         ValueError: it is none.
     """
+    if any(isinstance(inner, ast.Set) for inner in ast.walk(node)):
+        raise ValueError("a set, which has no order")
     try:
         return ast.literal_eval(_JsonWords().visit(node))
     except (TypeError, RecursionError, MemoryError) as error:
