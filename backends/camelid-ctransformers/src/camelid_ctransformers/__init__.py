@@ -1,0 +1,3 @@
+"""Older GGML models on ctransformers, for Camelid."""
+
+__all__ = ()

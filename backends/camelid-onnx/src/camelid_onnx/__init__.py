@@ -1,0 +1,3 @@
+"""ONNX models on ONNX Runtime GenAI, for Camelid."""
+
+__all__ = ()

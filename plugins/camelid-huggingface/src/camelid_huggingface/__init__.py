@@ -1,0 +1,3 @@
+"""Models of the Hugging Face Hub, for Camelid."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""Registries that speak Ollama's protocol, for Camelid."""
+
+__all__ = ()
