@@ -44,6 +44,8 @@ def test_a_header_says_where_the_tensors_lie(tmp_path):
         (stored(b"[" * 200_000), "is damaged"),
         (stored([GOOD]), "no JSON object"),
         (stored({"a": 5}), "is damaged: a"),
+        (stored({"\ud800": GOOD}), "no JSON object"),
+        (stored({"a" * 600: GOOD}), "name has 600 characters"),
         (stored({"a": {"dtype": "F32", "shape": [6]}}), "missing required field `data_offsets`"),
         (stored({"a": GOOD | {"shape": [2, "3"]}}), "is damaged: a"),
         (stored({"a": GOOD | {"shape": [-2, -3]}}), r"impossible shape \[-2, -3\]"),
@@ -150,8 +152,8 @@ def test_a_folder_without_weights_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "config.json is not JSON"),
-        (b"[" * 100_000, "config.json is not JSON"),
+        (b"{", "config.json holds no JSON object"),
+        (b"[" * 100_000, "config.json holds no JSON object"),
         (b"\xff", "config.json is not UTF-8"),
         (b"[]", "config.json holds no JSON object"),
         (None, "config.json is missing"),

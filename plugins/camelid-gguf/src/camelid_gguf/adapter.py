@@ -66,7 +66,7 @@ def _check(config: Document) -> None:
     """Refuse what llama.cpp cannot apply."""
     kind = config.text("peft_type", "LORA")
     if kind != "LORA":
-        raise UnsupportedCapabilityError(f"adapters of the kind {kind} cannot be converted; only LoRA can")
+        raise UnsupportedCapabilityError(f"adapters of the kind {kind[:40]} cannot be converted; only LoRA can")
     for key in ("use_dora", "fan_in_fan_out", "lora_bias"):
         if config.flag(key, default=False):
             raise UnsupportedCapabilityError(f"adapters with {key} cannot be converted")

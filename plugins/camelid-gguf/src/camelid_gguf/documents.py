@@ -1,17 +1,40 @@
 """JSON documents that strangers wrote, read value by value."""
 
+import json
 import math
+import re
 from collections.abc import Mapping
 
 from camelid.errors import InvalidModelFileError
 
-__all__ = ("LARGEST", "MOST", "Document")
+__all__ = ("LARGEST", "MOST", "Document", "parse_object")
 
 MOST = 1 << 24
 """No count in a model's configuration is larger."""
 
 LARGEST = 3.4e38
 """No number is larger, so that each can be written with 32 bits."""
+
+
+_ESCAPE = re.compile(rb"\\u[dD]")
+
+
+def parse_object(text: bytes) -> dict[str, object]:
+    """The object that JSON text holds. NaN and Infinity are read, since Python writes them.
+
+    Raises:
+        ValueError: it is no JSON, no object, or has half a character in a text.
+    """
+    try:
+        values = json.loads(text)
+        # An escape may stand for half a character, which neither a GGUF file nor an error message can hold.
+        if _ESCAPE.search(text):
+            json.dumps(values, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(values, dict):
+        raise ValueError("it is something else")  # noqa: TRY004 - one error for all that is wrong with a text
+    return values
 
 
 class Document:
@@ -157,5 +180,5 @@ class Document:
 
     def _wrong(self, key: str, wanted: str) -> InvalidModelFileError:
         if self.values.get(key) is None:
-            return InvalidModelFileError(f'{self.name} has no "{key}"', reason=f"{key} must be {wanted}")
-        return InvalidModelFileError(f'{self.name}: "{key}" must be {wanted}')
+            return InvalidModelFileError(f'{self.name} has no "{key[:80]}"', reason=f"it must be {wanted}")
+        return InvalidModelFileError(f'{self.name}: "{key[:80]}" must be {wanted}')

@@ -1,10 +1,9 @@
 """The folder that a model comes in. Nothing outside it is opened."""
 
-import json
 from pathlib import Path, PurePosixPath
 
 from camelid.errors import InvalidModelFileError
-from camelid_gguf.documents import Document
+from camelid_gguf.documents import Document, parse_object
 
 __all__ = ("SourceFolder",)
 
@@ -66,13 +65,11 @@ class SourceFolder:
         Raises:
             InvalidModelFileError: there is no such file, or it holds something else.
         """
+        text = self.text(name)
         try:
-            values = json.loads(self.text(name))
-        except (ValueError, RecursionError) as error:
-            raise InvalidModelFileError(f"{name} is not JSON", reason=str(error)) from None
-        if not isinstance(values, dict):
-            raise InvalidModelFileError(f"{name} holds no JSON object")
-        return Document(name, values)
+            return Document(name, parse_object(text.encode()))
+        except ValueError as error:
+            raise InvalidModelFileError(f"{name} holds no JSON object", reason=str(error)) from None
 
     def optional(self, name: str) -> Document:
         """The same; an empty object if there is no such file.

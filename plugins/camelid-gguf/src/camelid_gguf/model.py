@@ -83,7 +83,7 @@ def _quantization(config: Document) -> Document:
     method = found.text("quant_method")
     if method not in {"", "fp8", "compressed-tensors", "fbgemm_fp8"}:
         raise UnsupportedCapabilityError(
-            f"models quantized with {method} cannot be converted; use the one with full precision"
+            f"models quantized with {method[:40]} cannot be converted; use the one with full precision"
         )
     return found
 

@@ -1,6 +1,5 @@
 """The headers of safetensors files: eight bytes of length, JSON, then the numbers."""
 
-import json
 import math
 import struct
 from itertools import pairwise
@@ -9,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from camelid.errors import InvalidModelFileError
+from camelid_gguf.documents import parse_object
 
 __all__ = ("SIZES", "StoredTensor", "read_header")
 
@@ -33,6 +33,7 @@ SIZES = {
 
 MOST_HEADER = 100_000_000
 MOST_DIMENSIONS = 8
+MOST_NAME = 512
 
 
 class StoredTensor(msgspec.Struct, frozen=True):
@@ -72,11 +73,9 @@ def read_header(path: Path) -> list[StoredTensor]:
             raise _damaged(path, f"its header claims {size} bytes of {length}")
         text = file.read(size)
     try:
-        entries = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, str(error)) from None
-    if not isinstance(entries, dict):
-        raise _damaged(path, "its header is no JSON object")
+        entries = parse_object(text)
+    except ValueError as error:
+        raise _damaged(path, f"its header is no JSON object, {error}") from None
     entries.pop("__metadata__", None)
     tensors = [_tensor(path, name, entry, 8 + size, length) for name, entry in entries.items()]
     tensors.sort(key=lambda tensor: (tensor.offset, tensor.size))
@@ -87,14 +86,16 @@ def read_header(path: Path) -> list[StoredTensor]:
 
 
 def _tensor(path: Path, name: str, values: object, start: int, length: int) -> StoredTensor:
+    if len(name) > MOST_NAME:
+        raise _damaged(path, f"a tensor's name has {len(name)} characters")
     try:
         entry = msgspec.convert(values, _Entry)
     except msgspec.ValidationError as error:
         raise _damaged(path, f"{name}: {error}") from None
     if entry.dtype not in SIZES:
-        raise InvalidModelFileError(f"{path.name}: {name} has the unknown type {entry.dtype}")
+        raise InvalidModelFileError(f"{path.name}: {name} has the unknown type {entry.dtype[:20]}")
     if len(entry.shape) > MOST_DIMENSIONS or any(not 0 <= side <= length for side in entry.shape):
-        raise _damaged(path, f"{name} has the impossible shape {entry.shape}")
+        raise _damaged(path, f"{name} has the impossible shape {entry.shape[:9]}")
     begin, end = entry.data_offsets
     if not 0 <= begin <= end <= length - start:
         raise _damaged(path, f"{name} lies outside of it")

@@ -43,7 +43,7 @@ def family_of(name: str) -> type[Architecture]:
         if name in family.names:
             return family
     supported = ", ".join(sorted(each for family in FAMILIES for each in family.names))
-    raise UnsupportedCapabilityError(f'unsupported architecture "{name}"', reason=f"supported: {supported}")
+    raise UnsupportedCapabilityError(f'unsupported architecture "{name[:80]}"', reason=f"supported: {supported}")
 
 
 def family_named(gguf: str) -> type[Architecture]:
@@ -56,4 +56,4 @@ def family_named(gguf: str) -> type[Architecture]:
         if gguf == family.gguf:
             return family
     supported = ", ".join(dict.fromkeys(family.gguf for family in FAMILIES))
-    raise UnsupportedCapabilityError(f'unsupported architecture "{gguf}"', reason=f"supported: {supported}")
+    raise UnsupportedCapabilityError(f'unsupported architecture "{gguf[:80]}"', reason=f"supported: {supported}")

@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import msgspec
 
-from camelid.errors import InvalidModelFileError, UnsupportedCapabilityError
+from camelid.errors import UnsupportedCapabilityError
 from camelid_gguf.documents import Document
 from camelid_gguf.folder import SourceFolder
 from camelid_gguf.library import Value
 
-__all__ = ("MOST_BLOCKS", "Architecture", "Metadata", "Rule", "as_bytes")
+__all__ = ("MOST_BLOCKS", "Architecture", "Metadata", "Rule")
 
 MOST_BLOCKS = 512
 """llama.cpp loads no model with more."""
@@ -34,18 +34,6 @@ class Rule(msgspec.Struct, frozen=True):
     """Stays F32 whatever is asked for."""
 
 
-def as_bytes(text: str) -> bytes:
-    """UTF-8.
-
-    Raises:
-        InvalidModelFileError: there is half a character in it.
-    """
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidModelFileError("a text in the model's files is not Unicode", reason=str(error)) from None
-
-
 class Metadata:
     """Keys and values in their order."""
 
@@ -54,13 +42,7 @@ class Metadata:
         self.values: dict[str, Value] = {}
 
     def put(self, key: str, value: Value) -> None:
-        """Set `key`; `{}` in it stands for the architecture.
-
-        Raises:
-            InvalidModelFileError: a text has half a character in it.
-        """
-        if isinstance(value, str):
-            as_bytes(value)
+        """Set `key`; `{}` in it stands for the architecture."""
         self.values[key.replace("{}", self.architecture)] = value
 
 

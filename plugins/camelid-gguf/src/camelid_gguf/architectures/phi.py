@@ -26,7 +26,7 @@ class Phi3(Decoder):
         self.rotated = int(self.head_width * self.rope.number("partial_rotary_factor", 1.0))
         self.long = self.rope.text("rope_type") in LONG
         if self.rope.text("rope_type") not in {"", "default", *LONG}:
-            raise UnsupportedCapabilityError(f'unsupported rope scaling "{self.rope.text("rope_type")}"')
+            raise UnsupportedCapabilityError(f'unsupported rope scaling "{self.rope.text("rope_type")[:40]}"')
 
     def attention(self, source: str, target: str) -> Iterator[Rule]:
         """Two matrices."""

@@ -39,7 +39,9 @@ def rope_metadata(out: Metadata, config: Document, rope: Document) -> None:
     if kind in PLAIN:
         return
     if kind not in {"linear", "yarn"}:
-        raise UnsupportedCapabilityError(f'unsupported rope scaling "{kind}"', reason=f"{config.name}: {rope.name}")
+        raise UnsupportedCapabilityError(
+            f'unsupported rope scaling "{kind[:40]}"', reason=f"{config.name}: {rope.name}"
+        )
     factor = rope.number("factor")
     if factor < 1:
         raise InvalidModelFileError(f"{rope.name}: a factor of {factor} is below 1")

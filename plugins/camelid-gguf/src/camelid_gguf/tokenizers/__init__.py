@@ -61,7 +61,7 @@ def _learned(folder: SourceFolder, tokenizer: Document, added: list[AddedToken],
             return read_unigram(tokenizer, added, size)
         case "":
             raise InvalidModelFileError("the model has neither tokenizer.json nor tokenizer.model")
-    raise UnsupportedCapabilityError(f'unsupported tokenizer "{kind}"')
+    raise UnsupportedCapabilityError(f'unsupported tokenizer "{kind[:40]}"')
 
 
 def _has_byte_level(step: Document) -> bool:

@@ -120,7 +120,7 @@ def _prefix(tokenizer: Document) -> bool:
             case "" | "Replace" | "Precompiled" | "NFC" | "NFKC" | "Strip":
                 pass
             case kind:
-                raise UnsupportedCapabilityError(f"the tokenizer of this model has the unknown step {kind}")
+                raise UnsupportedCapabilityError(f"the tokenizer of this model has the unknown step {kind[:40]}")
     for step in _pre(tokenizer):
         match step.text("type"):
             case "Metaspace":
@@ -129,7 +129,7 @@ def _prefix(tokenizer: Document) -> bool:
             case "" | "Split" | "WhitespaceSplit":
                 pass
             case kind:
-                raise UnsupportedCapabilityError(f"the tokenizer of this model has the unknown step {kind}")
+                raise UnsupportedCapabilityError(f"the tokenizer of this model has the unknown step {kind[:40]}")
     return prefix
 
 

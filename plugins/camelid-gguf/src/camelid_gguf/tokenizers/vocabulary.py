@@ -6,7 +6,7 @@ from enum import IntEnum
 import msgspec
 
 from camelid.errors import InvalidModelFileError
-from camelid_gguf.architectures.base import Metadata, as_bytes
+from camelid_gguf.architectures.base import Metadata
 from camelid_gguf.library import Value
 
 __all__ = ("AddedToken", "Kind", "Vocabulary")
@@ -88,7 +88,7 @@ class Vocabulary(msgspec.Struct):
         """Put everything.
 
         Raises:
-            InvalidModelFileError: two tokens are the same, or one is no text.
+            InvalidModelFileError: two tokens are the same.
         """
         seen: dict[str, int] = {}
         for number, text in enumerate(self.tokens):
@@ -97,12 +97,12 @@ class Vocabulary(msgspec.Struct):
             seen[text] = number
         out.put("tokenizer.ggml.model", self.model)
         out.put("tokenizer.ggml.pre", self.pre)
-        out.put("tokenizer.ggml.tokens", [as_bytes(text) for text in self.tokens])
+        out.put("tokenizer.ggml.tokens", self.tokens)
         if self.scores:
             out.put("tokenizer.ggml.scores", self.scores)
         out.put("tokenizer.ggml.token_type", [int(kind) for kind in self.kinds])
         if self.merges:
-            out.put("tokenizer.ggml.merges", [as_bytes(text) for text in self.merges])
+            out.put("tokenizer.ggml.merges", self.merges)
         for key, value in self.settings.items():
             out.put(key, value)
 
