@@ -170,7 +170,8 @@ async def test_thinking_is_split_off(tooled, think):
 
 
 async def test_tags_never_leak_while_streaming(tooled):
-    found = await lines(tooled, f"<think>{'a<b ' * 30}</think>{'c<d ' * 30}{TIME}", options={"num_predict": 1000})
+    slowly = {"num_predict": 1000, "backend_options": {"delay": 0.002}}
+    found = await lines(tooled, f"<think>{'a<b ' * 30}</think>{'c<d ' * 30}{TIME}", options=slowly)
     texts = [line["message"].get("thinking", "") + line["message"]["content"] for line in found]
     assert "".join(texts) == "a<b " * 30 + "c<d " * 30
     assert len(found) > 4
