@@ -33,8 +33,13 @@ def camelid_tokenizer(model):
 
 @hookimpl
 def camelid_generator(model):
-    from camelid_echo.tiers import EchoDecoder
-    return EchoDecoder(model)
+    from camelid_echo.tiers import EchoBatchDecoder
+    return EchoBatchDecoder(model)
+
+@hookimpl
+def camelid_media_tokenizer(model):
+    from camelid_echo.media import EchoMediaTokenizer
+    return EchoMediaTokenizer()
 
 @hookimpl
 def camelid_embedder(model):
