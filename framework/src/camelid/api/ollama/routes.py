@@ -15,6 +15,7 @@ from camelid.api.ollama.ps import running
 from camelid.api.ollama.pull import pull
 from camelid.api.ollama.root import health, root, version
 from camelid.api.ollama.show import show, show_by_query
+from camelid.api.ollama.tokenize import detokenize, tokenize
 
 __all__ = ("ROUTES",)
 
@@ -29,6 +30,8 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     chat,
     embed,
     embeddings,
+    tokenize,
+    detokenize,
     tags,
     running,
     show,
