@@ -11,17 +11,21 @@ from typing import Final, TypeVar
 import msgspec
 from litestar.types import Receive
 
+from camelid.api.compression import decompressed
 from camelid.api.json_syntax import first_value
 from camelid.api.json_values import read_struct
+from camelid.api.request import ApiRequest
 from camelid.errors import RequestCancelledError, RequestError
 from camelid.types.json import JsonValue
 
-__all__ = ("decode", "read_body")
+__all__ = ("decode", "read_body", "read_compatible_body")
 
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 _LARGE: Final = 1 << 18
 """Bytes. More take a millisecond or longer to decode: images are in them."""
+
+_SPACE: Final = b" \t\r\n"
 
 _ESCAPE = re.compile(
     r"\\(?:u(?P<high>[dD][89abAB]..)(?P<low>\\u[dD][c-fC-F]..)?|u(?P<lone>[dD][c-fC-F]..)|.)",
@@ -37,6 +41,27 @@ async def read_body(receive: Receive, kind: type[_Body]) -> _Body:
         RequestCancelledError: the client left before it had sent everything.
         RequestError: the body is empty, malformed, or a value has the wrong type.
     """
+    body = await _received(receive)
+    return await asyncio.to_thread(decode, body, kind) if len(body) > _LARGE else decode(body, kind)
+
+
+async def read_compatible_body(request: ApiRequest, kind: type[_Body]) -> _Body:
+    """Receive and decode a request below `/v1`, where it may be compressed with zstd.
+
+    Raises:
+        RequestCancelledError: the client left before it had sent everything.
+        RequestError: the body is no zstd though its header says so, is empty or malformed, or a value has the wrong
+            type.
+    """
+    body = await _received(request.receive)
+    if request.headers.get("content-encoding", "").strip().lower() == "zstd":
+        body = await asyncio.to_thread(decompressed, body)
+    if not body.strip(_SPACE):
+        raise RequestError("EOF")
+    return await asyncio.to_thread(decode, body, kind) if len(body) > _LARGE else decode(body, kind)
+
+
+async def _received(receive: Receive) -> bytes:
     parts: list[bytes] = []
     more = True
     while more:
@@ -46,8 +71,7 @@ async def read_body(receive: Receive, kind: type[_Body]) -> _Body:
         if message["type"] == "http.request":
             parts.append(message["body"])
             more = message["more_body"]
-    body = b"".join(parts)
-    return await asyncio.to_thread(decode, body, kind) if len(body) > _LARGE else decode(body, kind)
+    return b"".join(parts)
 
 
 def decode(body: bytes, kind: type[_Body]) -> _Body:
@@ -60,7 +84,7 @@ def decode(body: bytes, kind: type[_Body]) -> _Body:
     Raises:
         RequestError: the body is empty, malformed, or a value has the wrong type.
     """
-    if not body.strip(b" \t\r\n"):
+    if not body.strip(_SPACE):
         raise RequestError("missing request body")
     try:
         return read_struct(_parse(body), kind, kind.__name__.removesuffix("Body") + "Request")

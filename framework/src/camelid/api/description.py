@@ -25,7 +25,11 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     """The JSON object that it answers with."""
     lines: type[msgspec.Struct] | None = None
     """The JSON object on each line of a stream."""
+    events: type[msgspec.Struct] | None = None
+    """The JSON object in each event of a stream; of a stream with several, one that has what they share."""
     text: bool = False
     """It answers with plain text."""
     errors: tuple[int, ...] = ()
     """Statuses of failures, each with an object that says in `error` what to do."""
+    error: type[msgspec.Struct] | None = None
+    """That object, if it is not the one of Ollama's own API."""

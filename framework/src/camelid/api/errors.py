@@ -1,19 +1,25 @@
 """Errors on their way to a client: a status, a sentence, and for the log the reason (contract 1.3, 1.4)."""
 
 import logging
+from collections.abc import Callable
+from typing import TypeAlias
 
 from litestar import Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.types import ExceptionHandlersMap
 
 from camelid.api.request import ApiRequest
-from camelid.api.responses import PLAIN_JSON, json_reply, text_reply
+from camelid.api.responses import PLAIN_JSON, json_reply, terminated_json_reply, text_reply
 from camelid.errors import CamelidError, RequestCancelledError, RequestError, ServerBusyError
 
 __all__ = (
     "EXCEPTION_HANDLERS",
     "PROGRESS_EXCEPTION_HANDLERS",
+    "ErrorBody",
     "error_body",
+    "error_status",
+    "error_text",
+    "exception_handlers",
     "log_error",
     "method_not_allowed",
     "not_found",
@@ -24,9 +30,23 @@ _logger = logging.getLogger(__name__)
 _UNEXPECTED = "internal server error; the server's log says more"
 
 
-def error_body(error: Exception) -> dict[str, str]:
+ErrorBody: TypeAlias = Callable[[Exception], object]
+"""Makes the JSON object in which an API tells an error."""
+
+
+def error_text(error: Exception) -> str:
     """What a client is told; of an unexpected exception nothing but that it happened."""
-    return {"error": error.message if isinstance(error, CamelidError) else _UNEXPECTED}
+    return error.message if isinstance(error, CamelidError) else _UNEXPECTED
+
+
+def error_status(error: Exception) -> int:
+    """The HTTP status."""
+    return error.status if isinstance(error, CamelidError) else 500
+
+
+def error_body(error: Exception) -> dict[str, str]:
+    """How Ollama's own API tells an error."""
+    return {"error": error_text(error)}
 
 
 def log_error(error: Exception) -> None:
@@ -56,14 +76,12 @@ def method_not_allowed(error: MethodNotAllowedException) -> Response[bytes]:
 
 def _known(_request: ApiRequest, error: Exception) -> Response[bytes]:
     log_error(error)
-    status = error.status if isinstance(error, CamelidError) else 500
-    return json_reply(error_body(error), status)
+    return json_reply(error_body(error), error_status(error))
 
 
 def _known_of_progress(_request: ApiRequest, error: Exception) -> Response[bytes]:
     log_error(error)
-    status = error.status if isinstance(error, CamelidError) else 500
-    return json_reply(error_body(error), status, PLAIN_JSON)
+    return json_reply(error_body(error), error_status(error), PLAIN_JSON)
 
 
 def _of_litestar(_request: ApiRequest, error: Exception) -> Response[bytes]:
@@ -86,3 +104,13 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
 
 PROGRESS_EXCEPTION_HANDLERS: ExceptionHandlersMap = {CamelidError: _known_of_progress}
 """For pull and create, whose replies name no character set."""
+
+
+def exception_handlers(body: ErrorBody) -> ExceptionHandlersMap:
+    """For the routes of another API than Ollama's own, whose errors look different (contract 9.1, 10.1)."""
+
+    def handle(_request: ApiRequest, error: Exception) -> Response[bytes]:
+        log_error(error)
+        return terminated_json_reply(body(error), error_status(error))
+
+    return {CamelidError: handle, Exception: handle}

@@ -5,7 +5,7 @@ from litestar.types import Receive, Scope, Send
 
 from camelid.api.encoding import encode
 
-__all__ = ("JSON", "PLAIN_JSON", "EmptyReply", "json_reply", "text_reply")
+__all__ = ("JSON", "PLAIN_JSON", "EmptyReply", "json_reply", "terminated_json_reply", "text_reply")
 
 JSON = "application/json; charset=utf-8"
 """Content type of ordinary answers."""
@@ -17,6 +17,11 @@ PLAIN_JSON = "application/json"
 def json_reply(value: object, status: int = 200, content_type: str = JSON) -> Response[bytes]:
     """A JSON value, without a newline at its end."""
     return Response(encode(value), status_code=status, media_type=content_type)
+
+
+def terminated_json_reply(value: object, status: int = 200) -> Response[bytes]:
+    """A JSON value with a newline at its end, and without a character set: below `/v1`."""
+    return Response(encode(value) + b"\n", status_code=status, media_type=PLAIN_JSON)
 
 
 def text_reply(text: str, status: int = 200, content_type: str = "text/plain; charset=utf-8") -> Response[bytes]:

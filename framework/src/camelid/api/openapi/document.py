@@ -53,7 +53,7 @@ def _operations(app: Litestar) -> Iterator[tuple[HTTPRoute, str, HTTPRouteHandle
 
 
 def _kinds(description: Description) -> Iterator[type[msgspec.Struct]]:
-    for kind in (description.body, description.answer, description.lines):
+    for kind in (description.body, description.answer, description.lines, description.events, description.error):
         if kind is not None:
             yield kind
 
@@ -95,7 +95,8 @@ def _responses(description: Description, *, with_body: bool) -> JsonObject:
     successes = {
         str(status): _response(status, _content(description) if with_body else {}) for status in description.statuses
     }
-    error: JsonObject = {"application/json": {"schema": Schemas.of(ErrorReply)}} if with_body else {}
+    kind = description.error or ErrorReply
+    error: JsonObject = {"application/json": {"schema": Schemas.of(kind)}} if with_body else {}
     return {**successes, **{str(status): _response(status, error) for status in description.errors}}
 
 
@@ -103,6 +104,8 @@ def _content(description: Description) -> JsonObject:
     content: JsonObject = {}
     if description.lines is not None:
         content["application/x-ndjson"] = {"schema": Schemas.of(description.lines)}
+    if description.events is not None:
+        content["text/event-stream"] = {"schema": Schemas.of(description.events)}
     if description.answer is not None:
         content["application/json"] = {"schema": Schemas.of(description.answer)}
     if description.text:
