@@ -1,16 +1,35 @@
 """Role five: places that models come from."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import msgspec
 
+from camelid.errors import RegistryError
 from camelid.types.json import JsonObject
 from camelid.types.names import ModelName
 
-__all__ = ("BlobSource", "LayerSource", "Registry", "ResolvedModel")
+__all__ = (
+    "BlobSource",
+    "BlobStream",
+    "BlobToSend",
+    "LayerSource",
+    "OnlyFromStartError",
+    "Registry",
+    "ResolvedModel",
+    "TransientRegistryError",
+)
+
+
+class TransientRegistryError(RegistryError):
+    """The registry cannot now, but perhaps in a moment (HTTP 429 and 5xx): the framework tries again, with pauses."""
+
+
+class OnlyFromStartError(RegistryError):
+    """A blob cannot be read from the middle: the framework begins anew, with one stream."""
 
 
 class BlobSource(msgspec.Struct, frozen=True):
@@ -49,29 +68,99 @@ class ResolvedModel(msgspec.Struct, frozen=True):
 
 
 BlobStream: TypeAlias = AbstractContextManager[BinaryIO]
-"""An open blob; leaving the context closes it."""
+"""An open blob; leaving the context closes it. Only `read(size)` is called; it gives what is there, at most that much."""
+
+
+class BlobToSend(msgspec.Struct, frozen=True):
+    """A blob of a model that is being pushed."""
+
+    media_type: str
+    """Contract 13.2."""
+    digest: str
+    """`sha256:` and 64 hex digits."""
+    size: int
+    """Bytes."""
+    path: Path
+    """The file; nobody changes it."""
+    origin: str = ""
+    """The layer's `from`: the model it was taken over from, where a registry may find the blob already."""
 
 
 class Registry(ABC):
-    """A source of models. Registered through `camelid_registries`; its methods run on server threads and may block."""
+    """A source of models. Registered through `camelid_registries`; its methods run on server threads and may block.
+
+    Mechanism only: the framework reads blobs in parallel ranges, goes on where a connection broke, limits the speed,
+    verifies digests and lengths, and shares one download among all who want it. It takes any `OSError` as a connection
+    that broke, and tries again with pauses; a `RegistryError` ends the work, except `TransientRegistryError`.
+    """
 
     @property
     @abstractmethod
     def name(self) -> str:
         """Short and unique: `ollama`, `packaged`."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether it asks other machines: then it comes after the local ones, and mirrors and limits hold for it."""
+        return True
+
     @abstractmethod
     def resolve(self, name: ModelName) -> ResolvedModel | None:
         """What `name` stands for here; None if this registry does not know it, so that the next one is asked.
 
+        Args:
+            name: its scheme is `http` where the client allowed that; its host may be a mirror's, from the settings.
+
         Raises:
             RegistryError: the registry should know it but failed.
+            OSError: it cannot be reached.
         """
 
     def open(self, blob: BlobSource, offset: int) -> BlobStream:
-        """The bytes of a blob from `offset` on, to be read in order.
+        """The bytes of a blob from `offset` on, to be read in order. Called by several threads at once.
 
         Raises:
+            OnlyFromStartError: `offset` is not 0, and it cannot be read from there.
             RegistryError: it cannot be had. Not called for blobs with a `path` or `content`.
+            OSError: the connection broke; also from reading.
+        """
+        raise NotImplementedError
+
+    def open_range(self, blob: BlobSource, offset: int, length: int) -> BlobStream:  # noqa: ARG002 - for those who can
+        """As `open`, for a reader who wants `length` bytes and then closes the stream.
+
+        Override it where a request can say so; more bytes do no harm.
+        """
+        return self.open(blob, offset)
+
+    def can_push(self, name: ModelName) -> bool:  # noqa: ARG002 - the answer of registries that only give
+        """Whether models can be sent here under that name. Must not ask the network."""
+        return False
+
+    def send(self, name: ModelName, blob: BlobToSend, on_progress: Callable[[int], None]) -> None:
+        """Bring one blob to where `name` will be, unless it is there.
+
+        Args:
+            name: what is being pushed; scheme and host as for `resolve`.
+            blob: its digest and size are right.
+            on_progress: to be called with the bytes sent so far, at least once a MiB; may block to limit the speed, and
+                may raise to stop.
+
+        Raises:
+            RegistryError: it was refused.
+            OSError: the connection broke; the framework calls again.
+        """
+        raise NotImplementedError
+
+    def publish(self, name: ModelName, manifest: bytes) -> None:
+        """Let the model appear, after all of its blobs were sent.
+
+        Args:
+            name: as for `send`.
+            manifest: to be kept byte for byte.
+
+        Raises:
+            RegistryError: it was refused.
+            OSError: the connection broke; the framework calls again.
         """
         raise NotImplementedError

@@ -22,6 +22,11 @@ class PackagedModels(Registry):
         """`packaged`."""
         return "packaged"
 
+    @property
+    def remote(self) -> bool:
+        """No: what is installed is here."""
+        return False
+
     def resolve(self, name: ModelName) -> ResolvedModel | None:
         """The file of the package that offers `name`, and the package's license.
 
