@@ -68,7 +68,7 @@ class ResolvedModel(msgspec.Struct, frozen=True):
 
 
 BlobStream: TypeAlias = AbstractContextManager[BinaryIO]
-"""An open blob; leaving the context closes it. Only `read(size)` is called; it gives what is there, at most that much."""
+"""An open blob; leaving the context closes it. Only `read(size)` is called; it may give less than that."""
 
 
 class BlobToSend(msgspec.Struct, frozen=True):
