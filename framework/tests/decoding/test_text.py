@@ -33,6 +33,8 @@ def test_any_cutting_gives_the_text_before_the_first_stop_string(text, sizes, wo
     result, assembler = assemble(text.encode(), sizes, words)
     assert result == text[: first_stop(text, words)]
     assert assembler.stopped == any(word in text for word in words)
+    assert text.startswith(result + assembler.stop)
+    assert not assembler.stop or assembler.stop in words
     assert not any(word in result for word in words)
     assert assembler.released == len(result)
 

@@ -105,11 +105,23 @@ async def test_the_models_history_and_system_text_come_first(chat: Chat, add_mod
 async def test_the_models_parameters_give_way_to_the_requests(chat: Chat, add_model):
     add_model(params={"stop": ["c"], "num_predict": 4})
     assert await answer(chat, request("abcdefgh")) == "ab"
-    assert await answer(chat, request("abcdefgh", options={"stop": None})) == "ab"
+    stopped = (await collect(chat(request("abcdefgh", options={"stop": None})))).completion
+    assert stopped is not None
+    assert (stopped.reason, stopped.stop) == (FinishReason.STOP, "c")
     whole = await collect(chat(request("abcdefgh", options={"stop": []})))
     assert whole.content == "abcd"
     assert whole.completion is not None
-    assert whole.completion.reason is FinishReason.LENGTH
+    assert (whole.completion.reason, whole.completion.stop) == (FinishReason.LENGTH, "")
+
+
+async def test_a_prompt_is_only_counted(chat: Chat, add_model):
+    add_model()
+    answered = await collect(chat(request("abc", "d", "efg")))
+    counted = await collect(chat(request("abc", "d", "efg", count_only=True)))
+    assert answered.completion is not None
+    assert counted.completion is not None
+    assert counted.completion.timings.prompt_tokens == answered.completion.timings.prompt_tokens > 7
+    assert (counted.content, counted.completion.timings.generated_tokens) == ("", 0)
 
 
 async def test_the_oldest_turns_go_until_the_rest_fits(chat: Chat, add_model):

@@ -42,7 +42,7 @@ def test_what_follows_quickly_leaves_together(outbox, frames, clock):
     assert frames[1:] == [[Delta(1, "bc", 3), Delta(2, "xy", 2)]]
 
 
-@pytest.mark.parametrize("end", [{"finish": FinishReason.STOP}, {"fault": Fault("ModelError", "broken")}])
+@pytest.mark.parametrize("end", [{"finish": FinishReason.STOP, "stop": "."}, {"fault": Fault("ModelError", "broken")}])
 def test_an_end_takes_along_what_is_held(outbox, frames, end):
     outbox.put([Delta(1, "a", 1)])
     outbox.put([Delta(1, "b", 1), Delta(2, "x", 1)])

@@ -11,17 +11,17 @@ _Utf8Decoder = getincrementaldecoder("utf-8")
 class _StopString:
     """Recognises one stop string, character by character (Knuth, Morris, Pratt)."""
 
-    __slots__ = ("_fallback", "_word", "matched")
+    __slots__ = ("_fallback", "matched", "word")
 
     def __init__(self, word: str) -> None:
-        self._word = word
+        self.word = word
         self.matched = 0
         """How many characters at the end of the text so far could be the beginning of the stop string."""
         self._fallback = _fallbacks(word)
 
     def advance(self, character: str) -> bool:
         """Take one character; true once the stop string is complete."""
-        word, matched = self._word, self.matched
+        word, matched = self.word, self.matched
         while matched and word[matched] != character:
             matched = self._fallback[matched]
         if word[matched] == character:
@@ -52,7 +52,7 @@ class TextAssembler:
     become U+FFFD. The cost of a piece is proportional to its length.
     """
 
-    __slots__ = ("_decoder", "_first", "_held", "_stops", "decoded", "released", "stopped")
+    __slots__ = ("_decoder", "_first", "_held", "_stops", "decoded", "released", "stop")
 
     def __init__(self, stops: Iterable[str] = ()) -> None:
         self._decoder = _Utf8Decoder("replace")
@@ -64,8 +64,13 @@ class TextAssembler:
         """Characters seen so far."""
         self.released = 0
         """Characters given out so far; after a stop, where the text ends."""
-        self.stopped = False
+        self.stop = ""
+        """The stop string that has ended the text."""
+
+    @property
+    def stopped(self) -> bool:
         """Whether a stop string has ended the text."""
+        return bool(self.stop)
 
     def feed(self, data: bytes) -> str:
         """Add bytes; take out the text that is certain now. Nothing comes after a stop."""
@@ -82,14 +87,14 @@ class TextAssembler:
             return self._release(text)
         pending = self._held + text
         for index, character in enumerate(text, len(self._held)):
-            complete = [stop.matched for stop in self._stops if stop.advance(character)]
+            complete = [stop.word for stop in self._stops if stop.advance(character)]
             if complete:
-                return self._release(pending[: index + 1 - max(complete)], stopped=True)
+                self.stop = max(complete, key=len)
+                return self._release(pending[: index + 1 - len(self.stop)])
         held = 0 if last else max(stop.matched for stop in self._stops)
         self._held = pending[len(pending) - held :]
         return self._release(pending[: len(pending) - held])
 
-    def _release(self, text: str, *, stopped: bool = False) -> str:
-        self.stopped = stopped
+    def _release(self, text: str) -> str:
         self.released += len(text)
         return text

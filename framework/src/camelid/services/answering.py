@@ -10,7 +10,7 @@ from camelid.contracts.answers.parser import OutputParser, Parsed
 from camelid.engine.pool import Lease
 from camelid.services.checks import Think
 from camelid.services.formats import answer_grammar
-from camelid.services.prompting import Prompt
+from camelid.services.prompting import Prompt, count_tokens
 from camelid.types.generation import Completion, FinishReason, GenerationChunk, Timings
 from camelid.types.json import JsonObject, JsonValue
 from camelid.types.options import SamplingOptions
@@ -37,6 +37,8 @@ class AnswerRequest(msgspec.Struct, frozen=True, kw_only=True):
     top_logprobs: int = 0
     render_only: bool = False
     """Give the prompt that the model would get, as `GenerationChunk.prompt`, instead of an answer."""
+    count_only: bool = False
+    """Give the number of the prompt's tokens, in the timings of the only chunk, instead of an answer."""
 
 
 async def answer(
@@ -65,6 +67,10 @@ async def answer(
     """
     if request.render_only:
         yield GenerationChunk(prompt=prompt.shown, images=len(prompt.pictures))
+        return
+    if request.count_only:
+        counted = await count_tokens(lease.client, prompt)
+        yield GenerationChunk(completion=Completion(FinishReason.STOP, Timings(prompt_tokens=counted)))
         return
     submit = Submit(
         id=0,
@@ -124,7 +130,7 @@ def _completion(delta: Delta, lease: Lease, started: int) -> Completion:
         load_duration=lease.load_duration,
         total_duration=time.perf_counter_ns() - started,
     )
-    return Completion(delta.finish or FinishReason.STOP, timings, delta.context)
+    return Completion(delta.finish or FinishReason.STOP, timings, delta.context, delta.stop)
 
 
 def answered_without_generating(reason: FinishReason) -> GenerationChunk:

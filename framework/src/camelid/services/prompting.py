@@ -12,7 +12,7 @@ from camelid.services.conversation import kept_from, turn_starts
 from camelid.services.pictures import PICTURE_TOKENS, Pictures
 from camelid.types.messages import Message
 
-__all__ = ("Prompt", "Render", "fitting_prompt")
+__all__ = ("Prompt", "Render", "count_tokens", "fitting_prompt")
 
 Render: TypeAlias = Callable[[Sequence[Message]], RenderedPrompt]
 """Applies the model's template; may be slow, because templates are strangers' programs."""
@@ -99,6 +99,12 @@ def _surely_fits(prompt: Prompt, limit: int) -> bool:
     Normalisation may break that rule in rare scripts; then the worker cuts the prompt instead.
     """
     return not prompt.pictures and len(prompt.text.encode("utf-8", "replace")) + _SPECIAL_TOKENS < limit
+
+
+async def count_tokens(client: WorkerClient, prompt: Prompt) -> int:
+    """How many tokens a prompt has; pictures are estimated (contract 3.7)."""
+    length = (await _measured(client, prompt))[1] if prompt.tokens is None else len(prompt.tokens)
+    return len(prompt.before) + length
 
 
 async def _measured(client: WorkerClient, prompt: Prompt) -> tuple[Prompt, int]:

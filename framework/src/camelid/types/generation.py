@@ -59,6 +59,8 @@ class Completion(msgspec.Struct, frozen=True):
     timings: Timings = Timings()
     context: tuple[int, ...] = ()
     """Prompt and answer as tokens, where the API returns them (contract 4.5)."""
+    stop: str = ""
+    """The stop string that the answer ended at; empty if it ended otherwise."""
 
 
 class GenerationChunk(msgspec.Struct, frozen=True):

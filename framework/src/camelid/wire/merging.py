@@ -25,4 +25,5 @@ def merge(deltas: Sequence[Delta]) -> Delta:
         logprobs=tuple(logprob for delta in deltas for logprob in delta.logprobs),
         context=last.context,
         fault=last.fault,
+        stop=last.stop,
     )

@@ -183,6 +183,8 @@ class Delta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     logprobs: tuple[TokenLogprob, ...] = ()
     context: tuple[int, ...] = ()
     fault: Fault | None = None
+    stop: str = ""
+    """With `finish`: the stop string that the answer ended at."""
 
 
 class Step(_Message):

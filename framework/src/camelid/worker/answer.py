@@ -87,6 +87,7 @@ class Answer:
             logprobs=self._take_logprobs(),
             context=self._said_tokens(),
             fault=fault,
+            stop=self._assembler.stop,
         )
 
     def _read(self, event: EngineEvent, pieces: Mapping[int, bytes]) -> str:
