@@ -80,6 +80,46 @@ def test_the_answer_is_the_same_and_takes_fewer_batches(toys, temperature, reque
         assert len(guessing.batches) < len(plain.batches) / 2
 
 
+class Advised:
+    """The same model with a smaller one beside it, which is right as often as it is told to be."""
+
+    def __init__(self, toys, *, right: int):
+        asked = self.asked = []
+
+        class Decoder(toys.BatchDecoder):
+            def guess(self, sequence, tokens, most):
+                asked.append(most)
+                held = [int(token) for token in tokens]
+                guessed = []
+                for _ in range(most):
+                    guessed.append(int(toys.logits(held).argmax()) if len(guessed) < right else 0)
+                    held.append(guessed[-1])
+                return guessed
+
+        self.decoder = Decoder(context=200, cells=400, batch=32)
+
+
+@pytest.mark.parametrize("right", [0, 1, 99])
+def test_a_smaller_model_guesses_where_nothing_was_said_before(toys, right):
+    request = toys.greedy(1, [3, 1, 4, 1, 5], num_predict=60)
+    advised = Advised(toys, right=right)
+    engine = Scheduler(advised.decoder, toys.Tokenizer(), clock=lambda: 0.0)
+    answer = toys.run(engine, request)[1]
+    assert (answer.tokens, answer.finish) == toys.expected(request, 200)
+    assert advised.asked
+    if right == 99:
+        assert len(advised.decoder.batches) < len(answer.tokens) / 2
+    if right == 0:
+        assert len(advised.asked) < 8, "who is always wrong is hardly asked any more"
+
+
+def test_a_smaller_model_is_not_asked_about_pictures(toys):
+    advised = Advised(toys, right=99)
+    engine = Scheduler(advised.decoder, toys.Tokenizer(), clock=lambda: 0.0)
+    toys.run(engine, toys.greedy(1, [3, toys.Media(b"\x07", 5), 4], num_predict=20))
+    assert not advised.asked
+
+
 def test_many_speakers_are_not_guessed_for(toys):
     plain, guessing = (
         toys.BatchDecoder(sequences=6, cells=4000, context=500, batch=64),

@@ -17,6 +17,7 @@ from camelid_llamacpp.adapters import Adapters
 from camelid_llamacpp.buffers import memory_by_device
 from camelid_llamacpp.context import Context, context_parameters
 from camelid_llamacpp.decoder import OUTPUT_ROWS, LlamaDecoder
+from camelid_llamacpp.drafter import Drafter
 from camelid_llamacpp.embedder import EMBEDDING_SEQUENCES, LlamaEmbedder, splits_inputs
 from camelid_llamacpp.encodings import Encodings
 from camelid_llamacpp.failures import load_error
@@ -57,6 +58,7 @@ class LlamaModel(LoadedModel):
         self._options = options
         self._contexts: list[Context] = []
         self._adapters: Adapters | None = None
+        self._drafter: Drafter | None = None
         NATIVE_LOG.install()
         llama_cpp.llama_backend_init()
         NATIVE_LOG.take_complaints()
@@ -70,6 +72,7 @@ class LlamaModel(LoadedModel):
             self._traits = read_traits(self._handle)
             self._projector = self._load_projector(artifact.with_role(FileRole.PROJECTOR))
             self._facts = self._read_facts()
+            self._drafter = self._load_drafter(artifact.with_role(FileRole.DRAFT))
             # Opened now, so that a cache that does not fit is a failure to load, and `memory` tells of it.
             self._prepared = self._open_decoder() if self._traits.generates else None
         except BaseException:
@@ -101,14 +104,30 @@ class LlamaModel(LoadedModel):
         path = _checked(files[0].path, f"the projector of model {self._name!r}")
         return Projector(self._name, path, self._handle, options)
 
+    def _load_drafter(self, files: Sequence[ModelFile]) -> Drafter | None:
+        """The first of the draft models; None if there is none, or no guesses are wanted."""
+        options = self._options
+        if not files or not options.draft_tokens or not self._traits.generates:
+            return None
+        path = _checked(files[0].path, f"the draft model of {self._name!r}")
+        handle = self._load([path])
+        self._buffers += NATIVE_LOG.take_buffers()
+        parameters = context_parameters(options, self._extra)
+        parameters.n_ctx = self._facts.context_length * options.parallel
+        parameters.n_batch = parameters.n_ubatch = options.batch_tokens
+        parameters.n_seq_max = options.parallel
+        return Drafter(self._name, handle, self._handle, parameters)
+
     @property
     def facts(self) -> ModelFacts:
         """What the files say."""
         return self._facts
 
     def memory(self) -> tuple[MemoryUse, ...]:
-        """The model, its projector and all open contexts, by device; mapped weights count as if they were read."""
-        owners: list[Context | Projector] = [context for context in self._contexts if not context.closed]
+        """The model and what came with it, and all open contexts, by device; mapped weights count as if read."""
+        owners: list[Context | Drafter | Projector] = [context for context in self._contexts if not context.closed]
+        if self._drafter is not None:
+            owners.append(self._drafter)
         if self._projector is not None:
             owners.append(self._projector)
         return memory_by_device([*self._buffers, *(buffer for owner in owners for buffer in owner.buffers)])
@@ -147,7 +166,7 @@ class LlamaModel(LoadedModel):
             context_length=self._facts.context_length,
             batch_tokens=min(options.batch_tokens, llama_cpp.llama_n_batch(context.handle)),
         )
-        return LlamaDecoder(context, self._traits, limits, self._sight(context))
+        return LlamaDecoder(context, self._traits, limits, self._sight(context), self._drafter)
 
     def _undivided_tokens(self) -> int:
         """Tokens that have to be computed at once when the model is shown a picture; 0 if any part of it will do."""
@@ -193,6 +212,8 @@ class LlamaModel(LoadedModel):
         for context in self._contexts:
             context.close()
         self._contexts.clear()
+        if self._drafter is not None:
+            self._drafter.close()
         if self._adapters is not None:
             self._adapters.close()
         llama_cpp.llama_model_free(self._handle)

@@ -15,7 +15,7 @@ from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.options import LlamaCppOptions
 from camelid_llamacpp.threads import best_threads
 
-__all__ = ("Context", "NativeBatch", "context_parameters", "float_rows")
+__all__ = ("Context", "NativeBatch", "address_of_logits", "context_parameters", "float_rows")
 
 _CACHE_TYPES = {
     "f32": llama_cpp.GGML_TYPE_F32,
@@ -128,6 +128,18 @@ class Context:
         if not self.closed:
             self.closed = True
             llama_cpp.llama_free(self.handle)
+
+
+_logits_of_row = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32)(
+    # declared anew, because the binding's own return type takes longer to make than the call
+    ctypes.cast(llama_cpp.llama_get_logits_ith, ctypes.c_void_p).value or 0
+)
+
+
+def address_of_logits(context: int, row: int) -> int | None:
+    """Where the logits of an output row of the last batch are; None if it has none. -1 is the last row."""
+    address: int | None = _logits_of_row(context, row)
+    return address
 
 
 def float_rows(address: int, rows: int, columns: int) -> npt.NDArray[np.float32]:

@@ -7,10 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from camelid import Batch, BatchDecoder, BatchLimits, KVCacheFullError, Media, Sampler
+from camelid.contracts.batch import TokenRun
 from camelid.errors import ModelError, UnsupportedCapabilityError
 from camelid.types.options import SamplingOptions
 from camelid_llamacpp.candidates import Candidates
-from camelid_llamacpp.context import Context, NativeBatch, float_rows
+from camelid_llamacpp.context import Context, NativeBatch, address_of_logits, float_rows
+from camelid_llamacpp.drafter import Drafter
 from camelid_llamacpp.logs import NATIVE_LOG
 from camelid_llamacpp.media import LlamaMedia
 from camelid_llamacpp.native import llama_cpp
@@ -27,16 +29,19 @@ OUTPUT_ROWS = 64
 
 _NO_ROOM = 1
 _LENGTH_BYTES = 4
-_address_of_logits = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32)(
-    # declared anew, because the binding's own return type takes longer to make than the call
-    ctypes.cast(llama_cpp.llama_get_logits_ith, ctypes.c_void_p).value or 0
-)
 
 
 class LlamaDecoder(BatchDecoder):
     """A context with a unified KV cache: sequences that share a prefix share its cells."""
 
-    def __init__(self, context: Context, traits: ModelTraits, limits: BatchLimits, sight: Sight | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        traits: ModelTraits,
+        limits: BatchLimits,
+        sight: Sight | None = None,
+        drafter: Drafter | None = None,
+    ) -> None:
         """Take over a context.
 
         Args:
@@ -44,6 +49,7 @@ class LlamaDecoder(BatchDecoder):
             traits: what the model's memory can do.
             limits: what the context was made for.
             sight: what encodes pictures and sounds, if the model takes any.
+            drafter: a smaller model, if one came with this one.
 
         Raises:
             ModelError: the model cannot compute.
@@ -54,6 +60,7 @@ class LlamaDecoder(BatchDecoder):
         self._traits = traits
         self._limits = limits
         self._sight = sight
+        self._drafter = drafter
         self._positions = Positions(limits.sequences)
         self._shifts = traits.shifts and llama_cpp.llama_memory_can_shift(context.memory)
         self._output_rows = max(OUTPUT_ROWS, limits.sequences)
@@ -128,7 +135,7 @@ class LlamaDecoder(BatchDecoder):
         Raises:
             IndexError: the row is no output row.
         """
-        address: int | None = _address_of_logits(self._handle, row)
+        address: int | None = address_of_logits(self._handle, row)
         if address is None:
             NATIVE_LOG.take_complaints()
             raise IndexError(f"row {row} of the last batch has no logits")
@@ -177,6 +184,10 @@ class LlamaDecoder(BatchDecoder):
         self._limit_sharing(sequence, keep)
         self._shift_pending = True
         return True
+
+    def guess(self, sequence: int, tokens: TokenRun, most: int) -> Sequence[int]:
+        """What the draft model would say."""
+        return self._drafter.guess(sequence, tokens, most) if self._drafter is not None else ()
 
     def sampler(self, options: SamplingOptions, seed: int, prompt: Sequence[int]) -> Sampler:
         """A sampler that reads the logits where llama.cpp left them."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from camelid.contracts.batch import Batch, BatchLimits
+from camelid.contracts.batch import Batch, BatchLimits, TokenRun
 from camelid.contracts.engine import Engine
 from camelid.contracts.media import Media
 from camelid.contracts.sampler import Sampler
@@ -117,6 +117,22 @@ class BatchDecoder(ABC):
             False if positions cannot be moved; the framework then computes the rest again.
         """
         return False
+
+    def guess(self, sequence: int, tokens: TokenRun, most: int) -> Sequence[int]:  # noqa: ARG002
+        """Tokens that may follow, from a smaller model that was loaded with this one.
+
+        Asked between two batches, where few sequences generate; what is guessed is verified in the next one, so a
+        wrong guess costs time and nothing else.
+
+        Args:
+            sequence: whose; most often it goes on from where it was at the last call.
+            tokens: all that the sequence consists of, none of them media.
+            most: how many may be given, at least 1.
+
+        Returns:
+            As many as the smaller model is sure of; none if there is no such model.
+        """
+        return ()
 
     def sampler(self, options: SamplingOptions, seed: int, prompt: Sequence[int]) -> Sampler | None:  # noqa: ARG002
         """A native sampler for one sequence, or None to let the framework sample from logits.

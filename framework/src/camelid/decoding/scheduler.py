@@ -74,7 +74,7 @@ class Scheduler(Engine):
         self._batch = Batch(limits.batch_tokens)
         self._cache = PrefixCache(decoder, prefix_memory)
         self._pace = PromptPace(limits.batch_tokens)
-        self._speculation: Speculation | None = Speculation(draft_tokens) if draft_tokens else None
+        self._speculation: Speculation | None = Speculation(decoder, draft_tokens, clock) if draft_tokens else None
         self._grammars: Grammars | None = None
         self._preparing: list[tuple[EngineRequest, Grammar]] = []
         self._waiting: deque[Sequence] = deque()

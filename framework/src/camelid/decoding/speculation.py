@@ -1,15 +1,18 @@
-"""Guessing several tokens ahead, to be verified in one batch (prompt lookup decoding).
+"""Guessing several tokens ahead, to be verified in one batch (prompt lookup, and draft models).
 
-What follows the last tokens is often what followed them before: names, quotations, code, tables. A guess costs a row in
+What follows the last tokens is often what followed them before: names, quotations, code, tables. Where it is not, a
+smaller model may know, if the user gave one. A guess costs a row in
 the batch that is computed anyway; the sampler then chooses as ever, and the guess is right if it chose the same. The
 answer is what it would be without guesses, at any temperature.
 """
 
+from collections.abc import Callable
 from collections.abc import Sequence as Many
 from typing import Final
 
 import numpy as np
 
+from camelid.contracts.generation import BatchDecoder
 from camelid.decoding.sequence import Sequence
 from camelid.decoding.tokens import TokenArray
 
@@ -56,10 +59,20 @@ def continuation(tokens: TokenArray, most: int) -> TokenArray:
 class Speculation:
     """Decides whose next tokens are guessed, and how many; learns what a row costs and how often guesses are right."""
 
-    def __init__(self, most: int = -1) -> None:
-        """Begin to learn; `most` bounds a draft, -1 for no bound but that of this module."""
+    def __init__(self, decoder: BatchDecoder, most: int, clock: Callable[[], float]) -> None:
+        """Begin to learn.
+
+        Args:
+            decoder: may have a smaller model that guesses where nothing was said before.
+            most: longest draft; -1 for no bound but that of this module.
+            clock: seconds.
+        """
         self._most = _MOST if most < 0 else most
+        self._clock = clock
+        self._ask = decoder.guess if type(decoder).guess is not BatchDecoder.guess else None
         self._seconds: dict[int, float] = {}
+        self._asking = 0.0
+        """Seconds that the smaller model takes for a token."""
 
     def guess(self, running: Many[Sequence], speakers: Many[Sequence], room: int) -> None:
         """Give each sequence the draft that is likely to pay.
@@ -82,17 +95,32 @@ class Speculation:
                 prospects.pause -= 1
                 continue
             most = min(prospects.length, self._most, room - taken, sequence.room - 1)
-            draft = continuation(sequence.known, most) if most > 0 else _NO_TOKENS
+            if most < 1:
+                continue
+            draft = continuation(sequence.known, most)
+            if not len(draft) and self._pays(len(speakers), most, prospects.rate, most * self._asking):
+                draft = self._asked(sequence, most)
             if len(draft) and self._pays(len(speakers), len(draft), prospects.rate):
                 sequence.draft = draft
                 taken += len(draft)
 
-    def _pays(self, speakers: int, guessed: int, rate: float) -> bool:
-        """Whether so many more rows cost less than the steps that they are expected to save, as far as is known."""
+    def _asked(self, sequence: Sequence, most: int) -> TokenArray:
+        """What the smaller model guesses, if there is one."""
+        if self._ask is None or sequence.slot is None or sequence.request.media:
+            return _NO_TOKENS
+        started = self._clock()
+        draft = np.asarray(self._ask(sequence.slot.sequence, sequence.known, most), np.int32)
+        seconds = self._clock() - started
+        if len(draft):
+            self._asking += _HALF_LIFE * (seconds / len(draft) - self._asking)
+        return draft
+
+    def _pays(self, speakers: int, guessed: int, rate: float, cost: float = 0.0) -> bool:
+        """Whether so many more rows, and `cost` seconds, are less than the steps that they are expected to save."""
         alone, together = self._seconds.get(speakers), self._seconds.get(speakers + guessed)
         if alone is None or together is None:
             return True
-        return together <= alone * (1 + rate * guessed / speakers)
+        return together + cost <= alone * (1 + rate * guessed / speakers)
 
     def took(self, rows: int, seconds: float) -> None:
         """A step without prompts took this long."""
