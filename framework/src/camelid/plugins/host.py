@@ -12,6 +12,7 @@ import camelid
 from camelid.errors import CamelidError, PluginError, PluginLoadError
 from camelid.plugins.catalog import Catalog, RegisteredAnswerFormat, RegisteredBackend, RegisteredConverter
 from camelid.plugins.discovery import Candidate, find_plugins, import_plugin
+from camelid.plugins.folder import in_folder
 from camelid.plugins.plugin import Plugin
 from camelid.plugins.record import PluginRecord, PluginStatus
 from camelid.plugins.registration import Registrations, register_all
@@ -97,7 +98,8 @@ class PluginHost:
             PluginError: the plugin is not usable or broke its contract.
         """
         owner = self._plugin(plugin)
-        model = owner.call("camelid_load_model", artifact=artifact, options=options)
+        with in_folder(artifact) as found:
+            model = owner.call("camelid_load_model", artifact=found, options=options)
         if not isinstance(model, camelid.LoadedModel):
             raise owner.fault("camelid_load_model", f"returned {_called(model)}, not a LoadedModel")
         return model

@@ -16,6 +16,8 @@ class FileRole(StrEnum):
     PROJECTOR = "projector"
     ADAPTER = "adapter"
     DRAFT = "draft"
+    COMPANION = "companion"
+    """What stands beside the weights of a model of several files: its configuration, its tokenizer."""
 
 
 class ModelFile(msgspec.Struct, frozen=True):
@@ -28,6 +30,8 @@ class ModelFile(msgspec.Struct, frozen=True):
     """Bytes."""
     digest: str = ""
     """`sha256:` and 64 hex digits."""
+    name: str = ""
+    """What it is called within a model of several files, relative and with slashes: a client may have chosen it."""
 
 
 class ModelArtifact(msgspec.Struct, frozen=True):
@@ -40,6 +44,9 @@ class ModelArtifact(msgspec.Struct, frozen=True):
     files: tuple[ModelFile, ...]
     config: JsonObject = {}
     """The model's config blob (contract 13.3) as it is."""
+    folder: str = ""
+    """Absolute path of a folder in which the files that have names stand under them, and nothing else. It is there as
+    long as `camelid_load_model` runs; empty if no file has a name."""
 
     @property
     def model(self) -> ModelFile:
@@ -53,4 +60,4 @@ class ModelArtifact(msgspec.Struct, frozen=True):
     @property
     def key(self) -> str:
         """Identity of what would be loaded: equal keys can share one worker (contract 16.1)."""
-        return "+".join(file.digest or file.path for file in self.files)
+        return "+".join(file.name + (file.digest or file.path) for file in self.files)

@@ -32,3 +32,6 @@ class ModelFacts(msgspec.Struct, frozen=True):
     """Text of the end-of-sequence token, for Jinja templates."""
     capabilities: frozenset[Capability] = frozenset()
     """What this backend can do with this model."""
+    runtime: str = ""
+    """Library, version and what it computes on, for people: `onnxruntime-genai 0.18.0 on CUDA`. Empty: the worker
+    names the library that the backend's distribution requires."""

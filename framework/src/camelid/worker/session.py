@@ -54,7 +54,7 @@ class Session:
                 facts=self._build_engine(self.model.facts),
                 memory=self.model.memory(),
                 backend=start.backend,
-                backend_version=_runtime_version(self._distribution),
+                backend_version=self.model.facts.runtime or _runtime_version(self._distribution),
                 load_duration=time.monotonic_ns() - began,
             )
             if start.artifact.with_role(FileRole.ADAPTER):
