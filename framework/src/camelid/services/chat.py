@@ -4,6 +4,8 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+import msgspec
+
 from camelid.engine.pool import Pool
 from camelid.errors import RequestError, UnsupportedCapabilityError
 from camelid.plugins.catalog import RegisteredAnswerFormat
@@ -21,6 +23,14 @@ from camelid.services.conversation import assemble
 from camelid.services.formats import check_format
 from camelid.services.loading import Model, Models
 from camelid.services.prompting import fitting_prompt
+from camelid.services.tool_choice import (
+    FirstCall,
+    ToolChoice,
+    forced_tools,
+    reader_of_forced,
+    schema_of_forced,
+    told_of_tools,
+)
 from camelid.types.capabilities import Capability
 from camelid.types.generation import FinishReason, GenerationChunk
 from camelid.types.messages import Message, Tool
@@ -35,6 +45,7 @@ class ChatRequest(AnswerRequest, frozen=True, kw_only=True):
     messages: tuple[Message, ...] = ()
     """None: just load the model, or unload it if `keep_alive` is 0."""
     tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
 
 
 class Chat:
@@ -62,12 +73,18 @@ class Chat:
             yield answered_without_generating(FinishReason.UNLOAD)
             return
         think = decide_think(model, request.model, request.think)
+        forced = forced_tools(request.tool_choice, request.tools)
+        if forced:
+            request = msgspec.structs.replace(request, format=schema_of_forced(request.tool_choice, forced))
         _check(model, request)
         options = parse_options(model.stored.params, request.options)
         messages = assemble(model.stored, request.messages)
+        tools = request.tools if request.tool_choice.mode != "none" else ()
+        if forced and Capability.TOOLS not in model.capabilities:
+            messages, tools = told_of_tools(messages, forced), ()
 
         def render(kept: Sequence[Message]) -> RenderedPrompt:
-            return model.template.render(Conversation(messages=tuple(kept), tools=request.tools, think=think))
+            return model.template.render(Conversation(messages=tuple(kept), tools=tools, think=think))
 
         async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
             if request.messages:
@@ -75,11 +92,15 @@ class Chat:
                 parser = choose_parser(
                     model.template,
                     prompt.text,
-                    tools=() if request.format else request.tools,  # an answer in a format is no call
+                    tools=() if request.format else tools,  # an answer in a format is no call
                     think=think,
                     named=model.stored.config.parser,
                     formats=self._formats,
                 )
+                if forced:
+                    parser = reader_of_forced(forced, parser)
+                elif parser is not None and not request.tool_choice.parallel:
+                    parser = FirstCall(parser)
                 chunks = answer(lease, request, prompt, sampling=options.sampling, parser=parser, started=started)
                 async with aclosing(chunks):
                     async for chunk in chunks:
@@ -91,7 +112,7 @@ class Chat:
 def _check(model: Model, request: ChatRequest) -> None:
     if Capability.COMPLETION not in model.capabilities:
         raise UnsupportedCapabilityError(f'"{request.model}" does not support chat')
-    if request.tools:
+    if request.tools and request.tool_choice.mode == "auto":
         check_capability(model, Capability.TOOLS)
     if request.messages:
         check_images(model, request.model, request.messages)
