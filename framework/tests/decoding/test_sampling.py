@@ -138,3 +138,19 @@ def test_seeds():
     assert resolve_seed(5) == 5
     assert resolve_seed(-2) == 0xFFFF_FFFE
     assert len({resolve_seed(-1) for _ in range(8)}) > 1
+
+
+def test_a_logit_bias_is_added_before_anything_is_cut():
+    logits = np.array([3.0, 2.0, 1.0, 0.0])
+    assert drawn(sampler(logits, temperature=0, logit_bias=((2, 2.5),)), 2) == [2, 2]
+    assert set(drawn(sampler(logits, temperature=1, top_k=1, logit_bias=((0, -100.0), (1, -100.0))), 20)) == {2}
+    assert drawn(sampler(logits, temperature=0, logit_bias=((4, 100.0), (10**9 - 1, 100.0))), 1) == [0]
+
+
+def test_a_logit_bias_makes_nothing_impossible_possible():
+    assert drawn(sampler([-np.inf, 0.0], temperature=0, logit_bias=((0, 100.0),)), 1) == [1]
+
+
+def test_a_logit_bias_and_penalties_add_up():
+    biased = sampler([0.0, 3.0], temperature=0, logit_bias=((0, 2.0),), presence_penalty=1.5, prompt=(1,))
+    assert drawn(biased, 1) == [0]

@@ -48,3 +48,16 @@ def test_wrong_types_are_refused_in_ollamas_words(name, value, message):
 def test_any_options_are_understood_or_refused(options):
     with suppress(InvalidOptionError):
         assert isinstance(parse_options(options), Options)
+
+
+def test_a_logit_bias_is_by_token_ids():
+    assert parse_options({"logit_bias": {"7": 1, "042": -2.5}}).sampling.logit_bias == ((7, 1.0), (42, -2.5))
+    assert parse_options({"logit_bias": {"7": 1}}, {"logit_bias": {}}).sampling.logit_bias == ()
+
+
+@pytest.mark.parametrize(
+    "value", [1, [], {"x": 1}, {"-1": 1}, {"\u0661": 1}, {"1" * 5000: 1}, {"7": 101}, {"7": True}, {"7": None}]
+)
+def test_what_is_no_logit_bias_is_refused(value):
+    with pytest.raises(InvalidOptionError, match='"logit_bias" must be an object'):
+        parse_options({"logit_bias": value})

@@ -137,6 +137,8 @@ class BatchDecoder(ABC):
     def sampler(self, options: SamplingOptions, seed: int, prompt: Sequence[int]) -> Sampler | None:  # noqa: ARG002
         """A native sampler for one sequence, or None to let the framework sample from logits.
 
+        Not asked for where the framework has to see the logits anyway: answers in a format, and with `logit_bias`.
+
         Args:
             options: what the request asked for.
             seed: 32 bits; equal seeds give equal tokens.

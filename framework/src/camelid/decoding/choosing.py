@@ -47,7 +47,9 @@ class Chooser:
         if sampler is None:
             request = sequence.request
             sampling = request.sampling
-            native = self._decoder.sampler(sampling, resolve_seed(sampling.seed), _text_tokens(request))
+            native = None
+            if not sampling.logit_bias:  # few want that, so no backend has to know of it
+                native = self._decoder.sampler(sampling, resolve_seed(sampling.seed), _text_tokens(request))
             sampler = sequence.sampler = native or self._logits_sampler(request, self._decoder.logits)
         tokens: list[int] = []
         for guess in (*sequence.draft.tolist(), None):

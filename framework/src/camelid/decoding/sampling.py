@@ -81,6 +81,9 @@ class LogitsSampler(Sampler):
         self._repeat = np.float32(options.repeat_penalty if options.repeat_penalty > 0 else 1.0)
         penalties = self._repeat != 1.0 or options.presence_penalty or options.frequency_penalty
         window = context_length if options.repeat_last_n < 0 else options.repeat_last_n
+        biases = dict(options.logit_bias)
+        self._biased = np.fromiter(biases, np.intp, len(biases))
+        self._biases = np.fromiter(biases.values(), np.float32, len(biases))
         self._window: npt.NDArray[np.int32] | None = None
         self._seen = 0
         if penalties and window:
@@ -97,6 +100,8 @@ class LogitsSampler(Sampler):
             ModelError: the logits are not numbers.
         """
         logits = self._logits(row)
+        if len(self._biased):
+            logits = self._shifted(logits)
         if self._window is not None:
             logits = self._penalised(logits, self._window)
         token = int(logits.argmax()) if self._options.temperature <= 0 else self._choose(logits)
@@ -110,6 +115,13 @@ class LogitsSampler(Sampler):
         if self._window is not None:
             self._window[self._seen % len(self._window)] = token
             self._seen += 1
+
+    def _shifted(self, logits: Logits) -> Logits:
+        """The logits, with what the client adds to some. Ids that this vocabulary does not have are left out."""
+        known = self._biased < len(logits)
+        shifted = logits.copy()
+        shifted[self._biased[known]] += self._biases[known]
+        return shifted
 
     def _penalised(self, logits: Logits, window: npt.NDArray[np.int32]) -> Logits:
         """The logits, lowered for tokens that stand in the window."""

@@ -1,7 +1,9 @@
 """Ollama's `options` object (contract 3.1): what may be asked, of which type, with which default."""
 
+import re
 import sys
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -33,6 +35,8 @@ class SamplingOptions(msgspec.Struct, frozen=True):
     num_keep: int = 4
     """Prompt tokens that survive a context shift."""
     stop: tuple[str, ...] = ()
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    """Token ids, and what is added to their logits before anything else; the framework sees to it."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -51,6 +55,9 @@ class Options(msgspec.Struct, frozen=True):
     backend_options: JsonObject = {}
     """Options that only the chosen backend understands."""
 
+
+_MOST_BIAS: Final = 100
+_TOKEN: Final = re.compile("[0-9]{1,9}")
 
 _SAMPLING_TYPES: dict[str, type] = {
     "seed": int,
@@ -110,6 +117,21 @@ def _convert(name: str, value: JsonValue, kind: type) -> object:
     raise InvalidOptionError(f'option "{name}" must be of type {_TYPE_WORDS[kind]}')
 
 
+def _biases(value: JsonValue) -> tuple[tuple[int, float], ...]:
+    """`logit_bias` as OpenAI writes it: numbers by token ids, which are keys and therefore texts.
+
+    Raises:
+        InvalidOptionError: it is something else.
+    """
+    if isinstance(value, dict) and all(_TOKEN.fullmatch(key) for key in value):
+        numbers = [item for item in value.values() if isinstance(item, (int, float)) and not isinstance(item, bool)]
+        if len(numbers) == len(value) and all(abs(number) <= _MOST_BIAS for number in numbers):
+            return tuple((int(key), float(number)) for key, number in zip(value, numbers, strict=True))
+    raise InvalidOptionError(
+        f'option "logit_bias" must be an object of token ids and numbers from -{_MOST_BIAS} to {_MOST_BIAS}'
+    )
+
+
 def parse_options(*layers: Mapping[str, JsonValue]) -> Options:
     """Merge layers of raw options, the later ones winning; nulls and unknown keys are skipped.
 
@@ -124,7 +146,9 @@ def parse_options(*layers: Mapping[str, JsonValue]) -> Options:
         for name, value in layer.items():
             if value is None:
                 continue
-            if name in _SAMPLING_TYPES:
+            if name == "logit_bias":
+                sampling[name] = _biases(value)
+            elif name in _SAMPLING_TYPES:
                 sampling[name] = _convert(name, value, _SAMPLING_TYPES[name])
             elif name in _LOAD_TYPES:
                 loading[name] = _convert(name, value, _LOAD_TYPES[name])

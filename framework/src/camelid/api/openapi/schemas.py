@@ -43,6 +43,12 @@ _VALUES: Final[dict[str, JsonObject]] = {
 }
 """Fields that handlers read or write as they are, because their forms have no common type in Python."""
 
+_LOGIT_BIAS: Final[JsonObject] = {
+    "description": "What is added to the logits of tokens, by their ids.",
+    "type": "object",
+    "additionalProperties": {"type": "number", "minimum": -100, "maximum": 100},
+    "propertyNames": {"pattern": "^[0-9]{1,9}$"},
+}
 
 _ANY: Final[JsonObject] = {"description": "Any JSON value."}
 
@@ -81,7 +87,7 @@ class Schemas:
         self.components["Options"] = {
             "description": "How to load the model, and how to choose tokens. Others are ignored.",
             "type": "object",
-            "properties": {**sampling, **loading},
+            "properties": {**sampling, **loading, "logit_bias": _LOGIT_BIAS},
         }
 
 
