@@ -46,6 +46,8 @@ class ChatRequest(AnswerRequest, frozen=True, kw_only=True):
     """None: just load the model, or unload it if `keep_alive` is 0."""
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = ToolChoice()
+    think_if_able: bool = False
+    """A model that cannot think answers without, whatever `think` says."""
 
 
 class Chat:
@@ -72,7 +74,7 @@ class Chat:
             await self._pool.unload(model.stored.artifact.key)
             yield answered_without_generating(FinishReason.UNLOAD)
             return
-        think = decide_think(model, request.model, request.think)
+        think = decide_think(model, request.model, request.think, if_able=request.think_if_able)
         forced = forced_tools(request.tool_choice, request.tools)
         if forced:
             request = msgspec.structs.replace(request, format=schema_of_forced(request.tool_choice, forced))

@@ -29,13 +29,14 @@ def check_capability(model: Model, capability: Capability) -> None:
         raise UnsupportedCapabilityError(f"{model.stored.name.qualified} does not support {capability}")
 
 
-def decide_think(model: Model, asked: str, think: Think) -> Think:
+def decide_think(model: Model, asked: str, think: Think, *, if_able: bool = False) -> Think:
     """Whether the model shall think: what the client says, else yes if it can.
 
     Args:
         model: which may be able to think or not.
         asked: the model's name as the client sent it.
         think: what the client says.
+        if_able: a model that cannot think shall answer without.
 
     Raises:
         UnsupportedCapabilityError: it shall, but cannot.
@@ -44,6 +45,8 @@ def decide_think(model: Model, asked: str, think: Think) -> Think:
     if think is None:
         return True if able else None
     if think is not False and not able:
+        if if_able:
+            return None
         outdated = model.stored.config.model_family == "qwen3" or model.stored.name.model == "deepseek-r1"
         advice = ". Pull the model again to get the latest version with full thinking support" if outdated else ""
         raise UnsupportedCapabilityError(f'"{asked}" does not support thinking{advice}')
