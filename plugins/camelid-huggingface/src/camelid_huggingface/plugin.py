@@ -1,5 +1,22 @@
-"""The plugin's hooks. Importing this loads nothing heavy."""
+"""The plugin's hook. Importing this loads nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from camelid import hookimpl
+from camelid_huggingface.registry import HubModels
+
+if TYPE_CHECKING:
+    from camelid import Registry
 
 __all__ = ("CAMELID_API",)
 
 CAMELID_API = 1
+
+
+@hookimpl
+def camelid_registries(register: Callable[[Registry], None]) -> None:
+    """Register the Hugging Face Hub."""
+    register(HubModels())

@@ -1,0 +1,64 @@
+"""What the Hub's refusals mean, in words that say what to do."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from camelid.errors import RegistryError
+
+__all__ = ("Repository", "is_passing", "refusal", "wait_of")
+
+_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class Repository(msgspec.Struct, frozen=True):
+    """Which repository; its parts are those of a model's name."""
+
+    owner: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """As addresses have it."""
+        return f"{self.owner}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"hf.co/{self.path}"
+
+
+def is_passing(status: int) -> bool:
+    """Whether the same request may succeed a little later."""
+    return status in _PASSING
+
+
+def wait_of(headers: Mapping[str, str], usual: float) -> float:
+    """Seconds that the Hub wants to be left alone for; `usual` if it does not say."""
+    stated = headers.get("retry-after", "").strip()
+    return float(stated) if stated.isascii() and stated.isdigit() else usual
+
+
+def refusal(status: int, headers: Mapping[str, str], repository: Repository, step: str = "") -> RegistryError:
+    """The error for a status that trying again does not change.
+
+    Args:
+        status: of the answer.
+        headers: of the answer, looked up without regard to case.
+        repository: that was asked for.
+        step: begins the sentence.
+    """
+    code = headers.get("x-error-code", "")
+    reason = f"status {status}, {code or 'no code'}: {headers.get('x-error-message', '')[:500]}"
+    page = f"https://huggingface.co/{repository.path}"
+    if code == "GatedRepo":
+        sentence = f"{repository} is gated: accept its license at {page}, then set HF_TOKEN to a token of your account"
+    elif status in (401, 403) or code == "RepoNotFound":
+        sentence = (
+            f"{repository} does not exist, or is private or gated: look at {page}, "
+            "and set HF_TOKEN to a token of an account that may read it"
+        )
+    elif status == 404:
+        sentence = f"{repository} does not have that file any more: pull the model again"
+    else:
+        sentence = f"the Hugging Face Hub refuses {repository} with status {status}"
+    return RegistryError(f"{step}{sentence}", reason=reason)

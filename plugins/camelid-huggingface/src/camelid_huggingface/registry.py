@@ -1,0 +1,113 @@
+"""The Hugging Face Hub as a source of models."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from io import BytesIO
+from typing import Final
+from urllib.parse import urlsplit
+
+from camelid.contracts.registry import BlobSource, BlobStream, LayerSource, Registry, ResolvedModel
+from camelid.errors import RegistryError
+from camelid.types.json import JsonObject
+from camelid.types.names import ModelName
+from camelid_huggingface.companions import LIMIT, companions
+from camelid_huggingface.hub import Hub
+from camelid_huggingface.refusals import Repository
+from camelid_huggingface.repository import RepositoryFile, RepositoryInfo
+from camelid_huggingface.weights import Candidate, choose_projector, choose_weights, list_candidates
+
+__all__ = ("HubModels",)
+
+_HOSTS: Final = frozenset({"hf.co", "huggingface.co", "www.huggingface.co"})
+_MODEL: Final = "application/vnd.ollama.image.model"
+_PROJECTOR: Final = "application/vnd.ollama.image.projector"
+_UNHASHED_LIMIT: Final = 16 << 20
+"""Bytes of weights whose digest the Hub does not know; larger files always have one."""
+
+
+class HubModels(Registry):
+    """Models named `hf.co/OWNER/REPOSITORY:QUANTIZATION`."""
+
+    def __init__(self, hub: Hub | None = None) -> None:
+        """Bind.
+
+        Args:
+            hub: to ask; None for the one that `huggingface_hub` is set up for.
+        """
+        self._hub = hub or Hub()
+
+    @property
+    def name(self) -> str:
+        """`huggingface`."""
+        return "huggingface"
+
+    def resolve(self, name: ModelName) -> ResolvedModel | None:
+        """The weights that the tag means, their projector, and what lies beside them.
+
+        Raises:
+            RegistryError: the Hub has no such model, does not let us read it, or cannot be reached.
+        """
+        if name.host.lower() not in _HOSTS:
+            return None
+        repository = Repository(name.namespace, name.model)
+        info = self._hub.describe(repository)
+        candidates = list_candidates(info.files)
+        if not candidates:
+            raise RegistryError(f"pull model manifest: {_unusable(repository, info)}")
+        weights = choose_weights(candidates, name.tag)
+        layers = (*self._weights(repository, info, weights), *self._companions(repository, info))
+        return ResolvedModel(layers=layers, config=_config(weights, info))
+
+    def open(self, blob: BlobSource, offset: int) -> BlobStream:
+        """The bytes of a file from `offset` on.
+
+        Raises:
+            RegistryError: trying again is of no use.
+            OSError: trying again may help.
+        """
+        if offset >= blob.size:
+            return nullcontext(BytesIO())
+        owner, _, rest = urlsplit(blob.url).path.removeprefix(urlsplit(self._hub.endpoint).path)[1:].partition("/")
+        return self._hub.open(blob.url, Repository(owner, rest.partition("/")[0]), offset)
+
+    def _weights(self, repository: Repository, info: RepositoryInfo, weights: Candidate) -> Iterator[LayerSource]:
+        for file in weights.files:
+            yield LayerSource(_MODEL, self._blob(repository, info, file))
+        projector = choose_projector(info.files, weights)
+        if projector is not None:
+            yield LayerSource(_PROJECTOR, self._blob(repository, info, projector))
+
+    def _blob(self, repository: Repository, info: RepositoryInfo, file: RepositoryFile) -> BlobSource:
+        if file.digest:
+            url = self._hub.file_url(repository, info.sha, file)
+            return BlobSource(digest=file.digest, size=file.bytes, url=url)
+        content = self._hub.read(repository, info.sha, file, _UNHASHED_LIMIT)
+        return BlobSource(digest="", size=len(content), content=content)
+
+    def _companions(self, repository: Repository, info: RepositoryInfo) -> Iterator[LayerSource]:
+        return companions(info, lambda file: self._hub.read(repository, info.sha, file, LIMIT))
+
+
+def _config(weights: Candidate, info: RepositoryInfo) -> JsonObject:
+    """What the first of several pieces cannot say: how many parameters there are in all."""
+    if not weights.count or not info.parameter_count:
+        return {"model_format": "gguf"}
+    return {"model_format": "gguf", "model_type": _in_words(info.parameter_count)}
+
+
+def _in_words(parameters: int) -> str:
+    """As Ollama writes it (contract 13.3)."""
+    for unit, letter, digits in ((10**9, "B", 1), (10**6, "M", 2)):
+        if parameters >= unit:
+            return f"{parameters / unit:.{digits}f}".rstrip("0").rstrip(".") + letter
+    return f"{parameters // 1000}K" if parameters >= 1000 else str(parameters)
+
+
+def _unusable(repository: Repository, info: RepositoryInfo) -> str:
+    """Why there is nothing to pull, and what to do."""
+    if any(file.path.endswith(".safetensors") for file in info.files):
+        return (
+            f"{repository} has safetensors and no GGUF file: download it (`hf download {repository.path} --local-dir "
+            f"{repository.name}`), and make a model of the folder with `camelid create` and FROM ./{repository.name}"
+        )
+    return f"{repository} has no GGUF file"

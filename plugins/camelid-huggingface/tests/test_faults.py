@@ -1,0 +1,152 @@
+from functools import partial
+
+import pytest
+
+from camelid.errors import RegistryError
+from camelid.types.names import ModelName
+from camelid_huggingface.hub import Hub
+from camelid_huggingface.registry import HubModels
+
+CONTENT = b"GGUF" * 100_000
+ABOUT = "/api/models/me/tiny"
+FILE = "/me/tiny/resolve"
+BLOB = "/xet/"
+
+
+@pytest.fixture
+def blob(hub, models):
+    hub.add("me/tiny", {"tiny.Q8_0.gguf": CONTENT})
+    return models.resolve(ModelName.parse("hf.co/me/tiny")).layers[0].blob
+
+
+@pytest.fixture
+def resolve(hub, models):
+    hub.add("me/tiny", {"tiny.Q8_0.gguf": CONTENT})
+    return lambda: models.resolve(ModelName.parse("hf.co/me/tiny"))
+
+
+def read(models, blob, offset: int = 0) -> bytes:
+    with models.open(blob, offset) as stream:
+        return stream.read()
+
+
+def test_the_hub_is_left_alone_as_long_as_it_wants(resolve, inject, waits):
+    inject(ABOUT, 429, headers={"retry-after": "7"})
+    inject(ABOUT, 503)
+    assert resolve() is not None
+    assert waits == [7.0, 2.0]
+
+
+def test_a_hub_that_wants_too_long_is_given_up(resolve, inject, waits):
+    inject(ABOUT, 429, headers={"retry-after": "300"})
+    with pytest.raises(RegistryError, match=r"pull model manifest: .* cannot be used now: unexpected status code 429"):
+        resolve()
+    assert waits == []
+
+
+def test_a_hub_that_always_fails_is_given_up(hub, resolve, inject, waits):
+    inject(ABOUT, 500, times=10)
+    with pytest.raises(RegistryError, match="unexpected status code 500"):
+        resolve()
+    assert len(hub.faults[ABOUT]) == 6
+    assert waits == [1.0, 2.0, 4.0]
+
+
+def test_a_hub_that_is_not_there(waits):
+    models = HubModels(Hub("http://127.0.0.1:9", wait=waits.append))
+    with pytest.raises(RegistryError, match="cannot be used now: ConnectError"):
+        models.resolve(ModelName.parse("hf.co/me/tiny"))
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("where", [FILE, BLOB])
+def test_what_may_pass_is_no_end_of_a_transfer(models, blob, inject, status, where):
+    inject(where, status)
+    with pytest.raises(OSError, match=f"unexpected status code {status}"):
+        read(models, blob)
+    assert read(models, blob) == CONTENT
+
+
+@pytest.mark.parametrize(("status", "words"), [(403, "private or gated"), (404, "not have that file"), (410, "410")])
+def test_what_does_not_pass_is_one(models, blob, inject, status, words):
+    inject(FILE, status)
+    with pytest.raises(RegistryError, match=words):
+        read(models, blob)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 200_000, len(CONTENT) - 1])
+def test_a_body_that_is_cut_is_no_end_of_file(models, blob, inject, cut):
+    inject(BLOB, cut_after=cut)
+    got = []
+    with pytest.raises(OSError, match="RemoteProtocolError"), models.open(blob, 0) as stream:
+        got.extend(iter(partial(stream.read, 1 << 20), b""))
+    assert b"".join(got) == CONTENT[:cut]
+    assert read(models, blob, cut) == CONTENT[cut:]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 200, "body": CONTENT},
+        {"status": 206, "body": CONTENT, "headers": {"content-range": "bytes 0-399999/400000"}},
+        {"status": 206, "body": CONTENT},
+        {"status": 206, "body": b"x", "headers": {"content-range": "bytes 100-", "content-encoding": "gzip"}},
+    ],
+)
+def test_another_part_of_a_file_is_refused(models, blob, inject, fault):
+    inject(BLOB, **fault)
+    with pytest.raises(RegistryError, match=r"the Hub sends (another part|something else)"):
+        read(models, blob, 100)
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("file:///etc/passwd", "to where nothing is encrypted"),
+        ("http://[", "no address"),
+        (f"{FILE}/again", "in circles"),
+    ],
+)
+def test_redirects_to_nowhere_are_refused(models, blob, inject, location, words):
+    inject(FILE, 302, times=20, headers={"location": location})
+    with pytest.raises(RegistryError, match=words):
+        read(models, blob)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"no JSON",
+        b"[]",
+        b"{}",
+        b'{"sha": "main", "siblings": []}',
+        b'{"sha": "0123456789abcdef0123456789abcdef01234567/../x", "siblings": []}',
+        b'{"sha": 1}',
+        b"[" * 100_000,
+        b'{"sha": "0123456789abcdef0123456789abcdef01234567", "siblings": [{"rfilename": 1}]}',
+    ],
+)
+def test_an_answer_that_is_not_understood(resolve, inject, answer):
+    inject(ABOUT, 200, body=answer)
+    with pytest.raises(RegistryError, match=r"the Hub's answer about hf.co/me/tiny is not understood"):
+        resolve()
+
+
+def test_an_answer_without_end_is_refused(resolve, inject):
+    inject(ABOUT, 200, body=b" " * (33 << 20))
+    with pytest.raises(RegistryError, match="sends more than"):
+        resolve()
+
+
+@pytest.mark.parametrize("path", ["../evil-Q4_K_M.gguf", "/etc/evil.gguf", "a\\..\\evil.gguf", "a//b.gguf", "a\n.gguf"])
+def test_paths_that_lead_out_are_not_seen(hub, models, path):
+    hub.add("me/evil", {path: b"GGUF"})
+    with pytest.raises(RegistryError, match="has no GGUF file"):
+        models.resolve(ModelName.parse("hf.co/me/evil"))
+
+
+def test_a_connection_that_does_not_come_about(hub, models, blob, inject):
+    inject(FILE, 302, headers={"location": "http://127.0.0.1:9/"})
+    with pytest.raises(OSError, match="ConnectError"):
+        read(models, blob)
