@@ -72,6 +72,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Folder that requests to make a model may read Modelfiles and their files from, below it and nowhere else; None
     for no folder. A request names the Modelfile as `path` in `POST /api/create`, an older form. Files are linked into
     the store where that can be: replace them by new ones, and let nobody change them in place."""
+    image_hosts: tuple[str, ...] = ()
+    """Hosts, with or without port, that pictures in requests to `/v1` may be loaded from; from any other they must be
+    sent along. Whoever may use the server can make it ask these hosts for anything."""
     reported_version: str = "0.33.0"
     """What `/api/version` says: clients compare it with Ollama's releases (contract 8.2)."""
 

@@ -18,6 +18,7 @@ from camelid.services.library import Library
 from camelid.services.loading import Models
 from camelid.services.modelfile_requests import ModelfileRequests
 from camelid.services.pull import Pull
+from camelid.services.remote_pictures import RemotePictures
 from camelid.services.tokenize import Detokenize, Tokenize
 from camelid.settings import Settings
 from camelid.store.store import Store
@@ -52,6 +53,7 @@ class Services:
         self.embed = Embed(self.models, self.pool)
         self.tokenize = Tokenize(self.models, self.pool)
         self.detokenize = Detokenize(self.models, self.pool)
+        self.remote_pictures = RemotePictures(settings.image_hosts)
         self.library = Library(self.store, prefer_go=settings.go_template, formats=formats)
         self.pull = Pull(self.store, _in_order(self.plugins.catalog.registries, settings.registries))
         self.conversions = Conversions(self.plugins.catalog.placement(settings.placement))

@@ -1,0 +1,82 @@
+"""Pictures that a request names by address instead of holding them. Ollama refuses all of these (contract 9.2)."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit
+
+from camelid.errors import RequestError
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ("RemotePictures",)
+
+_LARGEST: Final = 20 << 20
+"""Bytes."""
+_SECONDS: Final = 30
+_MOST_HOPS: Final = 5
+
+
+class RemotePictures:
+    """Loads pictures from the hosts that the settings allow, and from nowhere else.
+
+    Whoever may send requests can make the server send some, and learns from the answers what is there: hence the list.
+    """
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        """Bind.
+
+        Args:
+            hosts: names, or names with ports.
+        """
+        self._hosts = frozenset(host.lower() for host in hosts)
+
+    async def load(self, url: str) -> bytes:
+        """The file at `url`, which may send on to other places that are allowed.
+
+        Raises:
+            RequestError: the place is not allowed, does not answer, or what it has is too large.
+        """
+        import httpx  # noqa: PLC0415 - most servers allow no host, and never need it
+
+        self._check(url)
+        try:
+            async with asyncio.timeout(_SECONDS), httpx.AsyncClient() as client:
+                for _ in range(_MOST_HOPS):
+                    async with client.stream("GET", url) as answer:
+                        if answer.has_redirect_location:
+                            url = urljoin(url, answer.headers["location"])
+                            self._check(url)
+                            continue
+                        answer.raise_for_status()
+                        return await _read(answer)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            raise RequestError(f"the picture at {url} could not be loaded", reason=repr(error)) from error
+        raise RequestError(f"the picture at {url} could not be loaded: it is moved again and again")
+
+    def _check(self, url: str) -> None:
+        if not self._hosts:
+            raise RequestError("image URLs are not currently supported, please use base64 encoded data instead")
+        try:
+            parts = urlsplit(url)
+            place = parts.netloc.rpartition("@")[2].lower()
+            allowed = parts.scheme in ("http", "https") and bool({place, parts.hostname} & self._hosts)
+        except ValueError:
+            allowed = False
+        if not allowed:
+            raise RequestError(
+                f"pictures are not loaded from {url[:200]}: add its host to the server's setting image_hosts,"
+                " or send the picture itself, in base64"
+            )
+
+
+async def _read(answer: "httpx.Response") -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in answer.aiter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > _LARGEST:
+            raise RequestError(f"the picture at {answer.url} has more than {_LARGEST} bytes")
+    return b"".join(parts)
