@@ -1,0 +1,97 @@
+"""Models of a Hub, from their name to an answer: a real server, and a Hub on the loopback interface."""
+
+import json
+import runpy
+from base64 import b64encode
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import gguf
+import pytest
+
+from camelid.testing.suite.seeing import png
+from camelid.testing.tiny_gguf import ProjectorKind, write_language_model, write_projector
+
+LOOPBACK = runpy.run_path(str(Path(__file__).parents[2] / "plugins/camelid-huggingface/tests/loopback_hub.py"))
+GREEDY = {"temperature": 0, "num_predict": 8}
+
+
+@pytest.fixture(scope="module")
+def hub():
+    hub = LOOPBACK["LoopbackHub"]()
+    yield hub
+    hub.close()
+
+
+@pytest.fixture(scope="module")
+def server(hub, run_server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hub")
+    return run_server(folder, HF_ENDPOINT=hub.url, HF_HOME=str(folder / "home"), HF_TOKEN="", HF_HUB_OFFLINE="")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> bytes:
+    return write_language_model(tmp_path_factory.mktemp("tiny") / "tiny.gguf").read_bytes()
+
+
+def say(server, model: str, **message: object) -> str:
+    messages = [{"role": "user", "content": "Why is the sky blue?", **message}]
+    answer = server.post("/api/chat", model=model, messages=messages, stream=False, options=GREEDY)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["message"]["content"]
+
+
+def test_a_model_is_pulled_by_its_quantization_and_answers(server, hub, tiny):
+    hub.add("me/tiny", {"tiny.Q8_0.gguf": tiny, "tiny.Q4_0.gguf": b"GGUF", "system": "Be brief.", "LICENSE": "MIT"})
+    lines = [json.loads(line) for line in server.post("/api/pull", model="hf.co/me/tiny:Q8_0").text.splitlines()]
+    assert lines[-1] == {"status": "success"}
+    digest = f"sha256:{sha256(tiny).hexdigest()}"
+    assert {"digest": digest, "total": len(tiny), "completed": len(tiny)}.items() <= next(
+        line for line in reversed(lines) if line.get("digest") == digest
+    ).items()
+    assert server.http.get("/api/tags").json()["models"][0]["name"] == "hf.co/me/tiny:Q8_0"
+    shown = server.post("/api/show", model="hf.co/me/tiny:q8_0").json()
+    assert (shown["system"], shown["license"]) == ("Be brief.", "MIT")
+    assert say(server, "hf.co/me/tiny:Q8_0")
+
+
+def test_pulling_again_reads_no_file_again(server, hub, tiny):
+    hub.add("me/again", {"tiny.Q8_0.gguf": tiny})
+    server.pull("hf.co/me/again")
+    hub.seen.clear()
+    server.pull("hf.co/me/again")
+    assert hub.paths("hub") == ["/api/models/me/again?blobs=true"]
+    assert hub.paths("cdn") == []
+
+
+def test_a_model_in_pieces_answers_as_the_whole_one(server, hub, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(gguf, "GGUFWriter", partial(gguf.GGUFWriter, split_max_tensors=8))
+    write_language_model(tmp_path / "big-F32.gguf")
+    pieces = {path.name: path.read_bytes() for path in tmp_path.glob("*.gguf")}
+    assert len(pieces) == 3
+    count = 136_000_000
+    hub.add("me/big", {f"F32/{name}": content for name, content in pieces.items()}, gguf={"total": count})
+    hub.add("me/whole", {"whole.gguf": tiny})
+    server.pull("hf.co/me/big:F32")
+    server.pull("hf.co/me/whole")
+    assert server.post("/api/show", model="hf.co/me/big:F32").json()["details"]["parameter_size"] == "136M"
+    assert say(server, "hf.co/me/big:F32") == say(server, "hf.co/me/whole")
+
+
+def test_a_model_with_a_projector_sees(server, hub, tiny, tmp_path):
+    projector = write_projector(tmp_path / "mmproj.gguf", ProjectorKind.GEMMA3).read_bytes()
+    hub.add("me/seeing", {"seeing-Q8_0.gguf": tiny, "mmproj-seeing-F16.gguf": projector})
+    server.pull("hf.co/me/seeing")
+    assert "vision" in server.post("/api/show", model="hf.co/me/seeing").json()["capabilities"]
+    picture = png((250, 200, 40), (230, 60, 30), (40, 20, 60))
+    assert say(server, "hf.co/me/seeing", images=[b64encode(picture).decode()])
+
+
+def test_what_the_hub_does_not_have_is_a_sentence(server, hub):
+    hub.add("me/gated", {"tiny.Q8_0.gguf": b"GGUF for few"}, gated=True)
+    for name, words in (("me/nothing", "does not exist, or is private or gated"), ("me/gated", "accept its license")):
+        answer = server.post("/api/pull", model=f"hf.co/{name}", stream=False)
+        assert answer.status_code == 500
+        assert words in answer.json()["error"]
+    assert "hf.co/me/gated:latest" not in [model["name"] for model in server.http.get("/api/tags").json()["models"]]
