@@ -209,7 +209,7 @@ async def test_an_error_before_the_stream_has_its_status(serve):
 
 
 async def test_a_client_that_leaves_stops_its_answer(ollama):
-    slow = {"backend_options": {"delay": 0.01}}
+    slow = {"draft_num_predict": 0, "backend_options": {"delay": 0.02}}
     body = {"model": "slow", "from": "camelid/echo", "parameters": slow, "stream": False}
     (await ollama.post("/api/create", json=body)).raise_for_status()
     body = {"model": "slow", "max_tokens": 3000, "messages": [{"role": "user", "content": "x" * 3000}], "stream": True}
