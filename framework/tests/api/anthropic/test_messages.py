@@ -29,6 +29,8 @@ TOOLED = (
 CALL = '<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>'
 WEATHER = {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 
+REMOTE = {"type": "image", "source": {"type": "url", "url": "http://localhost/cat.png"}}
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def tooled(ollama):
@@ -156,6 +158,7 @@ async def test_counting_tokens(tooled):
         ("", {"tools": [WEATHER]}, 400, "invalid_request_error", "registry.ollama.ai/library/echo:latest does not"),
         ("", {"tool_choice": {"type": "any"}}, 400, "invalid_request_error", "a tool call is required, but there"),
         ("", {"tools": [{"type": "web_search_20250305"}]}, 403, "permission_error", "ollama cloud is disabled: web"),
+        ("", {"messages": [{"content": [REMOTE]}]}, 400, "invalid_request_error", "image URLs are not currently supp"),
         ("", {"messages": 1}, 400, "invalid_request_error", "json: cannot unmarshal number into Go struct field"),
         ("/count_tokens", {"model": "nope"}, 404, "not_found_error", "model 'nope' not found"),
         ("/count_tokens", {"model": ""}, 400, "invalid_request_error", "model is required"),

@@ -1,5 +1,6 @@
 """What Anthropic's requests become for the chat service."""
 
+import asyncio
 from base64 import b64encode
 
 import msgspec
@@ -17,9 +18,13 @@ WEATHER = {"name": "weather", "input_schema": {"type": "object", "properties": {
 PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": b64encode(b"png").decode()}}
 
 
+async def load(url: str) -> bytes:
+    return url.encode()
+
+
 def read(**fields: object) -> ChatRequest:
     body = {"model": "m", "max_tokens": 5, "messages": [QUESTION], **fields}
-    return read_request(decode(msgspec.json.encode(body), MessagesBody))
+    return asyncio.run(read_request(decode(msgspec.json.encode(body), MessagesBody), load))
 
 
 def messages(*turns: object, **fields: object) -> tuple[Message, ...]:
@@ -54,6 +59,13 @@ def test_the_system_text_comes_first(system):
 def test_text_and_pictures_keep_their_places():
     turn = user({"type": "text", "text": "This: "}, PICTURE, {"type": "text", "text": " is what?"})
     assert messages(turn) == (Message("user", "This: [img] is what?", images=(b"png",)),)
+
+
+def test_pictures_may_be_elsewhere():
+    place = {"type": "image", "source": {"type": "url", "url": "http://x/cat.png"}}
+    result = {"type": "tool_result", "tool_use_id": "x", "content": [place]}
+    found = messages(user(place), user(result))
+    assert [message.images for message in found] == [(b"http://x/cat.png",), (), (b"http://x/cat.png",)]
 
 
 def test_an_answer_with_calls_and_their_results():
@@ -149,8 +161,9 @@ def test_the_format_of_the_answer(place):
     assert read(**{place: {"format": form} if place == "output_config" else form}).format == {"type": "object"}
 
 
-def test_counting_asks_for_no_answer():
-    request = read_count_request(decode(b'{"model":"m","messages":[{"role":"user","content":"Hi"}]}', CountTokensBody))
+async def test_counting_asks_for_no_answer():
+    body = decode(b'{"model":"m","messages":[{"role":"user","content":"Hi"}]}', CountTokensBody)
+    request = await read_count_request(body, load)
     assert (request.count_only, request.truncate, request.messages) == (True, False, (Message("user", "Hi"),))
 
 
@@ -166,8 +179,8 @@ def test_counting_asks_for_no_answer():
         ({"system": 1}, "system: must be a string or a list"),
         ({"messages": [user({"type": "image"})]}, "invalid image source"),
         (
-            {"messages": [user({"type": "image", "source": {"type": "url", "url": "http://x"}})]},
-            "invalid image source type: url. Only base64 images are supported.",
+            {"messages": [user({"type": "image", "source": {"type": "file", "file_id": "x"}})]},
+            "invalid image source type: file. Only base64 images are supported.",
         ),
         (
             {"messages": [user({"type": "image", "source": {"type": "base64", "data": "?"}})]},

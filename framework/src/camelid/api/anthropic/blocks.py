@@ -1,7 +1,7 @@
 """Messages as Anthropic's clients write them: turns made of content blocks (contract 10.2)."""
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -11,7 +11,10 @@ from camelid.errors import RequestError
 from camelid.types.json import JsonValue
 from camelid.types.messages import FunctionCall, Message, ToolCall
 
-__all__ = ("TurnBody", "read_system", "read_turns")
+__all__ = ("LoadPicture", "TurnBody", "read_system", "read_turns")
+
+LoadPicture: TypeAlias = Callable[[str], Awaitable[bytes]]
+"""Gets the picture at an address."""
 
 _PICTURE: Final = "[img]"
 """Stands in a message's text for one of its pictures."""
@@ -75,8 +78,12 @@ def read_system(value: JsonValue) -> tuple[Message, ...]:
     return (Message(role="system", content=text),) if text else ()
 
 
-def read_turns(turns: Sequence[TurnBody]) -> tuple[Message, ...]:
+async def read_turns(turns: Sequence[TurnBody], load: LoadPicture) -> tuple[Message, ...]:
     """The messages of a request. A user's turn is several if it has results of tools: these come first.
+
+    Args:
+        turns: of the request.
+        load: gets pictures that the request names by address.
 
     Raises:
         RequestError: a content block is malformed, or of a kind that no model here can be shown.
@@ -88,7 +95,7 @@ def read_turns(turns: Sequence[TurnBody]) -> tuple[Message, ...]:
         if turn.role == "assistant":
             found.append(_answer(blocks, named))
         else:
-            found += _question(turn.role, blocks, named)
+            found += await _question(turn.role, blocks, named, load)
     return tuple(found)
 
 
@@ -109,30 +116,33 @@ def _answer(blocks: Sequence[ContentBlockBody], named: dict[str, str]) -> Messag
     return Message(role="assistant", content=text, thinking=thinking, tool_calls=tuple(calls))
 
 
-def _question(role: str, blocks: Sequence[ContentBlockBody], named: dict[str, str]) -> Iterator[Message]:
+async def _question(
+    role: str, blocks: Sequence[ContentBlockBody], named: dict[str, str], load: LoadPicture
+) -> list[Message]:
     """A turn of the user's. What tools show is put before what the user shows: few templates let tools show anything.
 
     Raises:
         RequestError: a block is malformed.
     """
+    found: list[Message] = []
     shown: list[ContentBlockBody] = []
     for block in blocks:
         if block.type != "tool_result":
             continue
         inner = _blocks(block.content, "tool_result.content")
         shown += [each for each in inner if each.type == "image"]
-        text, _ = _read([each for each in inner if each.type != "image"])
+        text, _ = await _read([each for each in inner if each.type != "image"], load)
         told = f"Error: {text}" if block.is_error and not text.lower().startswith("error") else text
-        yield Message(
-            role="tool", content=told, tool_name=named.get(block.tool_use_id, ""), tool_call_id=block.tool_use_id
-        )
+        name = named.get(block.tool_use_id, "")
+        found.append(Message(role="tool", content=told, tool_name=name, tool_call_id=block.tool_use_id))
     said = [block for block in blocks if block.type != "tool_result"]
     if shown or said or not blocks:
-        content, images = _read([*shown, *said])
-        yield Message(role=role, content=content, images=images)
+        content, images = await _read([*shown, *said], load)
+        found.append(Message(role=role, content=content, images=images))
+    return found
 
 
-def _read(blocks: Sequence[ContentBlockBody]) -> tuple[str, tuple[bytes, ...]]:
+async def _read(blocks: Sequence[ContentBlockBody], load: LoadPicture) -> tuple[str, tuple[bytes, ...]]:
     """Text and pictures of some blocks; the text has a mark where each picture belongs.
 
     Raises:
@@ -144,16 +154,18 @@ def _read(blocks: Sequence[ContentBlockBody]) -> tuple[str, tuple[bytes, ...]]:
         if block.type == "text":
             parts.append(block.text)
         elif block.type == "image":
-            images.append(_image(block.source))
+            images.append(await _image(block.source, load))
             parts.append(_PICTURE)
         elif block.type == "document":
             parts.append(_document(block))
     return "".join(parts), tuple(images)
 
 
-def _image(source: SourceBody | None) -> bytes:
+async def _image(source: SourceBody | None, load: LoadPicture) -> bytes:
     if source is None:
         raise RequestError("invalid image source")
+    if source.type == "url":
+        return await load(source.url)
     if source.type != "base64":
         raise RequestError(f"invalid image source type: {source.type}. Only base64 images are supported.")
     try:

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from camelid.api.anthropic.blocks import TurnBody, read_system, read_turns
+from camelid.api.anthropic.blocks import LoadPicture, TurnBody, read_system, read_turns
 from camelid.api.json_values import read_struct
 from camelid.api.ollama.tools import ToolBody, ToolFunctionBody, ToolParametersBody, read_tools
 from camelid.errors import RemoteModelError, RequestError
@@ -85,8 +85,12 @@ class MessagesBody(CountTokensBody, kw_only=True):
     stop_sequences: tuple[str, ...] = ()
 
 
-def read_request(body: MessagesBody) -> ChatRequest:
+async def read_request(body: MessagesBody, load: LoadPicture) -> ChatRequest:
     """What the client wants answered.
+
+    Args:
+        body: the request.
+        load: gets pictures that it names by address.
 
     Raises:
         RequestError: the request is wrong, in the order of contract 10.1.
@@ -103,11 +107,15 @@ def read_request(body: MessagesBody) -> ChatRequest:
         "top_k": body.top_k,
         "stop": list(body.stop_sequences) or None,
     }
-    return msgspec.structs.replace(_read(body), options=options)
+    return msgspec.structs.replace(await _read(body, load), options=options)
 
 
-def read_count_request(body: CountTokensBody) -> ChatRequest:
+async def read_count_request(body: CountTokensBody, load: LoadPicture) -> ChatRequest:
     """What the client wants counted.
+
+    Args:
+        body: the request.
+        load: gets pictures that it names by address.
 
     Raises:
         RequestError: the request is wrong.
@@ -115,15 +123,15 @@ def read_count_request(body: CountTokensBody) -> ChatRequest:
     """
     if not body.model:
         raise RequestError("model is required")
-    return msgspec.structs.replace(_read(body), truncate=False, count_only=True)
+    return msgspec.structs.replace(await _read(body, load), truncate=False, count_only=True)
 
 
-def _read(body: CountTokensBody) -> ChatRequest:
+async def _read(body: CountTokensBody, load: LoadPicture) -> ChatRequest:
     if not body.messages:
         raise RequestError("messages is required")
     return ChatRequest(
         model=body.model,
-        messages=read_system(body.system) + read_turns(body.messages),
+        messages=read_system(body.system) + await read_turns(body.messages, load),
         tools=tuple(_tool(tool) for tool in body.tools),
         tool_choice=_tool_choice(body.tool_choice),
         think=_think(body),
