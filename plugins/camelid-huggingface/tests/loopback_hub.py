@@ -45,6 +45,7 @@ class Seen:
     server: str
     path: str
     headers: Message
+    client: tuple[str, int]
 
 
 class LoopbackHub:
@@ -108,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
     owner: LoopbackHub
 
     def do_GET(self) -> None:
-        self.owner.seen.append(Seen(self.server_part, self.path, self.headers))
+        self.owner.seen.append(Seen(self.server_part, self.path, self.headers, self.client_address))
         fault = self.owner.take_fault(self.path)
         if fault is not None and fault.status:
             self._send(fault.status, fault.body, fault.headers)
@@ -130,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         if repository is None or (repository.private and not authorized):
             return self._send(401, b'{"error":"Invalid username or password."}', {"x-error-code": "RepoNotFound"})
         if about is not None:
-            return self._send(200, json.dumps(_describe(found[1], repository)).encode())
+            return self._send(200, json.dumps(_describe(found[1], repository)).encode(), {}, fault)
         return self._resolve(repository, file, authorized, fault)
 
     def _resolve(self, repository: HubRepository, file: re.Match[str], authorized: bool, fault: Fault | None) -> None:

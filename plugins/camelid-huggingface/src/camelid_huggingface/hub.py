@@ -4,14 +4,17 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from http import HTTPStatus
+from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
 from camelid import __version__
+from camelid.contracts.registry import OnlyFromStartError, TransientRegistryError
 from camelid.errors import RegistryError
-from camelid_huggingface.refusals import Repository, is_passing, refusal, wait_of
+from camelid_huggingface.refusals import Repository, refusal, seconds_to_wait
 from camelid_huggingface.repository import RepositoryFile, RepositoryInfo
 from camelid_huggingface.stream import ResponseBody
 
@@ -25,9 +28,32 @@ _SECONDS_TO_CONNECT: Final = 10.0
 _SECONDS_OF_SILENCE: Final = 60.0
 """A backstop; when a transfer counts as stalled is the framework's decision."""
 _REDIRECTS: Final = 10
-_TRIES: Final = 4
-_LONGEST_WAIT: Final = 20.0
+_WAITS: Final = 3
+_LONGEST_WAIT: Final = 20
+"""Seconds that are waited if the Hub wants it; else the framework tries again when it likes."""
+_PLACES: Final = 256
+_EXPIRED: Final = frozenset({401, 403, 404, 410})
+"""What a server of files answers when its address with a signature has become too old."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+class _Places:
+    """Where the Hub sent us for files; the latest of them."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: dict[str, str] = {}
+
+    def find(self, url: str) -> str | None:
+        with self._lock:
+            return self._known.get(url)
+
+    def remember(self, url: str, place: str) -> None:
+        with self._lock:
+            self._known.pop(url, None)
+            self._known[url] = place
+            if len(self._known) > _PLACES:
+                del self._known[next(iter(self._known))]
 
 
 class Hub:
@@ -38,10 +64,11 @@ class Hub:
 
         Args:
             endpoint: its base URL; empty for what `HF_ENDPOINT` says, else the public one.
-            wait: sleeps between two tries of a small request.
+            wait: sleeps for as many seconds as the Hub wants to be left alone.
         """
         self._endpoint = endpoint
         self._wait = wait
+        self._places = _Places()
 
     @property
     def endpoint(self) -> str:
@@ -54,19 +81,18 @@ class Hub:
         """What the Hub knows of the newest commit of a repository.
 
         Raises:
-            RegistryError: there is no such repository, it may not be read, or the Hub cannot be reached.
+            TransientRegistryError: the Hub does not answer now.
+            RegistryError: there is no such repository, or it may not be read.
         """
         url = f"{self.endpoint}/api/models/{repository.path}?blobs=true"
-        content = self._fetch(url, repository, _LISTING_LIMIT, "pull model manifest: ")
+        content = self._fetch(url, repository, _LISTING_LIMIT)
         try:
             info = msgspec.json.decode(content, type=RepositoryInfo)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise RegistryError(
-                f"pull model manifest: the Hub's answer about {repository} is not understood", reason=str(error)
-            ) from error
+            raise RegistryError(f"the Hub's answer about {repository} is not understood", reason=str(error)) from error
         if not _COMMIT.fullmatch(info.sha):
             raise RegistryError(
-                f"pull model manifest: the Hub's answer about {repository} is not understood",
+                f"the Hub's answer about {repository} is not understood",
                 reason=f"{info.sha!r} is no commit",
             )
         return info
@@ -79,68 +105,79 @@ class Hub:
         """A small file.
 
         Raises:
+            TransientRegistryError: the Hub does not answer now.
             RegistryError: it is larger than `limit` bytes, or cannot be had.
         """
-        return self._fetch(self.file_url(repository, commit, file), repository, limit, "")
+        return self._fetch(self.file_url(repository, commit, file), repository, limit)
 
     @contextmanager
-    def open(self, url: str, repository: Repository, offset: int) -> Iterator[BinaryIO]:
-        """A file's bytes from `offset` on.
+    def open(self, url: str, repository: Repository, offset: int, length: int) -> Iterator[BinaryIO]:
+        """A part of a file.
 
         Args:
             url: from `file_url`.
             repository: whose file it is, for messages.
-            offset: in bytes; less than the file has.
+            offset: of its first byte.
+            length: in bytes, more than none and no more than the file has after `offset`.
 
         Raises:
+            OnlyFromStartError: the file's server does not know parts.
+            TransientRegistryError: trying again may help.
             RegistryError: trying again is of no use.
-            OSError: trying again may help.
+            OSError: the connection broke; also from reading.
         """
         import httpx2  # noqa: PLC0415 - heavy, as `huggingface_hub`
 
-        headers = {"accept-encoding": "identity", **({"range": f"bytes={offset}-"} if offset else {})}
-        with self._get(url, headers) as response:
-            if is_passing(response.status_code):
-                raise OSError(f"unexpected status code {response.status_code}")
-            if response.is_error:
-                raise refusal(response.status_code, response.headers, repository)
-            encoding = response.headers.get("content-encoding", "identity")
-            begin = f"bytes {offset}-" if offset else ""
-            if response.status_code != (206 if offset else 200) or encoding != "identity":
+        asked = {"accept-encoding": "identity", "range": f"bytes={offset}-{offset + length - 1}"}
+        with self._get_file(url, asked) as response:
+            _check(response, repository)
+            if offset and response.status_code != HTTPStatus.PARTIAL_CONTENT:
+                raise OnlyFromStartError("the server of a file on the Hub does not give parts of it", reason=url)
+            begin, encoding = response.headers.get("content-range"), response.headers.get("content-encoding")
+            if (offset and not str(begin).startswith(f"bytes {offset}-")) or encoding not in (None, "identity"):
                 raise RegistryError(
-                    "the Hub sends something else than the part of the file that was asked for",
-                    reason=f"status {response.status_code}, encoding {encoding}, offset {offset}: {url}",
+                    "the Hub sends something else than the part of a file that was asked for",
+                    reason=f"asked from {offset}, got {begin!r} in the encoding {encoding!r}: {url}",
                 )
-            if not response.headers.get("content-range", "").startswith(begin):
-                raise RegistryError(
-                    "the Hub sends another part of the file than was asked for",
-                    reason=f"asked from {offset}, got {response.headers.get('content-range')!r}: {url}",
-                )
-            body = ResponseBody(response.iter_raw(), (httpx2.HTTPError, httpx2.StreamError))
+            announced = response.headers.get("content-length", "")
+            body = ResponseBody(
+                response.iter_raw(),
+                int(announced) if announced.isascii() and announced.isdigit() else None,
+                (httpx2.HTTPError, httpx2.StreamError),
+            )
             yield cast("BinaryIO", body)
 
-    def _fetch(self, url: str, repository: Repository, limit: int, step: str) -> bytes:
-        """A small answer, tried several times; `step` begins the messages of failures."""
+    def _fetch(self, url: str, repository: Repository, limit: int) -> bytes:
+        """A small answer."""
         import httpx2  # noqa: PLC0415
 
-        reason = ""
-        for attempt in range(_TRIES):
+        for _ in range(_WAITS):
             try:
                 with self._get(url, {}) as response:
-                    if response.is_success:
+                    seconds = seconds_to_wait(response.headers)
+                    if response.status_code != HTTPStatus.TOO_MANY_REQUESTS or not 0 < seconds <= _LONGEST_WAIT:
+                        _check(response, repository)
                         return _bounded(response, limit)
-                    if not is_passing(response.status_code):
-                        raise refusal(response.status_code, response.headers, repository, step)
-                    reason = f"unexpected status code {response.status_code}"
-                    seconds = wait_of(response.headers, float(2**attempt))
-            except httpx2.HTTPError as error:
-                reason, seconds = f"{type(error).__name__}: {error}", float(2**attempt)
-            except OSError as error:
-                reason, seconds = str(error), float(2**attempt)
-            if attempt + 1 == _TRIES or seconds > _LONGEST_WAIT:
-                break
+            except (httpx2.HTTPError, OSError) as error:
+                raise TransientRegistryError(f"the Hugging Face Hub does not answer: {error}", reason=url) from error
             self._wait(seconds)
-        raise RegistryError(f"{step}the Hugging Face Hub cannot be used now: {reason}", reason=url)
+        raise TransientRegistryError(
+            "the Hugging Face Hub has too many requests from here: try again later", reason=url
+        )
+
+    @contextmanager
+    def _get_file(self, url: str, headers: dict[str, str]) -> Iterator["httpx2.Response"]:
+        """As `_get`, from where the Hub sent us for the same file before, as long as that holds."""
+        known = self._places.find(url)
+        if known is not None:
+            with self._get(known, headers) as response:
+                if response.status_code not in _EXPIRED:
+                    yield response
+                    return
+        with self._get(url, headers) as response:
+            if response.is_success:
+                self._places.remember(url, str(response.url))
+            yield response
 
     @contextmanager
     def _get(self, url: str, headers: dict[str, str]) -> Iterator["httpx2.Response"]:
@@ -178,6 +215,11 @@ class Hub:
                     return
             url = _redirected(url, response.headers["location"])
         raise RegistryError("the Hub redirects in circles", reason=url)
+
+
+def _check(response: "httpx2.Response", repository: Repository) -> None:
+    if not response.is_success:
+        raise refusal(response.status_code, response.headers, repository)
 
 
 def _bounded(response: "httpx2.Response", limit: int) -> bytes:

@@ -1,13 +1,15 @@
 """What the Hub's refusals mean, in words that say what to do."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
+from camelid.contracts.registry import TransientRegistryError
 from camelid.errors import RegistryError
 
-__all__ = ("Repository", "is_passing", "refusal", "wait_of")
+__all__ = ("Repository", "refusal", "seconds_to_wait")
 
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -27,29 +29,25 @@ class Repository(msgspec.Struct, frozen=True):
         return f"hf.co/{self.path}"
 
 
-def is_passing(status: int) -> bool:
-    """Whether the same request may succeed a little later."""
-    return status in _PASSING
-
-
-def wait_of(headers: Mapping[str, str], usual: float) -> float:
-    """Seconds that the Hub wants to be left alone for; `usual` if it does not say."""
+def seconds_to_wait(headers: Mapping[str, str]) -> int:
+    """How long the Hub wants to be left alone; 0 if it does not say."""
     stated = headers.get("retry-after", "").strip()
-    return float(stated) if stated.isascii() and stated.isdigit() else usual
+    return int(stated) if stated.isascii() and stated.isdigit() else 0
 
 
-def refusal(status: int, headers: Mapping[str, str], repository: Repository, step: str = "") -> RegistryError:
-    """The error for a status that trying again does not change.
+def refusal(status: int, headers: Mapping[str, str], repository: Repository) -> RegistryError:
+    """The error for a status that is no success; a transient one if the same request may succeed a little later.
 
     Args:
         status: of the answer.
         headers: of the answer, looked up without regard to case.
         repository: that was asked for.
-        step: begins the sentence.
     """
     code = headers.get("x-error-code", "")
     reason = f"status {status}, {code or 'no code'}: {headers.get('x-error-message', '')[:500]}"
     page = f"https://huggingface.co/{repository.path}"
+    if status in _PASSING:
+        return TransientRegistryError(f"the Hugging Face Hub answers with status {status}: try again", reason=reason)
     if code == "GatedRepo":
         sentence = f"{repository} is gated: accept its license at {page}, then set HF_TOKEN to a token of your account"
     elif status in (401, 403) or code == "RepoNotFound":
@@ -57,8 +55,8 @@ def refusal(status: int, headers: Mapping[str, str], repository: Repository, ste
             f"{repository} does not exist, or is private or gated: look at {page}, "
             "and set HF_TOKEN to a token of an account that may read it"
         )
-    elif status == 404:
+    elif status == HTTPStatus.NOT_FOUND:
         sentence = f"{repository} does not have that file any more: pull the model again"
     else:
         sentence = f"the Hugging Face Hub refuses {repository} with status {status}"
-    return RegistryError(f"{step}{sentence}", reason=reason)
+    return RegistryError(sentence, reason=reason)

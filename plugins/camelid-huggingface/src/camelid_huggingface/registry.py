@@ -1,5 +1,6 @@
 """The Hugging Face Hub as a source of models."""
 
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from io import BytesIO
@@ -26,7 +27,7 @@ _UNHASHED_LIMIT: Final = 16 << 20
 
 
 class HubModels(Registry):
-    """Models named `hf.co/OWNER/REPOSITORY:QUANTIZATION`."""
+    """Models named `hf.co/OWNER/REPOSITORY:QUANTIZATION`; the host of `HF_ENDPOINT` means the Hub, too."""
 
     def __init__(self, hub: Hub | None = None) -> None:
         """Bind.
@@ -45,15 +46,16 @@ class HubModels(Registry):
         """The weights that the tag means, their projector, and what lies beside them.
 
         Raises:
-            RegistryError: the Hub has no such model, does not let us read it, or cannot be reached.
+            TransientRegistryError: the Hub does not answer now.
+            RegistryError: the Hub has no such model, or does not let us read it.
         """
-        if name.host.lower() not in _HOSTS:
+        if name.host.lower() not in {*_HOSTS, _configured_host()}:
             return None
         repository = Repository(name.namespace, name.model)
         info = self._hub.describe(repository)
         candidates = list_candidates(info.files)
         if not candidates:
-            raise RegistryError(f"pull model manifest: {_unusable(repository, info)}")
+            raise RegistryError(_unusable(repository, info))
         weights = choose_weights(candidates, name.tag)
         layers = (*self._weights(repository, info, weights), *self._companions(repository, info))
         return ResolvedModel(layers=layers, config=_config(weights, info))
@@ -62,13 +64,23 @@ class HubModels(Registry):
         """The bytes of a file from `offset` on.
 
         Raises:
-            RegistryError: trying again is of no use.
-            OSError: trying again may help.
+            RegistryError: trying again is of no use, unless it is a `TransientRegistryError`.
+            OSError: the connection broke.
         """
-        if offset >= blob.size:
+        return self.open_range(blob, offset, blob.size - offset)
+
+    def open_range(self, blob: BlobSource, offset: int, length: int) -> BlobStream:
+        """`length` bytes of a file from `offset` on; fewer at its end.
+
+        Raises:
+            RegistryError: trying again is of no use, unless it is a `TransientRegistryError`.
+            OSError: the connection broke.
+        """
+        length = min(length, blob.size - offset)
+        if length <= 0:
             return nullcontext(BytesIO())
-        owner, _, rest = urlsplit(blob.url).path.removeprefix(urlsplit(self._hub.endpoint).path)[1:].partition("/")
-        return self._hub.open(blob.url, Repository(owner, rest.partition("/")[0]), offset)
+        owner, _, rest = blob.url.removeprefix(self._hub.endpoint)[1:].partition("/")
+        return self._hub.open(blob.url, Repository(owner, rest.partition("/")[0]), offset, length)
 
     def _weights(self, repository: Repository, info: RepositoryInfo, weights: Candidate) -> Iterator[LayerSource]:
         for file in weights.files:
@@ -86,6 +98,11 @@ class HubModels(Registry):
 
     def _companions(self, repository: Repository, info: RepositoryInfo) -> Iterator[LayerSource]:
         return companions(info, lambda file: self._hub.read(repository, info.sha, file, LIMIT))
+
+
+def _configured_host() -> str:
+    """That of another Hub; read here, since `huggingface_hub` is imported only for a name of the Hub."""
+    return urlsplit(os.environ.get("HF_ENDPOINT", "")).netloc.lower()
 
 
 def _config(weights: Candidate, info: RepositoryInfo) -> JsonObject:

@@ -13,16 +13,18 @@ __all__ = ("ResponseBody",)
 class ResponseBody(RawIOBase):
     """Reads what has come, without waiting for more than that."""
 
-    def __init__(self, chunks: Iterator[bytes], failures: tuple[type[Exception], ...]) -> None:
+    def __init__(self, chunks: Iterator[bytes], length: int | None, failures: tuple[type[Exception], ...]) -> None:
         """Bind.
 
         Args:
             chunks: of the body.
+            length: its bytes, as the server said; None if it did not.
             failures: what iterating raises when the connection breaks; it becomes an `OSError`.
         """
         self._chunks = chunks
+        self._expected = length
         self._failures = failures
-        self._rest = memoryview(b"")
+        self._chunk = memoryview(b"")
 
     def readable(self) -> bool:
         """Yes."""
@@ -36,14 +38,17 @@ class ResponseBody(RawIOBase):
         """
         if size < 0:
             return self.readall()
-        while not self._rest and size:
-            try:
-                self._rest = memoryview(next(self._chunks))
-            except StopIteration:
+        while not self._chunk and size:
+            chunk = self._next()
+            if chunk is None:
                 return b""
-            except self._failures as error:
-                raise OSError(f"{type(error).__name__}: {error}") from error
-        taken, self._rest = self._rest[:size], self._rest[size:]
+            self._chunk = memoryview(chunk)
+        taken, self._chunk = self._chunk[:size], self._chunk[size:]
+        if self._expected is not None:
+            self._expected -= len(taken)
+            if self._expected == 0 and not self._chunk:
+                # Only a body that was read to its end leaves a connection that the next request can use.
+                self._chunk = memoryview(self._next() or b"")
         return bytes(taken)
 
     def readinto(self, buffer: "Buffer", /) -> int:
@@ -52,3 +57,9 @@ class ResponseBody(RawIOBase):
         taken = self.read(len(view))
         view[: len(taken)] = taken
         return len(taken)
+
+    def _next(self) -> bytes | None:
+        try:
+            return next(self._chunks, None)
+        except self._failures as error:
+            raise OSError(f"{type(error).__name__}: {error}") from error

@@ -85,10 +85,10 @@ def choose_weights(candidates: Iterable[Candidate], tag: str) -> Candidate:
     chosen = _default(ordered) if wanted == "latest" else _tagged(ordered, wanted)
     if chosen is None:
         known = ", ".join(dict.fromkeys(candidate.label for candidate in ordered))
-        raise RegistryError(f"pull model manifest: the repository has no {tag}; it has {known}")
+        raise RegistryError(f"the repository has no {tag}; it has {known}")
     if chosen.count and len(chosen.files) != chosen.count:
         shards = f"has {len(chosen.files)} shards, expected {chosen.count}"
-        raise RegistryError(f'pull model manifest: split GGUF "{chosen.files[0].path}" {shards}')
+        raise RegistryError(f'split GGUF "{chosen.files[0].path}" {shards}')
     return chosen
 
 
