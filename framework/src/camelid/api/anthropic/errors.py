@@ -12,7 +12,7 @@ from camelid.api.errors import error_status, error_text, log_error
 from camelid.api.events import event
 from camelid.api.request import ApiRequest
 from camelid.api.responses import terminated_json_reply
-from camelid.errors import CamelidError
+from camelid.errors import CamelidError, InvalidOptionError
 
 __all__ = ("ANTHROPIC_EXCEPTION_HANDLERS", "AnthropicErrorReply", "error_event", "new_request_id")
 
@@ -48,8 +48,13 @@ def new_request_id() -> str:
     return f"req_{token_hex(12)}"
 
 
+def _status(error: Exception) -> int:
+    """As everywhere, but a wrong option is the client's mistake: Anthropic's clients send a 500 again and again."""
+    return 400 if isinstance(error, InvalidOptionError) else error_status(error)
+
+
 def _body(error: Exception, request_id: str) -> AnthropicErrorReply:
-    kind = _TYPES.get(error_status(error), "api_error")
+    kind = _TYPES.get(_status(error), "api_error")
     return AnthropicErrorReply(error=AnthropicError(kind, error_text(error)), request_id=request_id)
 
 
@@ -61,7 +66,7 @@ def error_event(error: Exception, request_id: str) -> bytes:
 def _reply(_request: ApiRequest, error: Exception) -> Response[bytes]:
     log_error(error)
     request_id = new_request_id()
-    reply = terminated_json_reply(_body(error, request_id), error_status(error))
+    reply = terminated_json_reply(_body(error, request_id), _status(error))
     reply.set_header("request-id", request_id)
     return reply
 

@@ -5,14 +5,12 @@ from typing import Final
 import msgspec
 
 from camelid.api.anthropic.blocks import LoadPicture, TurnBody, read_system, read_turns
-from camelid.api.json_values import read_struct
-from camelid.api.ollama.tools import ToolBody, ToolFunctionBody, ToolParametersBody, read_tools
 from camelid.errors import RemoteModelError, RequestError
 from camelid.services.chat import ChatRequest
 from camelid.services.checks import Think
 from camelid.services.tool_choice import ToolChoice
 from camelid.types.json import JsonObject, JsonValue
-from camelid.types.messages import Tool
+from camelid.types.messages import Function, Tool
 
 __all__ = ("CountTokensBody", "MessagesBody", "read_count_request", "read_request")
 
@@ -147,9 +145,7 @@ def _tool(tool: AnthropicToolBody) -> Tool:
         raise RequestError(f'tool type "{tool.type}" is not supported: describe the tool with an input_schema')
     if not isinstance(tool.input_schema, dict):
         raise RequestError(f'invalid input_schema for tool "{tool.name}": it must be an object')
-    parameters = read_struct(tool.input_schema, ToolParametersBody, "ToolFunctionParameters")
-    (found,) = read_tools([ToolBody("function", ToolFunctionBody(tool.name, tool.description, parameters))])
-    return found
+    return Tool(Function(tool.name, tool.description, {"type": "object", "properties": {}, **tool.input_schema}))
 
 
 def _tool_choice(choice: ToolChoiceBody | None) -> ToolChoice:
