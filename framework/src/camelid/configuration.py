@@ -96,7 +96,7 @@ def read_configuration(
 
 
 def ignored_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables of Ollama's that are set and change nothing, and why; proxies in small letters too."""
+    """The variables of Ollama's that are set and change nothing, and why."""
     found: dict[str, str] = {}
     known = {_ollama_variable(name) for name in OLLAMA_SETTINGS}
     for variable, text in sorted(environ.items()):

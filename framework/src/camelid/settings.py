@@ -67,7 +67,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     disabled_plugins: tuple[str, ...] = ()
     """Entry-point names not to load."""
     registries: tuple[str, ...] = ()
-    """Registries to ask first, in this order."""
+    """Registries to ask first, in this order; then those of this machine, then those that ask other machines."""
+    registry_mirrors: tuple[str, ...] = ()
+    """What is asked instead of a host that names of models say, each as `HOST=http://HOST:PORT` or
+    `HOST=https://HOST`; the names stay. `registry.ollama.ai` is the host of names that say none."""
+    registry_hosts: tuple[str, ...] | None = None
+    """Hosts in names of models that may be asked; None for all. Where a host sends us for a file is its own matter."""
+    air_gapped: bool = False
+    """Ask no other machine for models, and send none there: only what is on this one can be pulled."""
+    transfer_streams: int = 16
+    """Ranges of files that are fetched from registries at once, for all pulls together."""
+    transfer_bandwidth: int = 0
+    """Bytes a second that all pulls and pushes together may take; 0 = no limit."""
     modelfiles: Path | None = None
     """Folder that requests to make a model may read Modelfiles and their files from, below it and nowhere else; None
     for no folder. A request names the Modelfile as `path` in `POST /api/create`, an older form. Files are linked into
@@ -108,13 +119,19 @@ INHERITED_VARIABLES: Final = (
     "GGML_VK_VISIBLE_DEVICES",
     "GPU_DEVICE_ORDINAL",
     "HSA_OVERRIDE_GFX_VERSION",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
 )
-"""Variables that the libraries of the GPUs read, in the workers, which have the server's environment (contract 18)."""
+"""Variables that libraries read: those of the GPUs in the workers, which have the server's environment, and the way to
+registries in the server, proxies in small letters too (contract 18)."""
 
 _NO_CLOUD: Final = "nothing is forwarded to ollama.com"
 _NO_AGENT: Final = "it belongs to Ollama's desktop program"
 _BACKEND: Final = "which devices are used is the backend's decision"
-_NO_NETWORK: Final = "for the way to registries, and none that comes with Camelid uses the network"
 _NO_FIT: Final = "for Ollama's engine; Camelid sizes a model before it loads it"
 
 IGNORED_VARIABLES: Final[Mapping[str, str]] = {
@@ -134,9 +151,6 @@ IGNORED_VARIABLES: Final[Mapping[str, str]] = {
     "OLLAMA_LLAMA_CPP_COMPAT": "llama.cpp is used as it is, without patches",
     "LLAMA_ARG_FIT": _NO_FIT,
     "LLAMA_ARG_FIT_TARGET": _NO_FIT,
-    "HTTP_PROXY": _NO_NETWORK,
-    "HTTPS_PROXY": _NO_NETWORK,
-    "NO_PROXY": _NO_NETWORK,
     "OLLAMA_SKILLS": _NO_AGENT,
     "OLLAMA_AGENT_DISABLE_SHELL": _NO_AGENT,
     "OLLAMA_AGENT_DISABLE_WEBSEARCH": _NO_AGENT,

@@ -3,26 +3,13 @@ from contextlib import aclosing
 import msgspec
 import pytest
 
-from camelid.contracts.registry import Registry, ResolvedModel
 from camelid.errors import ConfigurationError, ServerBusyError
 from camelid.services.chat import ChatRequest
-from camelid.services.container import Services, _in_order
+from camelid.services.container import Services
 from camelid.services.create import CreateRequest
 from camelid.settings import Settings
 from camelid.types.messages import Message
 from camelid.types.names import ModelName
-
-
-class Named(Registry):
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    def resolve(self, name: ModelName) -> ResolvedModel | None:
-        return None
 
 
 async def test_a_model_is_pulled_made_into_another_and_answers(settings: Settings):
@@ -52,9 +39,3 @@ async def test_settings_that_name_what_is_not_there_are_refused(settings: Settin
     ]:
         with pytest.raises(ConfigurationError, match=sentence):
             Services(msgspec.structs.replace(settings, plugins=("echo",), **wrong))
-
-
-def test_registries_are_asked_in_the_order_of_the_settings():
-    registries = [Named("a"), Named("b"), Named("c")]
-    assert [registry.name for registry in _in_order(registries, ("c", "a"))] == ["c", "a", "b"]
-    assert _in_order(registries, ()) == registries

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, aclosing
 from hashlib import sha256
 from io import BytesIO, RawIOBase
@@ -11,7 +12,10 @@ from camelid.contracts.registry import BlobSource, LayerSource, Registry, Resolv
 from camelid.errors import RegistryError
 from camelid.services.progress import Progress
 from camelid.services.pull import Pull
+from camelid.services.registries import Registries
 from camelid.store.store import Store
+from camelid.store.transfer import Transfers
+from camelid.store.transfer_policy import TransferPolicy
 from camelid.types.names import ModelName
 
 MODEL = "application/vnd.ollama.image.model"
@@ -33,6 +37,7 @@ class Shelf(Registry):
         self.content = content
         self.asked: list[str] = []
         self.opened = 0
+        self.begun = Event()
         self.closed = Event()
         self.gate = Semaphore(1_000_000)
 
@@ -51,25 +56,30 @@ class Shelf(Registry):
         return ResolvedModel((model, text), CONFIG)
 
     def open(self, blob: BlobSource, offset: int) -> AbstractContextManager[BinaryIO]:
-        assert (blob.url, offset) == ("here", 0)
+        assert blob.url == "here"
         self.opened += 1
-        return cast("BinaryIO", _Slow(self))
+        self.begun.set()
+        return cast("BinaryIO", _Slow(self, offset))
 
 
 class _Slow(RawIOBase):
     """Three bytes at a time."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, offset: int) -> None:
         self._shelf = shelf
-        self._bytes = BytesIO(shelf.content)
+        self._bytes = BytesIO(shelf.content[offset:])
 
-    def read(self, _size: int = -1) -> bytes:
+    def read(self, size: int = -1) -> bytes:
         assert self._shelf.gate.acquire(timeout=30)
-        return self._bytes.read(3)
+        return self._bytes.read(min(size, 3))
 
     def close(self) -> None:
         self._shelf.closed.set()
         super().close()
+
+
+def puller(store: Store, registries: Sequence[Registry]) -> Pull:
+    return Pull(store, Registries(registries), Transfers(store.blobs, TransferPolicy(tries=2, pause=0.001)))
 
 
 async def lines(pull: Pull, name: ModelName = NAME, **options: bool) -> list[Progress]:
@@ -77,7 +87,7 @@ async def lines(pull: Pull, name: ModelName = NAME, **options: bool) -> list[Pro
 
 
 async def test_a_pull_tells_what_it_does_and_stores_the_model(store: Store):
-    told = await lines(Pull(store, [Shelf("shelf", "echo:1b")]))
+    told = await lines(puller(store, [Shelf("shelf", "echo:1b")]))
     statuses = [line.status for line in told]
     assert statuses[0] == "pulling manifest"
     assert statuses[-3:] == ["verifying sha256 digest", "writing manifest", "success"]
@@ -90,15 +100,15 @@ async def test_a_pull_tells_what_it_does_and_stores_the_model(store: Store):
 
 async def test_what_is_here_already_is_not_fetched_again(store: Store):
     shelf = Shelf("shelf", "echo:1b")
-    await lines(Pull(store, [shelf]))
-    told = await lines(Pull(store, [shelf]))
+    await lines(puller(store, [shelf]))
+    told = await lines(puller(store, [shelf]))
     assert shelf.opened == 1
     assert [line for line in told if line.digest == DIGEST] == [Progress(PULLING, DIGEST, len(ECHO), len(ECHO))]
 
 
 async def test_registries_are_asked_in_order_until_one_knows(store: Store):
     first, second, third = Shelf("first"), Shelf("second", "echo:1b"), Shelf("third", "echo:1b")
-    await lines(Pull(store, [first, second, third]))
+    await lines(puller(store, [first, second, third]))
     assert (first.asked, second.opened, third.asked) == (["echo:1b"], 1, [])
 
 
@@ -106,7 +116,7 @@ async def test_registries_are_asked_in_order_until_one_knows(store: Store):
     ("registries", "asked"), [([Shelf("a"), Shelf("b", "other:1b")], "a, b"), ([], "none is installed")]
 )
 async def test_an_unknown_name_says_who_was_asked(store: Store, registries: list[Registry], asked: str):
-    told = Pull(store, registries)(NAME)
+    told = puller(store, registries)(NAME)
     assert await anext(told) == Progress("pulling manifest")
     with pytest.raises(RegistryError, match="pull model manifest: file does not exist") as refused:
         await anext(told)
@@ -116,33 +126,33 @@ async def test_an_unknown_name_says_who_was_asked(store: Store, registries: list
 async def test_plain_http_must_be_allowed(store: Store):
     shelf, name = Shelf("shelf", "localhost:5000/a/b:c"), ModelName.parse("http://localhost:5000/a/b:c")
     with pytest.raises(RegistryError, match="insecure protocol http"):
-        await lines(Pull(store, [shelf]), name)
+        await lines(puller(store, [shelf]), name)
     assert shelf.asked == []
-    assert (await lines(Pull(store, [shelf]), name, insecure=True))[-1].status == "success"
+    assert (await lines(puller(store, [shelf]), name, insecure=True))[-1].status == "success"
 
 
 async def test_a_failing_registry_ends_the_pull(store: Store):
     with pytest.raises(RegistryError, match="down"):
-        await lines(Pull(store, [Shelf("a", broken=RegistryError("down")), Shelf("b", "echo:1b")]))
+        await lines(puller(store, [Shelf("a", broken=RegistryError("down")), Shelf("b", "echo:1b")]))
 
 
 async def test_a_bug_in_a_registry_names_it(store: Store):
     with pytest.raises(RegistryError, match="the registry a failed") as failed:
-        await lines(Pull(store, [Shelf("a", broken=ZeroDivisionError("oops"))]))
+        await lines(puller(store, [Shelf("a", broken=ZeroDivisionError("oops"))]))
     assert "oops" in failed.value.reason
 
 
 @pytest.mark.parametrize("content", [b"x" * len(ECHO), ECHO + b"more", b""])
 async def test_wrong_bytes_are_not_stored(store: Store, content: bytes):
     with pytest.raises(RegistryError):
-        await lines(Pull(store, [Shelf("shelf", "echo:1b", content=content)]))
+        await lines(puller(store, [Shelf("shelf", "echo:1b", content=content)]))
     assert store.find(NAME) is None
     assert not store.blobs.has(DIGEST)
 
 
 async def test_a_failed_pull_can_be_repeated(store: Store):
     shelf = Shelf("shelf", "echo:1b", content=b"")
-    pull = Pull(store, [shelf])
+    pull = puller(store, [shelf])
     with pytest.raises(RegistryError):
         await lines(pull)
     shelf.content = ECHO
@@ -152,7 +162,7 @@ async def test_a_failed_pull_can_be_repeated(store: Store):
 async def test_pulls_of_one_name_share_the_work(store: Store):
     shelf = Shelf("shelf", "echo:1b", "ECHO:1b")
     shelf.gate = Semaphore(0)
-    pull = Pull(store, [shelf])
+    pull = puller(store, [shelf])
     both = asyncio.gather(lines(pull), lines(pull, ModelName.parse("ECHO:1b")))
     shelf.gate.release(1_000)
     first, second = await both
@@ -163,7 +173,7 @@ async def test_pulls_of_one_name_share_the_work(store: Store):
 async def test_who_joins_late_hears_what_happened(store: Store):
     shelf = Shelf("shelf", "echo:1b")
     shelf.gate = Semaphore(1)
-    pull = Pull(store, [shelf])
+    pull = puller(store, [shelf])
     async with aclosing(pull(NAME)) as early:
         assert [(await anext(early)).status, (await anext(early)).status] == ["pulling manifest", PULLING]
         late = asyncio.create_task(lines(pull))
@@ -176,26 +186,28 @@ async def test_who_joins_late_hears_what_happened(store: Store):
     assert shelf.opened == 1
 
 
-async def test_when_the_last_client_leaves_the_work_ends(store: Store):
+async def test_when_the_last_client_leaves_the_work_ends(store: Store, until):
     shelf = Shelf("shelf", "echo:1b")
     shelf.gate = Semaphore(1)
-    pull = Pull(store, [shelf])
+    pull = puller(store, [shelf])
     async with aclosing(pull(NAME)) as first, aclosing(pull(NAME)) as second:
         await anext(first)
         await anext(second)
+        assert await asyncio.to_thread(shelf.begun.wait, 30)
+        (job,) = pull._transfers._jobs.values()
         await first.aclose()
-        assert not shelf.closed.is_set()
-    shelf.gate.release(2)
+        assert not job.given_up
+    await until(job.ended.is_set)
+    shelf.gate.release(1_000)
     assert await asyncio.to_thread(shelf.closed.wait, 30)
     assert store.find(NAME) is None
-    shelf.gate.release(1_000)
     assert (await lines(pull))[-1].status == "success"
     assert shelf.opened == 2
 
 
 async def test_a_slow_client_gets_few_lines(store: Store):
     shelf = Shelf("shelf", "echo:1b")
-    pull = Pull(store, [shelf])
+    pull = puller(store, [shelf])
     async with aclosing(pull(NAME)) as slow:
         await anext(slow)
         assert (await lines(pull))[-1].status == "success"

@@ -30,7 +30,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "run": Entry("run", "Ask a model, or chat with it."),
     "stop": Entry("stop", "Unload a model."),
     "pull": Entry("pull", "Fetch a model from where it comes from."),
-    "push": Entry("push", "Send a model to a registry.", hidden=True),
+    "push": Entry("push", "Send a model to a registry."),
     "signin": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
     "login": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
     "signout": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
@@ -42,7 +42,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "rm": Entry("rm", "Remove models."),
     "launch": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
     "plugins": Entry("plugins", "List the plugins, also the broken ones."),
-    "bench": Entry("bench", "Measure how fast a model is, here and beside other servers."),
+    "bench": Entry("bench", "Measure a model's speed, here and beside other servers."),
     "doctor": Entry("doctor", "Look for what is wrong, and say which settings are in effect."),
     "help": Entry("help", "Show the help of a command, as `camelid COMMAND --help` does.", hidden=True),
 }

@@ -1,14 +1,11 @@
 """Everything a server needs, built from its settings and closed together."""
 
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from camelid.contracts.registry import Registry
 from camelid.engine import placements
 from camelid.engine.conversion import Conversions
 from camelid.engine.pool import Pool
-from camelid.errors import ConfigurationError
 from camelid.plugins.host import PluginHost
 from camelid.services.chat import Chat
 from camelid.services.create import Create
@@ -18,10 +15,14 @@ from camelid.services.library import Library
 from camelid.services.loading import Models
 from camelid.services.modelfile_requests import ModelfileRequests
 from camelid.services.pull import Pull
+from camelid.services.push import Push
+from camelid.services.registries import Registries, RegistryRules
 from camelid.services.remote_pictures import RemotePictures
 from camelid.services.tokenize import Detokenize, Tokenize
 from camelid.settings import Settings
 from camelid.store.store import Store
+from camelid.store.transfer import Transfers
+from camelid.store.transfer_policy import TransferPolicy
 
 __all__ = ("Services",)
 
@@ -55,7 +56,10 @@ class Services:
         self.detokenize = Detokenize(self.models, self.pool)
         self.remote_pictures = RemotePictures(settings.image_hosts)
         self.library = Library(self.store, prefer_go=settings.go_template, formats=formats)
-        self.pull = Pull(self.store, _in_order(self.plugins.catalog.registries, settings.registries))
+        registries = Registries(self.plugins.catalog.registries, _rules(settings))
+        transfers = Transfers(self.store.blobs, _policy(settings))
+        self.pull = Pull(self.store, registries, transfers)
+        self.push = Push(self.store, registries, transfers)
         self.conversions = Conversions(self.plugins.catalog.placement(settings.placement))
         self.create = Create(self.store, self.pull, self.plugins.catalog, self.conversions)
         self.modelfiles = ModelfileRequests(self.store.blobs, settings.modelfiles)
@@ -75,11 +79,14 @@ class Services:
         await self.pool.close()
 
 
-def _in_order(registries: Sequence[Registry], first: Sequence[str]) -> list[Registry]:
-    """The registries that are named come first, in that order; the others stay as they registered."""
-    known = {registry.name: registry for registry in registries}
-    for name in first:
-        if name not in known:
-            choice = ", ".join(sorted(known)) or "none"
-            raise ConfigurationError(f"there is no registry {name!r}; the setting registries may name: {choice}")
-    return list({name: known[name] for name in (*first, *known)}.values())
+def _rules(settings: Settings) -> RegistryRules:
+    return RegistryRules(
+        first=settings.registries,
+        mirrors=settings.registry_mirrors,
+        hosts=settings.registry_hosts,
+        air_gapped=settings.air_gapped,
+    )
+
+
+def _policy(settings: Settings) -> TransferPolicy:
+    return TransferPolicy(all_streams=settings.transfer_streams, bandwidth=settings.transfer_bandwidth)

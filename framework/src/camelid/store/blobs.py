@@ -269,6 +269,21 @@ class BlobStore:
             self._keep(path, digest, owner)
         return digest
 
+    def keep(self, path: Path, digest: str, owner: object = None) -> None:
+        """Let a finished file of the blobs' folder, whose bytes were verified and synced, appear under its digest.
+
+        Args:
+            path: the file; it has gone afterwards.
+            digest: canonical, and right.
+            owner: who is about to use it.
+
+        Raises:
+            StoreError: the system refused.
+        """
+        with disk_errors(path):
+            path.chmod(0o644)
+            self._keep(path, digest, owner)
+
     def claim(self, digests: Iterable[str], owner: object = None) -> None:
         """Say that a manifest of `owner` names these blobs now. Others may still want them."""
         with self._lock:

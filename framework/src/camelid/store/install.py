@@ -1,15 +1,15 @@
 """Bring a model that a registry knows into the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 
-from camelid.contracts.registry import BlobSource, BlobStream, ResolvedModel
+from camelid.contracts.registry import BlobSource, ResolvedModel
 from camelid.errors import CorruptManifestError, DigestMismatchError, InvalidModelFileError, RegistryError, RequestError
 from camelid.store import media_types
-from camelid.store.blobs import CHUNK, BlobStore, BlobWriter
+from camelid.store.blobs import BlobStore
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig, complete_config, decode_config, read_config
 from camelid.store.digests import parse_digest
@@ -18,22 +18,28 @@ from camelid.store.gguf import read_header
 from camelid.store.manifest import Layer, Manifest, decode_manifest
 from camelid.store.store import Store
 from camelid.store.stored import StoredModel
+from camelid.store.transfer import Transfers
+from camelid.store.transfer_download import OpenRange
 from camelid.types.json import JsonObject
 from camelid.types.names import ModelName
 
-__all__ = ("OnProgress", "OpenBlob", "install")
-
-OpenBlob: TypeAlias = Callable[[BlobSource, int], BlobStream]
-"""`Registry.open` of the registry that resolved the model."""
+__all__ = ("OnProgress", "install")
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]
 """Called with a blob's digest (empty while it is unknown), its bytes, and those done. May raise to stop."""
 
 _CONFIG_LIMIT = 16 << 20
+_MOST_LAYERS = 4096
 
 
 def install(
-    store: Store, name: ModelName, resolved: ResolvedModel, open_blob: OpenBlob, on_progress: OnProgress
+    store: Store,
+    name: ModelName,
+    resolved: ResolvedModel,
+    open_range: OpenRange,
+    on_progress: OnProgress,
+    *,
+    transfers: Transfers | None = None,
 ) -> StoredModel:
     """Store every layer, then the manifest. Blocks; whatever goes wrong, no model appears or changes.
 
@@ -41,8 +47,9 @@ def install(
         store: where to.
         name: under which name.
         resolved: what the registry knows.
-        open_blob: how to read the blobs that are neither on this machine nor made up.
+        open_range: how to read the blobs that are neither on this machine nor made up.
         on_progress: told about each blob, in order.
+        transfers: of this store, shared by all who fetch; None for one of its own.
 
     Returns:
         The model as it stands in the store.
@@ -50,10 +57,13 @@ def install(
     Raises:
         RegistryError: what the registry gave is not what it announced.
         InvalidModelFileError: the model's file is broken.
-        DiskFullError: no room; what was stored completely is kept for the next try.
+        DiskFullError: no room; what was fetched is kept for the next try.
     """
+    if len(resolved.layers) > _MOST_LAYERS:
+        raise RegistryError(f"the registry's manifest of {name.short} has {len(resolved.layers)} layers: too many")
     builder = ModelBuilder(store, ModelConfig())
-    blobs = _Blobs(store.blobs, builder.owner, open_blob, on_progress)
+    blobs = _Blobs(store.blobs, builder.owner, open_range, on_progress, transfers or Transfers(store.blobs))
+    blobs.require(layer.blob for layer in resolved.layers)
     digests = [blobs.bring(layer.blob) for layer in resolved.layers]
     if resolved.manifest is None:
         content: Manifest | bytes = _make_manifest(store, builder, resolved, digests)
@@ -75,11 +85,19 @@ def install(
 class _Blobs:
     """Brings blobs from one registry into the store."""
 
-    def __init__(self, blobs: BlobStore, owner: object, open_blob: OpenBlob, on_progress: OnProgress) -> None:
+    def __init__(
+        self, blobs: BlobStore, owner: object, open_range: OpenRange, on_progress: OnProgress, transfers: Transfers
+    ) -> None:
         self._blobs = blobs
         self._owner = owner
-        self._open_blob = open_blob
+        self._open_range = open_range
         self._on_progress = on_progress
+        self._transfers = transfers
+
+    def require(self, sources: Iterable[BlobSource]) -> None:
+        """See that there is room for what will be fetched."""
+        wanted = ((_announced(blob), blob.size) for blob in sources if blob.path is None and blob.content is None)
+        self._transfers.require((digest, size) for digest, size in wanted if not self._blobs.has(digest))
 
     def bring(self, blob: BlobSource) -> str:
         """Store one blob, unless it is here; its digest."""
@@ -88,7 +106,12 @@ class _Blobs:
             self._on_progress(expected, blob.size, blob.size)
             return expected
         try:
-            digest = self._link(blob, blob.path, expected) if blob.path else self._write(blob, expected)
+            if blob.path is not None:
+                digest = self._link(blob, blob.path, expected)
+            elif blob.content is not None:
+                digest = self._write(blob.content, expected)
+            else:
+                digest = self._fetch(blob, expected)
         except DigestMismatchError as error:
             raise RegistryError(
                 f"digest mismatch, file must be downloaded again: want {expected}, {error.reason}"
@@ -103,28 +126,19 @@ class _Blobs:
 
         return self._blobs.link(path, self._owner, expected=expected, on_progress=on_progress)
 
-    def _write(self, blob: BlobSource, expected: str) -> str:
+    def _write(self, content: bytes, expected: str) -> str:
         with self._blobs.writer(self._owner) as writer:
-            if blob.content is None:
-                self._receive(blob, expected, writer)
-            else:
-                writer.write(blob.content)
+            writer.write(content)
             return writer.commit(expected)
 
-    def _receive(self, blob: BlobSource, expected: str, writer: BlobWriter) -> None:
-        """Read a blob from its registry, no more than was announced."""
-        try:
-            with self._open_blob(blob, 0) as stream:
-                while chunk := stream.read(CHUNK):
-                    if writer.size + len(chunk) > blob.size:
-                        raise RegistryError(
-                            "the registry sends more than it announced",
-                            reason=f"{expected} has more than {blob.size} bytes",
-                        )
-                    writer.write(chunk)
-                    self._on_progress(expected, blob.size, writer.size)
-        except OSError as error:
-            raise RegistryError("the connection to the registry broke: try again", reason=str(error)) from error
+    def _fetch(self, blob: BlobSource, digest: str) -> str:
+        def on_progress(completed: int) -> None:
+            self._on_progress(digest, blob.size, completed)
+
+        self._transfers.fetch(blob, digest, self._open_range, on_progress)
+        if not self._blobs.touch(digest, self._owner, size=blob.size):
+            raise RegistryError("a blob went missing while its model was fetched: try again", reason=digest)
+        return digest
 
 
 def _announced(blob: BlobSource) -> str:

@@ -18,6 +18,7 @@ __all__ = (
     "PROMPT",
     "SYSTEM",
     "TEMPLATE",
+    "TENSOR",
 )
 
 MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
@@ -34,6 +35,8 @@ SYSTEM: Final = "application/vnd.ollama.image.system"
 PARAMS: Final = "application/vnd.ollama.image.params"
 MESSAGES: Final = "application/vnd.ollama.image.messages"
 LICENSE: Final = "application/vnd.ollama.image.license"
+TENSOR: Final = "application/vnd.ollama.image.tensor"
+"""Of models for MLX, which are made of many."""
 
 FILE_ROLES: Final = {
     MODEL: FileRole.MODEL,

@@ -104,6 +104,25 @@ class Store:
                 )
         return model
 
+    def manifest(self, name: ModelName) -> tuple[bytes, Manifest] | None:
+        """A model's manifest, as it is and as it reads; None if there is no such model.
+
+        Raises:
+            CorruptManifestError: it is not valid.
+            IncompleteModelError: a blob that it names is missing.
+        """
+        file = self._tree.find(name)
+        content = None if file is None else self._tree.read(file)
+        if content is None:
+            return None
+        manifest = decode_manifest(content[0])
+        for digest in sorted(manifest.digests):
+            if not self.blobs.has(digest):
+                raise IncompleteModelError(
+                    f"model {name.short} is incomplete: pull or create it again", reason=f"no blob {digest}"
+                )
+        return content[0], manifest
+
     def header(self, file: ModelFile) -> GGUFHeader:
         """All that a GGUF file of a model says of itself; its arrays stay in the file.
 

@@ -11,11 +11,14 @@ from camelid.errors import RequestError
 from camelid.store.blobs import BlobStore
 from camelid.store.digests import parse_digest
 from camelid.store.manifest_tree import ManifestTree
+from camelid.store.transfer_partial import PREFIX as PARTIAL
 from camelid.store.workplace import PREFIX, remove_old_workplace
 
 __all__ = ("rename_old_blobs", "sweep")
 
 _GRACE_SECONDS = 3600.0
+_PARTIAL_SECONDS = 24 * 3600.0
+"""Longer for downloads that broke off: going on with them is what they are kept for."""
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +44,7 @@ def sweep(blobs: BlobStore, tree: ManifestTree, used: AbstractSet[str]) -> None:
         if digest is None and path.name.startswith(PREFIX):
             _remove_old_workplace(path, before)
         elif digest is None:
-            _remove_old(path, before)
+            _remove_old(path, before + _GRACE_SECONDS - _PARTIAL_SECONDS if path.name.startswith(PARTIAL) else before)
         elif digest not in used and _is_old(path, before) and blobs.discard(digest):
             _log.info("removed %s, which no model uses", digest)
     for path in tree.folder.glob(".new-*"):

@@ -13,6 +13,7 @@ from camelid.api.ollama.generate import generate
 from camelid.api.ollama.models import copy, remove, tags
 from camelid.api.ollama.ps import running
 from camelid.api.ollama.pull import pull
+from camelid.api.ollama.push import push
 from camelid.api.ollama.root import health, root, version
 from camelid.api.ollama.show import show, show_by_query
 from camelid.api.ollama.tokenize import detokenize, tokenize
@@ -42,4 +43,5 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     upload_blob,
     create,
     pull,
+    push,
 )

@@ -71,7 +71,9 @@ def examine(environ: Mapping[str, str] = os.environ) -> Report:
             SettingRow(name, _plain(getattr(settings, name)), configuration.sources.get(name, "default"))
             for name in Settings.__struct_fields__
         ),
-        inherited_variables=tuple(name for name in INHERITED_VARIABLES if environ.get(name)),
+        inherited_variables=tuple(
+            name for name in INHERITED_VARIABLES if environ.get(name) or environ.get(name.lower())
+        ),
         ignored_variables=tuple(VariableRow(*item) for item in ignored_variables(environ).items()),
     )
 
@@ -82,7 +84,7 @@ def report_as_text(report: Report) -> str:
     rows = [(row.name, _written(row.value), row.source) for row in report.settings]
     parts.append(columns([("SETTING", "VALUE", "FROM"), *rows]))
     if report.inherited_variables:
-        parts.append(f"Read by the GPU's libraries: {', '.join(report.inherited_variables)}\n")
+        parts.append(f"Read by libraries: {', '.join(report.inherited_variables)}\n")
     if report.ignored_variables:
         ignored = [(row.name, row.reason) for row in report.ignored_variables]
         parts.append(columns([("IGNORED VARIABLE", "WHY"), *ignored]))

@@ -1,4 +1,4 @@
-"""One fetch in a thread of its own, watched from the event loop by any number of clients."""
+"""Work in a thread of its own, a pull or a push, watched from the event loop by any number of clients."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from camelid.services.progress import Progress
 
-__all__ = ("PullJob", "Report", "Watcher")
+__all__ = ("AbandonedError", "Report", "WatchedJob", "Watcher")
 
 Report: TypeAlias = Callable[[Progress], None]
 """Takes each line of the work, in the work's thread. Raises, to end the work, when nobody watches any more."""
@@ -18,8 +18,8 @@ _SECONDS_BETWEEN_LINES: Final = 0.06
 """Of one blob (contract 7.8)."""
 
 
-class _AbandonedError(Exception):
-    """Nobody watches. Never leaves this module."""
+class AbandonedError(Exception):
+    """Nobody watches any more: what `Report` raises. It is no failure, and nobody hears of it."""
 
 
 class Watcher:
@@ -53,13 +53,13 @@ class Watcher:
             raise self._error
 
 
-class PullJob:
+class WatchedJob:
     """Runs work until it ends or nobody watches.
 
     The thread is not one of the event loop's own: a few slow downloads would leave none for other requests.
     """
 
-    def __init__(self, work: Callable[[Report], None], on_end: Callable[["PullJob"], None]) -> None:
+    def __init__(self, work: Callable[[Report], None], on_end: Callable[["WatchedJob"], None]) -> None:
         """Start, on the running event loop.
 
         Args:
@@ -76,7 +76,7 @@ class PullJob:
         self._last: Progress | None = None
         self._last_time = 0.0
         # A daemon: a stalled download must not keep the server from ending, and loses nothing that was complete.
-        Thread(target=self._run, args=(work,), name="pull", daemon=True).start()
+        Thread(target=self._run, args=(work,), name="watched", daemon=True).start()
 
     @contextmanager
     def watch(self) -> Iterator[Watcher]:
@@ -96,7 +96,7 @@ class PullJob:
         error: BaseException | None = None
         try:
             work(self._report)
-        except _AbandonedError:
+        except AbandonedError:
             pass
         except BaseException as caught:  # noqa: BLE001 - every watcher raises it, whatever it is
             error = caught
@@ -105,7 +105,7 @@ class PullJob:
 
     def _report(self, line: Progress) -> None:
         if self._abandoned.is_set():
-            raise _AbandonedError
+            raise AbandonedError
         now = time.monotonic()
         if self._last is not None and self._last.status == line.status:
             hurried = now - self._last_time < _SECONDS_BETWEEN_LINES
@@ -119,7 +119,7 @@ class PullJob:
             try:
                 self._loop.call_soon_threadsafe(self._send)
             except RuntimeError as error:
-                raise _AbandonedError from error
+                raise AbandonedError from error
 
     def _send(self) -> None:
         """On the event loop: hand the lines to the watchers."""

@@ -1,0 +1,139 @@
+"""Sending a model to a registry (contract 7.9)."""
+
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import Final
+
+from camelid.contracts.registry import BlobToSend, Registry, TransientRegistryError
+from camelid.errors import CamelidError, RegistryError, StoreError
+from camelid.services.progress import SUCCESS, Progress
+from camelid.services.registries import Registries, broken
+from camelid.services.watched_job import AbandonedError, Report, WatchedJob
+from camelid.store.manifest import Layer
+from camelid.store.store import Store
+from camelid.store.transfer import Transfers
+from camelid.types.names import ModelName
+
+__all__ = ("Push",)
+
+_RETRIEVING: Final = "retrieving manifest"
+_NOT_RETRIEVED: Final = "couldn't retrieve manifest"
+_PUSHING_MANIFEST: Final = "pushing manifest"
+_SHORT_DIGEST: Final = slice(len("sha256:"), len("sha256:") + 12)
+_LONGEST_SLEEP: Final = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+class Push:
+    """Sends models; whoever sends the same one at the same time shares the work."""
+
+    def __init__(self, store: Store, registries: Registries, transfers: Transfers) -> None:
+        """Bind.
+
+        Args:
+            store: where models are.
+            registries: who takes them.
+            transfers: its rules and limits hold here too.
+        """
+        self._store = store
+        self._registries = registries
+        self._transfers = transfers
+        self._jobs: dict[str, WatchedJob] = {}
+
+    async def __call__(self, name: ModelName, *, insecure: bool = False) -> AsyncGenerator[Progress, None]:
+        """Send `name` to where its host says; the last line is `success`. Close the iterator to stop.
+
+        Args:
+            name: of a model in the store.
+            insecure: send over plain http, and allow names that say `http://`.
+
+        Raises:
+            RegistryError: there is no such model, no registry takes it, or the one that should failed.
+            StoreError: the model is damaged.
+        """
+        if name.scheme == "http" and not insecure:
+            raise RegistryError("insecure protocol http", reason=f"{name} was pushed without `insecure`")
+        key = name.qualified.lower()
+        job = self._jobs.get(key)
+        if job is None:
+            send = partial(self._send, name, insecure)
+            job = self._jobs[key] = WatchedJob(send, partial(self._forget, key))
+        with job.watch() as watcher:
+            async for line in watcher:
+                yield line
+
+    def _forget(self, key: str, job: WatchedJob) -> None:
+        """Let the next push of the same name begin anew."""
+        if self._jobs.get(key) is job:
+            del self._jobs[key]
+
+    def _send(self, name: ModelName, insecure: bool, report: Report) -> None:
+        """The whole work, in a thread."""
+        report(Progress(_RETRIEVING))
+        try:
+            found = self._store.manifest(name)
+        except StoreError:
+            report(Progress(_NOT_RETRIEVED))
+            raise
+        if found is None:
+            report(Progress(_NOT_RETRIEVED))
+            raise RegistryError(f"model {name.short!r} does not exist", reason="it was to be pushed")
+        content, manifest = found
+        registry, asked = self._registries.target(name, insecure=insecure)
+        _log.info("pushing %s to the registry %s", name, registry.name)
+        for layer in {layer.digest: layer for layer in (*manifest.layers, manifest.config)}.values():
+            self._send_blob(registry, asked, layer, report)
+        line = Progress(_PUSHING_MANIFEST)
+        report(line)
+        self._patiently(registry, lambda: registry.publish(asked, content), report, line)
+        report(Progress(SUCCESS))
+
+    def _send_blob(self, registry: Registry, name: ModelName, layer: Layer, report: Report) -> None:
+        status = f"pushing {layer.digest[_SHORT_DIGEST]}"
+        size = self._store.blobs.size(layer.digest)
+        path = self._store.blobs.path(layer.digest)
+        blob = BlobToSend(layer.media_type, layer.digest, size, path, layer.from_)
+        sent = 0
+
+        def on_progress(completed: int) -> None:
+            nonlocal sent
+            line = Progress(status, layer.digest, size, completed)
+            report(line)
+            delay = self._transfers.limits.delay(max(0, completed - sent))
+            sent = completed
+            _wait(delay, report, line)
+
+        line = Progress(status, layer.digest, size)
+        report(line)
+        with self._transfers.limits.slots:
+            self._patiently(registry, lambda: registry.send(name, blob, on_progress), report, line)
+        report(Progress(status, layer.digest, size, size))
+
+    def _patiently(self, registry: Registry, work: Callable[[], None], report: Report, line: Progress) -> None:
+        """Do it, again with pauses if it fails for a reason that may pass."""
+        policy = self._transfers.policy
+        for again in range(1, policy.tries + 1):
+            try:
+                work()
+            except (OSError, TransientRegistryError) as error:
+                _log.info("registry %s, try %d: %s", registry.name, again, error)
+                if again == policy.tries:
+                    raise RegistryError(f"max retries exceeded: {error}", reason=repr(error)) from error
+            except (CamelidError, AbandonedError):
+                raise
+            except Exception as error:  # a plugin's bug must not look like one of the server
+                raise broken(registry, error) from error
+            else:
+                return
+            _wait(policy.pause * 2.0 ** (again - 1), report, line)
+
+
+def _wait(seconds: float, report: Report, line: Progress) -> None:
+    """Wait, and give up if nobody does so any more."""
+    until = time.monotonic() + seconds
+    while (rest := until - time.monotonic()) > 0:
+        time.sleep(min(rest, _LONGEST_SLEEP))
+        report(line)

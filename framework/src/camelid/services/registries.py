@@ -1,0 +1,172 @@
+"""Which registry is asked for a name, and under which: order, mirrors, and who may be asked at all."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from camelid.contracts.registry import BlobSource, BlobStream, Registry, ResolvedModel, TransientRegistryError
+from camelid.errors import CamelidError, ConfigurationError, RegistryError, RequestError
+from camelid.types.names import ModelName
+
+__all__ = ("Known", "Registries", "RegistryRules", "broken")
+
+_MANIFEST: Final = "pull model manifest: "
+_TRIES: Final = 3
+_PAUSE: Final = 0.5
+"""Seconds before the second question to a registry that is busy; twice as many before the third."""
+
+_log = logging.getLogger(__name__)
+
+
+class RegistryRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What the settings say (`camelid.settings`)."""
+
+    first: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
+    hosts: tuple[str, ...] | None = None
+    air_gapped: bool = False
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A model, and the registry that knows it."""
+
+    registry: Registry
+    model: ResolvedModel
+
+    def open_range(self, blob: BlobSource, offset: int, length: int, /) -> BlobStream:
+        """`Registry.open_range`; what is wrong in a plugin is an error that names it."""
+        try:
+            return self.registry.open_range(blob, offset, length)
+        except (CamelidError, OSError):
+            raise
+        except Exception as error:  # a plugin's bug must not look like one of the server
+            raise broken(self.registry, error) from error
+
+
+class Registries:
+    """All registries of a server. Asking them may block."""
+
+    def __init__(self, registries: Sequence[Registry], rules: RegistryRules | None = None) -> None:
+        """Sort.
+
+        Args:
+            registries: as they registered. Those that the rules name are asked first, in that order, then those of
+                this machine, then those that ask other machines.
+            rules: from the settings.
+
+        Raises:
+            ConfigurationError: the rules name a registry that there is not, or a mirror is none.
+        """
+        self._rules = RegistryRules() if rules is None else rules
+        self._registries = _in_order(registries, self._rules.first)
+        self._mirrors = dict(map(_read_mirror, self._rules.mirrors))
+        hosts = self._rules.hosts
+        self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
+
+    def resolve(self, name: ModelName, *, insecure: bool = False) -> Known:
+        """The first registry that knows `name`, and what it knows.
+
+        Args:
+            name: as the client wrote it.
+            insecure: ask over plain http.
+
+        Raises:
+            RegistryError: none knows it or may be asked, or one that should know it failed.
+        """
+        asked = self._asked(name, insecure=insecure)
+        for registry in self._registries:
+            if registry.remote:
+                self._check_allowed(name, _MANIFEST)
+            resolved = _resolve(registry, asked if registry.remote else name)
+            if resolved is not None:
+                return Known(registry, resolved)
+        everyone = ", ".join(registry.name for registry in self._registries) or "none, for none is installed"
+        raise RegistryError(
+            f"{_MANIFEST}file does not exist", reason=f"{name} is unknown; registries asked: {everyone}"
+        )
+
+    def target(self, name: ModelName, *, insecure: bool = False) -> tuple[Registry, ModelName]:
+        """The registry that takes models under `name`, and the name that it is to be told.
+
+        Raises:
+            RegistryError: none takes it, or it may not be asked.
+        """
+        asked = self._asked(name, insecure=insecure)
+        for registry in self._registries:
+            if registry.remote and registry.can_push(asked):
+                self._check_allowed(name, "")
+                return registry, asked
+            if not registry.remote and registry.can_push(name):
+                return registry, name
+        raise RegistryError(f"no installed registry takes models for {name.host}: `camelid plugins` lists them")
+
+    def _asked(self, name: ModelName, *, insecure: bool) -> ModelName:
+        mirror = self._mirrors.get(name.host.lower())
+        if mirror is not None:
+            return msgspec.structs.replace(name, scheme=mirror[0], host=mirror[1])
+        return msgspec.structs.replace(name, scheme="http") if insecure else name
+
+    def _check_allowed(self, name: ModelName, prefix: str) -> None:
+        if self._rules.air_gapped:
+            raise RegistryError(f"{prefix}the setting air_gapped allows no registry on another machine")
+        if self._hosts is not None and name.host.lower() not in self._hosts:
+            raise RegistryError(f"{prefix}the setting registry_hosts does not allow {name.host}")
+
+
+def _resolve(registry: Registry, name: ModelName) -> ResolvedModel | None:
+    try:
+        return _patiently(registry, name)
+    except RegistryError as error:
+        message = error.message
+        if registry.remote and not message.startswith(_MANIFEST):
+            message = f"{_MANIFEST}{message}"
+        raise RegistryError(message, reason=error.reason, plugin=error.plugin) from error
+    except CamelidError:
+        raise
+    except OSError as error:
+        raise RegistryError(f"{_MANIFEST}{error}", reason=f"{registry.name}: {error!r}") from error
+    except Exception as error:  # a plugin's bug must not look like one of the server
+        raise broken(registry, error) from error
+
+
+def _patiently(registry: Registry, name: ModelName) -> ResolvedModel | None:
+    for again in range(_TRIES - 1):
+        try:
+            return registry.resolve(name)
+        except TransientRegistryError as error:
+            _log.info("registry %s, try %d: %s", registry.name, again + 1, error)
+            time.sleep(_PAUSE * 2**again)
+    return registry.resolve(name)
+
+
+def _in_order(registries: Sequence[Registry], first: Sequence[str]) -> tuple[Registry, ...]:
+    known = {registry.name: registry for registry in sorted(registries, key=lambda registry: registry.remote)}
+    for name in first:
+        if name not in known:
+            choice = ", ".join(sorted(known)) or "none"
+            raise ConfigurationError(f"there is no registry {name!r}; the setting registries may name: {choice}")
+    return tuple({name: known[name] for name in (*first, *known)}.values())
+
+
+def _read_mirror(text: str) -> tuple[str, tuple[str, str]]:
+    """A host, and scheme and host of what is asked in its place."""
+    host, equals, address = text.partition("=")
+    scheme, separator, mirror = address.strip().rstrip("/").partition("://")
+    try:
+        if not equals or not separator or scheme not in ("http", "https") or "/" in mirror:
+            raise RequestError("no mirror")
+        for part in (host.strip(), mirror):
+            ModelName(part, "library", "x", "latest").check()
+    except RequestError as error:
+        raise ConfigurationError(
+            f"the setting registry_mirrors wants HOST=http://HOST:PORT or HOST=https://HOST, not {text!r}"
+        ) from error
+    return host.strip().lower(), (scheme, mirror)
+
+
+def broken(registry: Registry, error: Exception) -> RegistryError:
+    """What to say of a registry that raised what it must not."""
+    return RegistryError(f"the registry {registry.name} failed; see the server's log", reason=repr(error))

@@ -1,0 +1,158 @@
+"""Fetching blobs for all who want them: one download for each blob, however many pulls need it."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from threading import Event, Lock, Thread
+from typing import Final
+
+from camelid.contracts.registry import BlobSource
+from camelid.errors import DiskFullError
+from camelid.store.blobs import BlobStore
+from camelid.store.durable import disk_errors
+from camelid.store.transfer_download import Download, OpenRange
+from camelid.store.transfer_partial import Partial, kept_bytes
+from camelid.store.transfer_policy import Limits, TransferPolicy
+
+__all__ = ("Transfers",)
+
+_SECONDS_BETWEEN_NEWS: Final = 0.06
+"""Contract 7.8."""
+
+
+class Transfers:
+    """All downloads into one store. Every method may block and may be called from any thread."""
+
+    def __init__(self, blobs: BlobStore, policy: TransferPolicy | None = None) -> None:
+        self._blobs = blobs
+        self.policy = TransferPolicy() if policy is None else policy
+        self.limits = Limits(self.policy)
+        self._lock = Lock()
+        self._jobs: dict[tuple[str, int], _Job] = {}
+
+    def require(self, blobs: Iterable[tuple[str, int]]) -> None:
+        """See that there is room, before the first byte.
+
+        Args:
+            blobs: digests and bytes of what will be fetched; what an earlier try left of them needs no room.
+
+        Raises:
+            DiskFullError: there is not.
+        """
+        wanted = dict(blobs)
+        folder = self._blobs.folder
+        need = sum(max(0, size - kept_bytes(folder, digest)) for digest, size in wanted.items())
+        with self._lock:
+            others = [(digest, job) for (digest, _), job in self._jobs.items() if digest not in wanted]
+        promised = sum(max(0, job.size - kept_bytes(folder, digest)) for digest, job in others)
+        with disk_errors(folder):
+            free = shutil.disk_usage(folder).free
+        left = max(0, free - promised)
+        if need > left:
+            raise DiskFullError(
+                f"not enough space for the model: {need / 1e9:.1f} GB are needed and {left / 1e9:.1f} GB are free; "
+                "remove models, or let OLLAMA_MODELS name a folder on a larger disk",
+                reason=f"in {folder}, with {promised} bytes of other downloads to come",
+            )
+
+    def fetch(self, blob: BlobSource, digest: str, open_range: OpenRange, on_progress: Callable[[int], None]) -> None:
+        """Bring one blob into the store, together with all who want the same.
+
+        Args:
+            blob: where it is.
+            digest: its canonical digest.
+            open_range: how to read it.
+            on_progress: called with the bytes that are here, again and again; may raise to leave. When the last one
+                leaves, the download ends, and a later one goes on from there.
+
+        Raises:
+            RegistryError: the registry failed too often, or gave what it did not announce.
+            DiskFullError: no room.
+        """
+        key = (digest, blob.size)
+        with self._lock:
+            job = self._jobs.get(key)
+            if job is None or job.given_up or job.ended.is_set():
+                job = self._jobs[key] = _Job(self._start(blob, digest, open_range), blob.size, after=job)
+            job.followers += 1
+        try:
+            while not job.ended.wait(_SECONDS_BETWEEN_NEWS):
+                on_progress(job.completed)
+        finally:
+            with self._lock:
+                job.followers -= 1
+                if not job.followers:
+                    job.give_up()
+                    if job.ended.is_set() and self._jobs.get(key) is job:
+                        del self._jobs[key]
+        if job.error is not None:
+            raise job.error
+
+    def _start(self, blob: BlobSource, digest: str, open_range: OpenRange) -> Callable[["_Job"], None]:
+        """What a job's thread does."""
+
+        def work(job: _Job) -> None:
+            partial = Partial(self._blobs.folder, digest, blob.size, self.policy.segment)
+            keep = True
+            try:
+                download = Download(blob, digest, partial, open_range, policy=self.policy, limits=self.limits)
+                job.watch(download)
+                if download.run():
+                    partial.finish()
+                    self._blobs.keep(partial.path, digest)
+                    keep = False
+            except BaseException:
+                # All bytes and an error: what is here is not what was announced.
+                keep = 0 < partial.completed < partial.size
+                raise
+            finally:
+                partial.close(keep=keep)
+
+        return work
+
+
+class _Job:
+    """One download and those who wait for it."""
+
+    def __init__(self, work: Callable[["_Job"], None], size: int, *, after: "_Job | None") -> None:
+        """Start it, once the one `after` which it comes has let go of the file."""
+        self._work = work
+        self._after = after
+        self._download: Download | None = None
+        self._lock = Lock()
+        self.size = size
+        self.followers = 0
+        self.given_up = False
+        self.ended = Event()
+        self.error: BaseException | None = None
+        Thread(target=self._run, name="download", daemon=True).start()
+
+    @property
+    def completed(self) -> int:
+        """Bytes that are here."""
+        download = self._download
+        return 0 if download is None else download.completed
+
+    def watch(self, download: Download) -> None:
+        """The work has begun."""
+        with self._lock:
+            self._download = download
+            if self.given_up:
+                download.cancel()
+
+    def give_up(self) -> None:
+        """Nobody waits any more."""
+        with self._lock:
+            self.given_up = True
+            if self._download is not None:
+                self._download.cancel()
+
+    def _run(self) -> None:
+        if self._after is not None:
+            self._after.ended.wait()
+            self._after = None
+        try:
+            self._work(self)
+        except BaseException as error:  # noqa: BLE001 - all who wait for it raise it, whatever it is
+            self.error = error
+        finally:
+            self.ended.set()

@@ -1,0 +1,231 @@
+"""A blob of which only parts are here yet, in a form that survives a kill: what came is never fetched again.
+
+Beside the file lies a list of counts, one for each segment: how many bytes from its beginning are in the file. A count
+is raised after the bytes were written, so that it is never too high after a kill. After a power failure it may be; the
+digest tells, and then the blob is fetched from its beginning.
+"""
+
+import os
+import secrets
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from camelid.store.durable import disk_errors
+
+__all__ = ("PREFIX", "Partial", "kept_bytes")
+
+PREFIX: Final = ".partial-"
+"""What the files' names begin with; no blob's name does."""
+_COUNTS: Final = ".counts"
+_MAGIC: Final = b"camelid1"
+_HEAD: Final = struct.Struct("<8sQQ")
+_COUNT: Final = struct.Struct("<Q")
+_OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Partial:
+    """The file and its counts. One writer for each segment at a time; otherwise safe to use from any thread."""
+
+    def __init__(self, folder: Path, digest: str, size: int, segment: int) -> None:
+        """Go on with what is there, or begin.
+
+        While another process fetches the same blob, a file of one's own is used.
+
+        Args:
+            folder: of the blobs.
+            digest: canonical.
+            size: bytes of the whole blob.
+            segment: bytes of a segment, if this is a beginning.
+
+        Raises:
+            DiskFullError: no room.
+            StoreError: the system refused.
+        """
+        self.size = size
+        self._lock = Lock()
+        self.path = folder / f"{PREFIX}{digest.partition(':')[2]}"
+        """The file."""
+        with disk_errors(self.path):
+            counts_file = _open_locked(_counts_path(self.path))
+            if counts_file is None:
+                self.path = self.path.with_name(f"{self.path.name}-{secrets.token_hex(4)}")
+                counts_file = os.open(_counts_path(self.path), _OPEN, 0o644)
+            self._counts_file = counts_file
+            self._file = os.open(self.path, _OPEN, 0o644)
+            known = self._read_counts()
+        if known is None:
+            self.reset(segment)
+        else:
+            self.segment, self._counts = known
+
+    def reset(self, segment: int) -> None:
+        """Forget all bytes.
+
+        Raises:
+            DiskFullError: no room.
+            StoreError: the system refused.
+        """
+        self.segment = max(1, segment)
+        self._counts = [0] * -(-self.size // self.segment)
+        head = _HEAD.pack(_MAGIC, self.size, self.segment)
+        with disk_errors(self.path):
+            os.ftruncate(self._counts_file, 0)
+            _write_at(self._counts_file, head + bytes(_COUNT.size * len(self._counts)), 0, self._lock)
+            os.ftruncate(self._file, 0)
+            os.ftruncate(self._file, self.size)
+
+    @property
+    def completed(self) -> int:
+        """Bytes that are here."""
+        return sum(self._counts)
+
+    @property
+    def missing(self) -> list[int]:
+        """The segments that are not whole, in order."""
+        return [index for index, count in enumerate(self._counts) if count < self._length(index)]
+
+    @property
+    def frontier(self) -> int:
+        """Bytes from the blob's beginning without a gap."""
+        end = 0
+        for index, count in enumerate(self._counts):
+            end += count
+            if count < self._length(index):
+                break
+        return end
+
+    def rest(self, index: int) -> tuple[int, int]:
+        """Where in the blob the rest of a segment begins, and its bytes."""
+        return index * self.segment + self._counts[index], self._length(index) - self._counts[index]
+
+    def write(self, index: int, chunk: bytes | memoryview) -> None:
+        """Append to what is here of a segment; no more than its rest.
+
+        Raises:
+            DiskFullError: no room.
+            StoreError: the system refused.
+        """
+        offset, _rest = self.rest(index)
+        with disk_errors(self.path):
+            _write_at(self._file, chunk, offset, self._lock)
+            count = self._counts[index] + len(chunk)
+            _write_at(self._counts_file, _COUNT.pack(count), _HEAD.size + _COUNT.size * index, self._lock)
+        self._counts[index] = count
+
+    def read(self, begin: int, end: int, buffer: bytearray) -> Iterator[memoryview]:
+        """The bytes from `begin` to `end`, through `buffer`: each piece is valid until the next.
+
+        Raises:
+            StoreError: the system refused.
+        """
+        view = memoryview(buffer)
+        with disk_errors(self.path), self.path.open("rb", buffering=0) as file:
+            file.seek(begin)
+            while begin < end:
+                count = file.readinto(view[: min(len(view), end - begin)])
+                if not count:
+                    raise OSError(f"the file ends at {begin} of {end} bytes")
+                begin += count
+                yield view[:count]
+
+    def close(self, *, keep: bool = True) -> None:
+        """Leave it for a later try; or, with `keep` false, remove what is left of it."""
+        if keep:
+            self._close()
+            return
+        if sys.platform == "win32":
+            self._close()
+        for path in (self.path, _counts_path(self.path)):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        self._close()
+
+    def finish(self) -> None:
+        """All bytes are here: see that they stay, and let go of the file so that it may be renamed.
+
+        Raises:
+            DiskFullError: no room.
+            StoreError: the system refused.
+        """
+        with disk_errors(self.path):
+            os.fsync(self._file)
+            os.close(self._file)
+        self._file = -1
+
+    def _close(self) -> None:
+        for descriptor in (self._file, self._counts_file):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _length(self, index: int) -> int:
+        return min(self.segment, self.size - index * self.segment)
+
+    def _read_counts(self) -> tuple[int, list[int]] | None:
+        """Segment and counts of an earlier try; None if there was none, or for another size."""
+        content = _counts_path(self.path).read_bytes()
+        if len(content) < _HEAD.size or os.fstat(self._file).st_size != self.size:
+            return None
+        magic, size, segment = _HEAD.unpack_from(content)
+        if magic != _MAGIC or size != self.size or segment < 1:
+            return None
+        number = -(-size // segment)
+        if len(content) != _HEAD.size + _COUNT.size * number:
+            return None
+        counts = [count for (count,) in _COUNT.iter_unpack(content[_HEAD.size :])]
+        lengths = (min(segment, size - index * segment) for index in range(number))
+        return (segment, counts) if all(map(int.__le__, counts, lengths)) else None
+
+
+def kept_bytes(folder: Path, digest: str) -> int:
+    """Bytes on the disk that an earlier try left of a blob."""
+    try:
+        status = (folder / f"{PREFIX}{digest.partition(':')[2]}").lstat()
+    except OSError:
+        return 0
+    return min(status.st_size, getattr(status, "st_blocks", 0) * 512)
+
+
+def _counts_path(path: Path) -> Path:
+    return path.with_name(path.name + _COUNTS)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock_file(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+    def _write_at(descriptor: int, content: bytes | memoryview, offset: int, lock: Lock) -> None:
+        with lock:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+
+else:
+    import fcntl
+
+    def _lock_file(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _write_at(descriptor: int, content: bytes | memoryview, offset: int, lock: Lock) -> None:  # noqa: ARG001 - Windows
+        rest = memoryview(content)
+        while rest:
+            written = os.pwrite(descriptor, rest, offset)
+            rest, offset = rest[written:], offset + written
+
+
+def _open_locked(path: Path) -> int | None:
+    """Open a file for this process alone; None while another one has it."""
+    descriptor = os.open(path, _OPEN, 0o644)
+    try:
+        _lock_file(descriptor)
+    except (BlockingIOError, PermissionError):
+        os.close(descriptor)
+        return None
+    return descriptor

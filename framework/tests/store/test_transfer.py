@@ -1,0 +1,321 @@
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import BinaryIO
+
+import pytest
+
+from camelid.contracts.registry import BlobSource, OnlyFromStartError, TransientRegistryError
+from camelid.errors import DiskFullError, RegistryError
+from camelid.store.digests import digest_of
+from camelid.store.transfer import Transfers
+from camelid.store.transfer_policy import TransferPolicy
+
+CONTENT = os.urandom(1_000_003)
+DIGEST = digest_of(CONTENT)
+BLOB = BlobSource(digest=DIGEST, size=len(CONTENT), url="blob")
+SEGMENT = 100_000
+
+
+class LeaveError(Exception):
+    """A client goes away."""
+
+
+class Source:
+    """A blob, sent in small pieces; `faults` are asked before each piece and may raise, wait, or end the stream."""
+
+    def __init__(self, content: bytes = CONTENT) -> None:
+        self.content = content
+        self.requests: list[tuple[int, int]] = []
+        self.sent = 0
+        self.fault: Callable[[int], bool | None] = lambda _offset: None
+        self.only_from_start = False
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def open(self, _blob: BlobSource, offset: int, length: int) -> Iterator[BinaryIO]:
+        with self._lock:
+            self.requests.append((offset, length))
+        if offset and self.only_from_start:
+            raise OnlyFromStartError("no ranges here")
+        yield _Body(self, offset)  # type: ignore[misc]
+
+
+class _Body(io.RawIOBase):
+    def __init__(self, source: Source, offset: int) -> None:
+        self._source = source
+        self._offset = offset
+
+    def read(self, size: int = -1) -> bytes:
+        if self._source.fault(self._offset):
+            return b""
+        piece = self._source.content[self._offset : self._offset + min(size, 10_000)]
+        self._offset += len(piece)
+        with self._source._lock:
+            self._source.sent += len(piece)
+        return piece
+
+
+@pytest.fixture
+def make_transfers(store):
+    def make(**policy: object) -> Transfers:
+        rules = {"segment": SEGMENT, "streams": 4, "tries": 4, "pause": 0.001, "stall": 20.0, **policy}
+        return Transfers(store.blobs, TransferPolicy(**rules))
+
+    return make
+
+
+def ignore(_completed: int) -> None:
+    """Of progress."""
+
+
+def stored(store) -> bool:
+    return store.blobs.has(DIGEST) and store.blobs.path(DIGEST).read_bytes() == CONTENT
+
+
+def remains(store) -> list[str]:
+    return [path.name for path in store.blobs.folder.iterdir() if path.name.startswith(".")]
+
+
+def test_ranges_side_by_side_make_one_blob(store, make_transfers):
+    source = Source()
+    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    assert stored(store)
+    assert sorted(source.requests) == [(n * SEGMENT, SEGMENT if n < 10 else 3) for n in range(11)]
+    assert remains(store) == []
+
+
+def test_an_empty_blob_asks_for_nothing(store, make_transfers):
+    source, empty = Source(b""), digest_of(b"")
+    make_transfers().fetch(BlobSource(digest=empty, size=0), empty, source.open, ignore)
+    assert (store.blobs.size(empty), source.requests) == (0, [])
+
+
+def test_a_broken_connection_goes_on_where_it_broke(store, make_transfers):
+    source, broken = Source(), set()
+
+    def breaks_once(offset: int) -> bool | None:
+        place = offset // SEGMENT
+        if offset % SEGMENT == 50_000 and place not in broken:
+            broken.add(place)
+            if place % 2:
+                raise ConnectionResetError("gone")
+            return True
+        return None
+
+    source.fault = breaks_once
+    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    assert stored(store)
+    assert (len(broken), source.sent) == (10, len(CONTENT))
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("gone"), TransientRegistryError("busy", reason="503")])
+def test_a_registry_that_fails_again_and_again_is_given_up(store, make_transfers, error):
+    source = Source()
+
+    def fails(offset: int) -> None:
+        if offset >= SEGMENT:
+            raise error
+
+    source.fault = fails
+    with pytest.raises(RegistryError, match=f"^max retries exceeded: {error}$"):
+        make_transfers(streams=1).fetch(BLOB, DIGEST, source.open, ignore)
+    assert len(source.requests) == 1 + 4
+    source.fault = ignore
+    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    assert stored(store)
+    assert source.sent == len(CONTENT)
+
+
+def test_a_final_refusal_is_not_repeated(store, make_transfers):
+    source = Source()
+
+    def refuses(_offset: int) -> None:
+        raise RegistryError("no")
+
+    source.fault = refuses
+    with pytest.raises(RegistryError, match=r"^no$"):
+        make_transfers(streams=1).fetch(BLOB, DIGEST, source.open, ignore)
+    assert len(source.requests) == 1
+    assert remains(store) == []
+
+
+def test_a_bug_in_a_registry_is_named(make_transfers):
+    source = Source()
+
+    def fails(_offset: int) -> None:
+        raise ZeroDivisionError("oops")
+
+    source.fault = fails
+    with pytest.raises(RegistryError, match="registry failed") as failed:
+        make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    assert "oops" in failed.value.reason
+
+
+def test_a_stalled_stream_is_asked_for_anew(store, make_transfers):
+    source, stalled, release = Source(), Event(), Event()
+
+    def stalls_once(offset: int) -> None:
+        if offset == 250_000 and not stalled.is_set():
+            stalled.set()
+            release.wait()
+
+    source.fault = stalls_once
+    make_transfers(stall=0.05).fetch(BLOB, DIGEST, source.open, ignore)
+    release.set()
+    assert stored(store)
+    assert (250_000, 50_000) in source.requests
+
+
+def test_a_registry_that_always_stalls_is_given_up(store, make_transfers):
+    source, release = Source(), Event()
+    source.fault = lambda _offset: release.wait() and None
+    with pytest.raises(RegistryError, match=r"max retries exceeded: no bytes for 0\.02 s"):
+        make_transfers(stall=0.02, streams=2).fetch(BLOB, DIGEST, source.open, ignore)
+    release.set()
+    assert not store.blobs.has(DIGEST)
+
+
+def test_a_wrong_blob_is_refused_and_forgotten(store, make_transfers):
+    source = Source(CONTENT[:-1] + b"?" if CONTENT[-1:] != b"?" else CONTENT[:-1] + b"!")
+    with pytest.raises(RegistryError, match=f"digest mismatch, file must be downloaded again: want {DIGEST}, got "):
+        make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    assert remains(store) == []
+
+
+def test_what_was_damaged_on_the_disk_is_fetched_again(store, make_transfers):
+    source = Source()
+    leave_after(make_transfers(streams=1), source, 300_000)
+    (partial,) = [path for path in store.blobs.folder.iterdir() if not path.name.endswith(".counts")]
+    with partial.open("r+b") as file:
+        file.write(b"damaged by a power failure")
+    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    assert stored(store)
+    assert source.sent > len(CONTENT)
+
+
+def leave_after(transfers: Transfers, source: Source, size: int) -> None:
+    """Begin, and leave when `size` bytes were sent."""
+    reached, release = Event(), Event()
+
+    def wait(offset: int) -> None:
+        if offset >= size:
+            reached.set()
+            release.wait()
+
+    def leave(_completed: int) -> None:
+        if reached.is_set():
+            raise LeaveError
+
+    source.fault = wait
+    with pytest.raises(LeaveError):
+        transfers.fetch(BLOB, DIGEST, source.open, leave)
+    for job in list(transfers._jobs.values()):
+        job.ended.wait()
+    source.content, content = b"", source.content
+    release.set()
+    source.fault, source.content = ignore, content
+
+
+def test_what_came_before_the_last_one_left_is_not_fetched_again(store, make_transfers):
+    source, transfers = Source(), make_transfers(streams=1)
+    leave_after(transfers, source, 340_000)
+    assert len(remains(store)) == 2
+    source.requests.clear()
+    sent, told = source.sent, []
+    transfers.fetch(BLOB, DIGEST, source.open, told.append)
+    assert stored(store)
+    assert source.requests[0] == (340_000, 60_000)
+    assert source.sent <= len(CONTENT) + 10_000
+    assert sent >= 340_000
+    assert remains(store) == []
+
+
+def test_all_who_want_the_same_blob_share_one_download(store, make_transfers):
+    source, transfers, begun, release = Source(), make_transfers(), Event(), Event()
+
+    def wait(_offset: int) -> None:
+        begun.set()
+        release.wait()
+
+    source.fault = wait
+    joined = [threading.Event() for _ in range(5)]
+    errors: list[RegistryError] = []
+
+    def follow(here: Event) -> None:
+        try:
+            transfers.fetch(BLOB, DIGEST, source.open, lambda _completed: here.set())
+        except RegistryError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=follow, args=(here,)) for here in joined]
+    for thread in threads:
+        thread.start()
+    assert all(here.wait(30) for here in joined)
+    assert begun.is_set()
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert (errors, stored(store), source.sent) == ([], True, len(CONTENT))
+
+
+def test_one_who_leaves_takes_nothing_from_the_others(store, make_transfers):
+    source, transfers, release, joined = Source(), make_transfers(), Event(), Event()
+    source.fault = lambda _offset: release.wait() and None
+    other = threading.Thread(target=lambda: transfers.fetch(BLOB, DIGEST, source.open, lambda _: joined.set()))
+    other.start()
+    assert joined.wait(30)
+
+    def leave(_completed: int) -> None:
+        raise LeaveError
+
+    with pytest.raises(LeaveError):
+        transfers.fetch(BLOB, DIGEST, source.open, leave)
+    release.set()
+    other.join()
+    assert stored(store)
+
+
+def test_a_source_without_ranges_is_read_from_its_beginning(store, make_transfers):
+    source = Source()
+    source.only_from_start = True
+    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    assert stored(store)
+    assert source.requests[-1] == (0, len(CONTENT))
+
+
+def test_no_more_streams_than_allowed_are_open(store, make_transfers):
+    source, open_now, most, lock = Source(), 0, 0, threading.Lock()
+
+    @contextmanager
+    def counted(blob: BlobSource, offset: int, length: int) -> Iterator[BinaryIO]:
+        nonlocal open_now, most
+        with lock:
+            open_now += 1
+            most = max(most, open_now)
+        with source.open(blob, offset, length) as body:
+            yield body
+        with lock:
+            open_now -= 1
+
+    make_transfers(all_streams=2).fetch(BLOB, DIGEST, counted, ignore)
+    assert stored(store)
+    assert most <= 2
+
+
+def test_a_limit_of_the_speed_delays_and_loses_nothing(store, make_transfers):
+    transfers = make_transfers(bandwidth=1_000_000)
+    assert transfers.limits.delay(500_000) == pytest.approx(0.5, abs=0.1)
+    assert transfers.limits.delay(500_000) == pytest.approx(1.0, abs=0.1)
+    fast = make_transfers(bandwidth=2_000_000_000)
+    fast.fetch(BLOB, DIGEST, Source().open, ignore)
+    assert stored(store)
+
+
+def test_what_does_not_fit_is_refused_before_the_first_byte(make_transfers):
+    with pytest.raises(DiskFullError, match="not enough space for the model"):
+        make_transfers().require([(DIGEST, 1 << 60)])
+    make_transfers().require([(DIGEST, 10)])
