@@ -24,6 +24,11 @@ class EchoRegistry(Registry):
         """`echo`."""
         return "echo"
 
+    @property
+    def remote(self) -> bool:
+        """No: it is made up here."""
+        return False
+
     def resolve(self, name: ModelName) -> ResolvedModel | None:
         """`camelid/echo`, with any tag."""
         if (name.host, name.namespace, name.model) != (DEFAULT_HOST, "camelid", "echo"):
