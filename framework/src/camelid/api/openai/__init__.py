@@ -1,0 +1,1 @@
+"""OpenAI's endpoints, below `/v1` (contract 9)."""

@@ -1,0 +1,15 @@
+"""All of OpenAI's endpoints."""
+
+from typing import Final
+
+from litestar import Router
+
+from camelid.api.openai.chat import chat_completions
+from camelid.api.openai.errors import OPENAI_EXCEPTION_HANDLERS
+from camelid.api.openai.models import model, models
+
+__all__ = ("OPENAI_ROUTES",)
+
+OPENAI_ROUTES: Final = Router(
+    "/", route_handlers=[chat_completions, models, model], exception_handlers=OPENAI_EXCEPTION_HANDLERS
+)
