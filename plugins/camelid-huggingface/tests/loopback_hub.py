@@ -128,6 +128,8 @@ class _Handler(BaseHTTPRequestHandler):
         found = about or file
         repository = self.owner.repositories.get(found[1]) if found else None
         authorized = self.headers["authorization"] == f"Bearer {TOKEN}"
+        if self.headers["authorization"] is not None and not authorized:
+            return self._send(401, b"", {"x-error-message": "Invalid credentials in Authorization header"})
         if repository is None or (repository.private and not authorized):
             return self._send(401, b'{"error":"Invalid username or password."}', {"x-error-code": "RepoNotFound"})
         if about is not None:

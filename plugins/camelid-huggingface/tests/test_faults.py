@@ -97,6 +97,16 @@ def test_an_address_that_has_become_too_old_is_asked_for_anew(models, blob, inje
     assert read(models, blob) == CONTENT
 
 
+def test_a_server_of_files_that_went_away_is_not_asked_again(hub, models, blob, inject):
+    inject(FILE, 302, headers={"location": f"{hub.cdn_url}/xet/{blob.digest[7:]}?another=one"})
+    assert read(models, blob) == CONTENT
+    inject("/xet/", cut_after=5)
+    with pytest.raises(OSError, match="RemoteProtocolError"):
+        read(models, blob)
+    assert read(models, blob) == CONTENT
+    assert [path[-10:] for path in hub.paths("cdn")] == ["nother=one", "nother=one", "ignature=s"]
+
+
 @pytest.mark.parametrize("cut", [0, 1, 200_000, len(CONTENT) - 1])
 def test_a_body_that_is_cut_is_no_end_of_file(models, blob, inject, cut):
     inject(BLOB, cut_after=cut)

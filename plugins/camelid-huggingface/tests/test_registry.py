@@ -211,6 +211,13 @@ def test_without_access_the_sentence_says_what_to_do(hub, resolve, name):
     )
 
 
+def test_a_token_that_the_hub_does_not_know_is_named(hub, resolve, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_outdated")
+    hub.add("me/tiny", {"tiny.Q8_0.gguf": LLAMA})
+    with pytest.raises(RegistryError, match="does not know the token in HF_TOKEN"):
+        resolve("hf.co/me/tiny")
+
+
 def test_a_gated_repository_asks_for_its_license(hub, models, resolve):
     hub.add("me/gated", {"tiny.Q8_0.gguf": LLAMA}, gated=True)
     blob = resolve("hf.co/me/gated").layers[0].blob

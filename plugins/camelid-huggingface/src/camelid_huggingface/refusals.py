@@ -50,6 +50,8 @@ def refusal(status: int, headers: Mapping[str, str], repository: Repository) -> 
         return TransientRegistryError(f"the Hugging Face Hub answers with status {status}: try again", reason=reason)
     if code == "GatedRepo":
         sentence = f"{repository} is gated: accept its license at {page}, then set HF_TOKEN to a token of your account"
+    elif status == HTTPStatus.UNAUTHORIZED and "invalid credentials" in headers.get("x-error-message", "").lower():
+        sentence = "the Hugging Face Hub does not know the token in HF_TOKEN, or of `hf auth login`: renew or remove it"
     elif status in (401, 403) or code == "RepoNotFound":
         sentence = (
             f"{repository} does not exist, or is private or gated: look at {page}, "
