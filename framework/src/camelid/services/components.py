@@ -21,8 +21,9 @@ from camelid.services.quantization import quantization_named
 from camelid.services.split_files import group_pieces, is_piece
 from camelid.store import media_types
 from camelid.store.blobs import BlobStore
-from camelid.store.formats import GGUF
+from camelid.store.formats import GGUF, ONNX
 from camelid.store.gguf import GGUFHeader
+from camelid.store.onnx_folder import OnnxFacts, has_onnx, layer_type, main_first, read_onnx_facts
 from camelid.types.artifact import FileRole
 
 __all__ = ("Component", "Components")
@@ -45,6 +46,10 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     digest: str = ""
     """Of the blob that it is; empty while it lies in the workplace."""
+    name: str = ""
+    """Of a model of several files: what the file is called."""
+    facts: OnnxFacts | None = None
+    """Of an ONNX model, on its first component."""
 
 
 class Components:
@@ -146,6 +151,9 @@ class Components:
     async def _found(self, files: Mapping[str, FileSource], wanted: str) -> list[Component]:
         """What the files are, after converting and merging."""
         stored = {name: await self._stored(source, name) for name, source in files.items()}
+        if has_onnx(files):
+            self._report(Progress(f"parsing {ONNX} model"))
+            return await asyncio.to_thread(_onnx_components, stored)
         found: list[Component] = []
         if _has_safetensors(files):
             source = {name: path for name, (_, path) in stored.items() if not name.endswith(".gguf")}
@@ -184,6 +192,23 @@ class Components:
         except BlobNotFoundError as error:
             raise StoreError(error.message, reason=f"named as {name!r}") from error
         return digest, self._blobs.path(digest)
+
+
+def _onnx_components(stored: Mapping[str, tuple[str, Path]]) -> list[Component]:
+    """The files of an ONNX model under their names, the one with the graph first.
+
+    Raises:
+        RequestError: a file is missing, or not what it should be.
+    """
+    try:
+        facts = read_onnx_facts({name: path for name, (_, path) in stored.items()})
+    except ModelError as error:
+        raise RequestError(error.message, reason=error.reason) from error
+    found = [
+        Component(media_type=layer_type(name), format=ONNX, path=stored[name][1], digest=stored[name][0], name=name)
+        for name in sorted(stored, key=main_first)
+    ]
+    return [msgspec.structs.replace(found[0], facts=facts), *found[1:]]
 
 
 def _has_safetensors(files: Mapping[str, FileSource]) -> bool:

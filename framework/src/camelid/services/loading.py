@@ -16,8 +16,10 @@ from camelid.prompts.tool_calls.choose import choose_format
 from camelid.services.capabilities import capabilities_of
 from camelid.services.references import REMOTE_UNAVAILABLE, parse_reference
 from camelid.store.formats import GGUF
+from camelid.store.onnx_folder import has_onnx, read_onnx_facts
 from camelid.store.store import Store
 from camelid.store.stored import StoredModel
+from camelid.store.tokenizer_config import read_prompting, small_files
 from camelid.types.artifact import FileRole
 from camelid.types.capabilities import Capability
 from camelid.types.options import Options
@@ -141,9 +143,22 @@ class Models:
 
     def _read_traits(self, stored: StoredModel) -> ModelTraits:
         if stored.artifact.format != GGUF:
-            template = choose_template(stored.template, "", renderer=stored.config.renderer)
-            capabilities = capabilities_of(stored, template.language, template.capabilities, self._formats)
-            return ModelTraits(template, capabilities, stored.config.context_length)
+            files = small_files(stored.artifact)
+            prompting = read_prompting(files)
+            template = choose_template(
+                stored.template,
+                prompting.chat_template,
+                bos_token=prompting.begin_token,
+                eos_token=prompting.end_token,
+                prefer_go=self._prefer_go,
+                renderer=stored.config.renderer,
+            )
+            return ModelTraits(
+                template=template,
+                capabilities=capabilities_of(stored, template.language, template.capabilities, self._formats),
+                trained_context=stored.config.context_length,
+                cache_bytes_per_token=read_onnx_facts(files).cache_bytes_per_token if has_onnx(files) else 0,
+            )
         header, summary = self._store.header(stored.artifact.model), stored.header
         if summary is None:
             raise InvalidModelFileError(f"the file of {stored.name.short} was damaged meanwhile: try again")

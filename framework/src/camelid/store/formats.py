@@ -7,9 +7,11 @@ import msgspec
 from camelid.store.gguf import MAGIC
 from camelid.store.gguf_values import open_model_file
 
-__all__ = ("GGUF", "sniff_format")
+__all__ = ("GGUF", "ONNX", "sniff_format")
 
 GGUF = "gguf"
+ONNX = "onnx"
+"""A folder: the file with the graph, perhaps one with its weights, and their companions."""
 
 _DESCRIPTION_LIMIT = 1 << 20
 

@@ -9,6 +9,7 @@ __all__ = (
     "CONFIG",
     "DRAFT",
     "FILE_ROLES",
+    "JSON",
     "LICENSE",
     "MANIFEST",
     "MESSAGES",
@@ -31,6 +32,8 @@ DRAFT: Final = "application/vnd.ollama.image.draft"
 TEMPLATE: Final = "application/vnd.ollama.image.template"
 PROMPT: Final = "application/vnd.ollama.image.prompt"
 """What `TEMPLATE` was called once."""
+JSON: Final = "application/vnd.ollama.image.json"
+"""A file that stands beside the weights of a model of several files, most often JSON; it has a name."""
 SYSTEM: Final = "application/vnd.ollama.image.system"
 PARAMS: Final = "application/vnd.ollama.image.params"
 MESSAGES: Final = "application/vnd.ollama.image.messages"
@@ -43,5 +46,6 @@ FILE_ROLES: Final = {
     PROJECTOR: FileRole.PROJECTOR,
     ADAPTER: FileRole.ADAPTER,
     DRAFT: FileRole.DRAFT,
+    JSON: FileRole.COMPANION,
 }
 """The layers that a backend opens, and what each is to it."""

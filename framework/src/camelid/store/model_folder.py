@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from camelid.errors import RequestError
+from camelid.store.onnx_folder import GENAI_CONFIG
 
 __all__ = ("model_files",)
 
@@ -16,9 +17,14 @@ _WEIGHTS: Final = (
     ("pytorch_model*.bin",),
     ("consolidated*.pth",),
     ("*.gguf",),
+    ("model.onnx*", "onnx/model.onnx*"),
+    ("*.onnx*", "onnx/*.onnx*"),
     ("*.bin",),
 )
 """The first group with a file is the model, or the adapter."""
+
+_GENERATING_ONNX: Final = ("*.onnx*", "*/*.onnx*")
+"""In a folder that says how ONNX Runtime GenAI shall use it, all of them belong to the model."""
 
 _COMPANIONS: Final = ("*.json", "*/*.json", "chat_template.jinja", "tokenizer.model", "*/tokenizer.model")
 _POINTER: Final = b"version https://git-lfs"
@@ -30,7 +36,8 @@ def model_files(folder: Path) -> dict[str, Path]:
     Raises:
         RequestError: no weights are there, a file is a Git LFS pointer, or a link leads out of the folder.
     """
-    weights = next((found for group in _WEIGHTS if (found := list(_matching(folder, group)))), [])
+    groups = ((_GENERATING_ONNX,) if (folder / GENAI_CONFIG).is_file() else ()) + _WEIGHTS
+    weights = next((found for group in groups if (found := list(_matching(folder, group)))), [])
     if not weights:
         raise RequestError(
             "no Modelfile or safetensors files found", reason=f"no file of weights in {folder} that has a known name"

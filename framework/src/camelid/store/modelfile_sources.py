@@ -13,7 +13,7 @@ __all__ = ("ModelfileSources", "find_sources", "names_file")
 FileT = TypeVar("FileT")
 
 _FILE_BEGINNINGS: Final = (".", "/", "~", "\\")
-_FILE_ENDINGS: Final = (".gguf", ".safetensors", ".bin")
+_FILE_ENDINGS: Final = (".gguf", ".safetensors", ".bin", ".onnx")
 
 
 class ModelfileSources(msgspec.Struct, Generic[FileT], frozen=True):

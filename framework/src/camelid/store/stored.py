@@ -89,6 +89,7 @@ def read_stored(blobs: BlobStore, name: ModelName, digest: str, modified_at: flo
                         role=media_types.FILE_ROLES[layer.media_type],
                         size=layer.size,
                         digest=layer.digest,
+                        name=layer.name,
                     )
                     for layer in manifest.of_type(*media_types.FILE_ROLES)
                 ),
