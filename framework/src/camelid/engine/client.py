@@ -156,8 +156,8 @@ class WorkerClient:
             if not mailbox.ended:
                 self._drop(submit.id)
 
-    async def embed(self, inputs: tuple[str, ...], *, truncate: bool) -> Embedded:
-        """Embed some inputs; vectors are not normalised.
+    async def embed(self, inputs: tuple[str | tuple[int, ...], ...], *, truncate: bool) -> Embedded:
+        """Embed some inputs, texts or token ids; vectors are not normalised.
 
         Raises:
             PromptTooLongError: an input is too long and may not be cut.

@@ -26,8 +26,8 @@ class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     """As the client sent it."""
-    inputs: tuple[str, ...] = ()
-    """None: just load the model. An empty text is an input."""
+    inputs: tuple[str | tuple[int, ...], ...] = ()
+    """Texts, or token ids as they are. None: just load the model. An empty text is an input."""
     truncate: bool = True
     """Cut inputs that are too long, instead of refusing them."""
     dimensions: int = 0

@@ -40,7 +40,7 @@ class GenerateRequest(AnswerRequest, frozen=True, kw_only=True):
     """What to continue."""
 
     prompt: str = ""
-    """Empty: just load the model, or unload it if `keep_alive` is 0."""
+    """Empty, without `tokens`: just load the model, or unload it if `keep_alive` is 0."""
     suffix: str = ""
     """What shall follow the answer: fill in the middle."""
     system: str = ""
@@ -52,6 +52,13 @@ class GenerateRequest(AnswerRequest, frozen=True, kw_only=True):
     raw: bool = False
     """The prompt is for the model as it is, without template."""
     images: tuple[bytes, ...] = ()
+    tokens: tuple[int, ...] = ()
+    """The prompt as token ids, in place of `prompt`; with `raw`."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything to continue."""
+        return bool(self.prompt or self.tokens)
 
 
 class Generate:
@@ -74,7 +81,7 @@ class Generate:
         if not request.model:
             raise ModelNotFoundError(NOT_FOUND.format(name=""))
         model = await self._models.find(request.model)
-        if not request.prompt and request.keep_alive == 0:
+        if not request.begun and request.keep_alive == 0:
             await self._pool.unload(model.stored.artifact.key)
             yield answered_without_generating(FinishReason.UNLOAD)
             return
@@ -85,7 +92,7 @@ class Generate:
         template = await _template(model, request)
         options = parse_options(model.stored.params, request.options)
         async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
-            if request.prompt:
+            if request.begun:
                 prompt = await _prompt(lease.client, model, template, request, think)
                 parser = None
                 if not request.raw:
@@ -130,6 +137,8 @@ async def _prompt(
     client: WorkerClient, model: Model, template: ChatTemplate, request: GenerateRequest, think: Think
 ) -> Prompt:
     """The prompt by the rules of contract 4.4."""
+    if request.tokens:
+        return Prompt("", add_special=False, tokens=request.tokens)
     question = Message(role="user", content=request.prompt, images=request.images)
     if request.raw:
         return await fitting_prompt(client, _as_it_is, [question], truncate=False)

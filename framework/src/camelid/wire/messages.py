@@ -129,7 +129,8 @@ class Embed(_Message):
     """Embed some inputs. Answered by `Embedded` or `Failed`."""
 
     id: int
-    inputs: tuple[str, ...]
+    inputs: tuple[str | tuple[int, ...], ...]
+    """Texts, tokenized in the worker, or token ids as they are."""
     truncate: bool = True
     """Cut inputs that are too long; otherwise they are a `PromptTooLongError`."""
 

@@ -9,6 +9,7 @@ from camelid.contracts.embedder import Embedder
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.errors import ModelError, PromptTooLongError, RequestError
 from camelid.wire.messages import Embed, Embedded, Failed
+from camelid.worker.prompt import check_tokens
 from camelid.worker.session import Session
 
 __all__ = ("EmbeddingQueue", "embedding_tokens")
@@ -69,9 +70,9 @@ class EmbeddingQueue:
         batch: list[list[int]] = []
         size = 0
         while job.done + len(batch) < len(inputs) and size < tokens:
-            text = inputs[job.done + len(batch)]
+            given = inputs[job.done + len(batch)]
             batch.append(
-                embedding_tokens(text, self._session.tokenizer, embedder.max_tokens, truncate=job.message.truncate)
+                embedding_tokens(given, self._session.tokenizer, embedder.max_tokens, truncate=job.message.truncate)
             )
             size += len(batch[-1])
         if batch:
@@ -84,25 +85,30 @@ class EmbeddingQueue:
         return Embedded(job.message.id, vectors, embedder.dimensions, job.tokens)
 
 
-def embedding_tokens(text: str, tokenizer: Tokenizer, most: int, *, truncate: bool) -> list[int]:
-    """Tokenize one input; of one that is too long the end goes, but the special tokens around it stay (contract 6.1).
+def embedding_tokens(given: str | tuple[int, ...], tokenizer: Tokenizer, most: int, *, truncate: bool) -> list[int]:
+    """The tokens of one input; of one that is too long the end goes, but the special tokens around a text stay
+    (contract 6.1).
 
     Empty text of a model without special tokens is its end token, so that it has a vector too.
 
     Raises:
         PromptTooLongError: it is too long and may not be cut.
-        RequestError: nothing is left of it, or it has no token.
+        RequestError: nothing is left of it, it has no token, or one that is not in the vocabulary.
     """
-    tokens = tokenizer.encode(text, add_special=True, parse_special=False)
-    if not tokens:
-        tokens = sorted(tokenizer.end_tokens)[:1]
+    if not isinstance(given, str):
+        check_tokens(given, tokenizer)
+        tokens = list(given)
+    else:
+        tokens = tokenizer.encode(given, add_special=True, parse_special=False) or sorted(tokenizer.end_tokens)[:1]
     if not tokens:
         raise RequestError("the input is empty: this model's tokenizer makes no token of it")
     if len(tokens) <= most:
         return tokens
     if not truncate:
         raise PromptTooLongError("the input length exceeds the context length", reason=f"{len(tokens)} > {most} tokens")
-    plain = tokenizer.encode(text, add_special=False, parse_special=False)
+    if not isinstance(given, str):
+        return tokens[:most]
+    plain = tokenizer.encode(given, add_special=False, parse_special=False)
     specials = len(tokens) - len(plain)
     if most <= specials:
         raise RequestError("input after truncation exceeds maximum context length")
