@@ -8,7 +8,7 @@ import pytest
 from camelid.engine.pool import Pool
 from camelid.errors import (
     ConfigurationError,
-    InvalidOptionError,
+    RequestError,
     ServerBusyError,
     UnsupportedCapabilityError,
     WorkerDiedError,
@@ -51,7 +51,7 @@ async def test_what_cannot_work_is_refused_before_anything_is_started(open_pool,
     async with open_pool() as pool:
         with pytest.raises(UnsupportedCapabilityError):
             await pool.use(model("a", backend="ghost"))
-        with pytest.raises(InvalidOptionError):
+        with pytest.raises(RequestError):
             await pool.use(model("a", backend_options={"x": 1}))
         assert toys.workers == []
     with pytest.raises(ConfigurationError, match="no placement 'ghost'; the setting placement may be one of: toy"):

@@ -50,7 +50,7 @@ def command(
     json_path: Path | None,
     page: Path | None,
 ) -> None:
-    """Measure a model's speed.
+    """Measure a model's speed, here and beside other servers.
 
     Servers and backends take turns in every round. The last column says how many times better the first of them did
     than this one: the median of the rounds, and the least and the most.

@@ -1,6 +1,5 @@
 """This program and this machine."""
 
-import logging
 import os
 import platform
 import sys
@@ -11,9 +10,8 @@ import psutil
 
 from camelid import __version__
 from camelid.cli.doctor.finding import Finding, note, ok, problem
+from camelid.cli.installed import load_installed
 from camelid.cli.sizes import human_bytes
-from camelid.engine import placements
-from camelid.plugins.host import PluginHost
 from camelid.plugins.report import plugin_rows, provides
 from camelid.settings import Settings
 
@@ -61,11 +59,7 @@ def _nvidia_name(information: Path) -> str:
 
 def look_at_plugins(settings: Settings) -> Iterator[Finding]:
     """Each plugin with what it provides, or why it is broken; and whether there is a backend at all."""
-    # The findings carry the reasons; the log would only repeat them on stderr.
-    logging.getLogger("camelid.plugins").setLevel(logging.ERROR)
-    host = PluginHost.load(
-        only=settings.plugins, disabled=settings.disabled_plugins, builtins={"placements": placements}
-    )
+    host = load_installed(settings)
     for row in plugin_rows(host):
         if row.status == "broken":
             yield problem("plugin", f"{row.name} is broken: {row.reason}")
