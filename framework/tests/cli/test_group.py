@@ -74,7 +74,7 @@ def test_version_is_the_servers(camelid, scripted, answers: dict[str, bytes], ve
 def test_commands_stand_in_the_order_of_ollamas_help(camelid):
     lines = camelid("--help").stdout.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     named = [line.split()[0] for line in lines]
-    assert named[:10] == ["serve", "create", "show", "run", "stop", "pull", "list", "ps", "cp", "rm"]
+    assert named[:11] == ["serve", "create", "show", "run", "stop", "pull", "push", "list", "ps", "cp", "rm"]
 
 
 def test_help_is_a_command_too(camelid):
