@@ -12,7 +12,7 @@ from camelid.services.remote_pictures import RemotePictures
 from camelid.types.json import JsonObject, JsonValue
 from camelid.types.messages import FunctionCall, Message, ToolCall
 
-__all__ = ("ChatMessage", "read_messages")
+__all__ = ("ChatMessage", "read_messages", "read_picture")
 
 _DATA_URL: Final = re.compile(r"data:(?:image/(?:jpeg|jpg|png|webp))?;base64,", re.IGNORECASE)
 
@@ -88,7 +88,7 @@ async def _content(message: ChatMessage, pictures: RemotePictures) -> tuple[list
             case {"type": "text", "text": str(text)} | {"type": "refusal", "refusal": str(text)}:
                 texts.append(text)
             case {"type": "image_url", "image_url": str(url) | {"url": str(url)}}:
-                files.append(await _picture(url, pictures))
+                files.append(await read_picture(url, pictures))
             case {"type": "input_audio", "input_audio": sound}:
                 files.append(_sound(sound))
             case _:
@@ -96,7 +96,12 @@ async def _content(message: ChatMessage, pictures: RemotePictures) -> tuple[list
     return texts, files
 
 
-async def _picture(url: str, pictures: RemotePictures) -> bytes:
+async def read_picture(url: str, pictures: RemotePictures) -> bytes:
+    """The file that a data URL holds, or that stands where another URL says.
+
+    Raises:
+        RequestError: it does neither, or may not be loaded.
+    """
     if url.lower().startswith(("http://", "https://")):
         return await pictures.load(url)
     head = _DATA_URL.match(url)
