@@ -44,3 +44,5 @@ class RunningModel(msgspec.Struct, frozen=True):
     """Seconds since the epoch; in the past while it is being unloaded."""
     config: JsonObject = {}
     """The model's config blob (contract 13.3)."""
+    runtime: str = ""
+    """What computes it, for people: library, version and device; empty while it is being loaded."""

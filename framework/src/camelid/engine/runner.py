@@ -100,6 +100,7 @@ class Runner:
             context_length=self.client.ready.facts.context_length,
             expires_at=self.expires_at,
             config=self.request.artifact.config,
+            runtime=self.client.ready.backend_version,
         )
 
     @property

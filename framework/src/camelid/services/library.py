@@ -251,6 +251,8 @@ def _modelfile(model: StoredModel, system: str, parameters: JsonObject) -> str:
     """The text that would make this model again (contract 7.3.1)."""
     name, config = model.name.short, model.config
     paths = {role: tuple(file.path for file in model.artifact.with_role(role)) for role in FileRole}
+    if any(file.name for file in model.artifact.files):
+        paths[FileRole.MODEL] = ()  # files that belong together under their names are no lines of a Modelfile
     written = Modelfile(
         from_=(*paths[FileRole.MODEL], *paths[FileRole.PROJECTOR]) or (name,),
         adapters=paths[FileRole.ADAPTER],

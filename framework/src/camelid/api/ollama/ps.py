@@ -27,6 +27,10 @@ class RunningEntry(msgspec.Struct):
     size_vram: int
     """Of these, bytes on accelerators."""
     context_length: int
+    backend: str
+    """Camelid's own: which backend holds it."""
+    runtime: str
+    """Camelid's own: the library that computes it, and on what."""
 
 
 class RunningReply(msgspec.Struct):
@@ -53,6 +57,8 @@ def _entry(model: RunningModel) -> RunningEntry:
         expires_at=local_time(model.expires_at),
         size_vram=model.size_vram,
         context_length=model.context_length,
+        backend=model.backend,
+        runtime=model.runtime,
     )
 
 
