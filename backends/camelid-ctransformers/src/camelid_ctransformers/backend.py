@@ -50,7 +50,10 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True):
     """Elements of a token's keys in one layer, and of its values."""
     cache_element: int = 2
     """Bytes."""
-    most_batch: int = _LLAMA_BATCH
+    batch: int = _LLAMA_BATCH
+    """Tokens that are computed at once, if nobody says otherwise."""
+    trims: bool = True
+    """Whether the end of a sequence can be forgotten."""
     chat_template: str = ""
 
 
@@ -121,13 +124,13 @@ class CTransformersModel(LoadedModel):
 
     def decoder(self) -> CTransformersDecoder:
         """Its only one."""
-        most = self._source.most_batch
-        wanted = self._extra.batch_size if self._extra.batch_size > 0 else most
+        wanted = self._extra.batch_size if self._extra.batch_size > 0 else self._source.batch
         return CTransformersDecoder(
             self._native,
             context_length=self._context_length,
             batch_size=min(wanted, _LLAMA_BATCH),
             threads=self._options.threads or _threads(),
+            trims=self._source.trims,
         )
 
     def close(self) -> None:
@@ -192,7 +195,6 @@ def _rewritten(file: ModelFile, gguf: GGUFFile, tokens: int, options: CTransform
 def _ggml_source(path: Path, name: str, model_type: str) -> _Source:
     ggml = read_ggml(path, name, model_type)
     heads, width = ggml.fields["n_head"], ggml.fields["n_embd"]
-    big_batches = ggml.family.name in ("llama", "falcon")
     return _Source(
         path=path,
         model_type=ggml.family.name,
@@ -202,8 +204,9 @@ def _ggml_source(path: Path, name: str, model_type: str) -> _Source:
         layers=ggml.fields["n_layer"],
         width=width,
         cache_width=width // heads * ggml.fields.get("n_head_kv", heads),
-        cache_element=4 if ggml.family.name in ("gpt2", "starcoder") else 2,
-        most_batch=_LLAMA_BATCH if big_batches else _OTHER_BATCH,
+        cache_element=4 if ggml.family.name in ("gpt2", "starcoder", "falcon") else 2,
+        batch=_LLAMA_BATCH if ggml.family.name == "llama" else _OTHER_BATCH,
+        trims=ggml.family.name != "falcon",
     )
 
 

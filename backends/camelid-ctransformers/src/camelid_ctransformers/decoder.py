@@ -15,15 +15,17 @@ __all__ = ("CTransformersDecoder",)
 class CTransformersDecoder(Decoder):
     """Feeds tokens to the library, and remembers how many it was given.
 
-    The library is told with each computation how many tokens stand before, and keeps their keys and values by place: to
-    forget the end of a sequence is to say a smaller number.
+    The library is told with each computation how many tokens stand before. Most families keep their keys and values by
+    place, so that to forget the end of a sequence is to say a smaller number. The older Falcon files are computed with
+    values that lie as close as the sequence was long: it cannot become shorter.
     """
 
-    def __init__(self, model: NativeModel, *, context_length: int, batch_size: int, threads: int) -> None:
+    def __init__(self, model: NativeModel, *, context_length: int, batch_size: int, threads: int, trims: bool) -> None:
         self._model = model
         self._context_length = context_length
         self._batch_size = batch_size
         self._threads = threads
+        self._trims = trims
         self._length = 0
 
     @property
@@ -50,6 +52,7 @@ class CTransformersDecoder(Decoder):
         self._length = 0
 
     def trim(self, length: int) -> bool:
-        """Forget the end of the sequence."""
-        self._length = length
-        return True
+        """Forget the end of the sequence, if its family can."""
+        if self._trims:
+            self._length = length
+        return self._trims

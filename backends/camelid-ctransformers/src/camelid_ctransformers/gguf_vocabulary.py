@@ -15,6 +15,7 @@ _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
 _END: Final = (
     *("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<|endoftext|>", "<|end_of_text|>"),
     *("<|end_of_turn|>", "<end_of_turn>", "<end_of_utterance>", "<EOT>", "<|return|>", "<|call|>"),
+    *("<|repo_name|>", "<reponame>", "<|file_sep|>", "<|fim_pad|>", "<fim_pad>", "<fim-pad>"),
 )
 """Control tokens that end an answer, whatever else the file says."""
 _END_KEYS: Final = ("eos_token_id", "eot_token_id", "eom_token_id")
