@@ -10,6 +10,7 @@ from pathlib import Path
 import gguf
 import pytest
 
+from camelid.testing import tiny_onnx
 from camelid.testing.suite.seeing import png
 from camelid.testing.tiny_gguf import ProjectorKind, write_language_model, write_projector
 
@@ -86,6 +87,31 @@ def test_a_model_with_a_projector_sees(server, hub, tiny, tmp_path):
     assert "vision" in server.post("/api/show", model="hf.co/me/seeing").json()["capabilities"]
     picture = png((250, 200, 40), (230, 60, 30), (40, 20, 60))
     assert say(server, "hf.co/me/seeing", images=[b64encode(picture).decode()])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_onnx_folder_generates(server, hub, tmp_path):
+    files = contents(tiny_onnx.write_language_model(tmp_path))
+    hub.add("me/onnx", {f"cpu-int4/{name}": content for name, content in files.items()})
+    server.pull("hf.co/me/onnx")
+    shown = server.post("/api/show", model="hf.co/me/onnx").json()
+    assert (shown["details"]["format"], shown["capabilities"]) == ("onnx", ["completion"])
+    answer = server.post(
+        "/api/generate", model="hf.co/me/onnx", prompt="abcabcab", raw=True, stream=False, options=GREEDY
+    )
+    assert answer.json()["response"] == "cabcabca"
+
+
+def test_an_onnx_encoder_embeds(server, hub, tmp_path):
+    hub.add("me/encoder", contents(tiny_onnx.write_encoder(tmp_path)), pipeline_tag="sentence-similarity")
+    server.pull("hf.co/me/encoder")
+    [same, other, again] = server.post("/api/embed", model="hf.co/me/encoder", input=["a", "b", "a"]).json()[
+        "embeddings"
+    ]
+    assert same == again != other
 
 
 def test_what_the_hub_does_not_have_is_a_sentence(server, hub):

@@ -30,6 +30,7 @@ class HubRepository:
     files: dict[str, bytes]
     card: dict[str, object] | None = None
     gguf: dict[str, object] | None = None
+    pipeline_tag: str = "text-generation"
     private: bool = False
     gated: bool = False
     unhashed: frozenset[str] = frozenset()
@@ -192,7 +193,7 @@ def _describe(name: str, repository: HubRepository) -> dict[str, object]:
         "private": repository.private,
         "gated": "manual" if repository.gated else False,
         "disabled": False,
-        "tags": ["gguf"],
+        "pipeline_tag": repository.pipeline_tag,
         "siblings": siblings,
     }
     if repository.card is not None:

@@ -237,9 +237,9 @@ def test_a_file_that_went_is_named(hub, models, resolve):
     ("files", "words"),
     [
         ({"model.safetensors": b"x", "config.json": "{}"}, "hf download me/other --local-dir other"),
-        ({"README.md": "# Nothing"}, "hf.co/me/other has no GGUF file"),
-        ({"mmproj-F16.gguf": b"GGUF"}, "hf.co/me/other has no GGUF file"),
-        ({}, "hf.co/me/other has no GGUF file"),
+        ({"README.md": "# Nothing"}, "no GGUF file, and no ONNX folder"),
+        ({"mmproj-F16.gguf": b"GGUF"}, "no GGUF file, and no ONNX folder"),
+        ({}, "no GGUF file, and no ONNX folder"),
     ],
 )
 def test_repositories_without_gguf_are_explained(hub, resolve, files, words):

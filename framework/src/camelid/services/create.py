@@ -174,14 +174,7 @@ def _describe(builder: ModelBuilder, found: list[Component]) -> None:
         raise RequestError("no model among the files: add the one with the weights, or say which model it is from")
     builder.config = ModelConfig(model_format=main.format)
     if main.facts is not None:
-        builder.config = msgspec.structs.replace(
-            builder.config,
-            model_family=main.facts.family,
-            model_families=(main.facts.family,),
-            context_length=main.facts.context_length,
-            embedding_length=main.facts.embedding_length,
-            capabilities=(main.facts.capability,),
-        )
+        builder.config = main.facts.complete(builder.config)
     if main.header is not None:
         builder.config = complete_config(builder.config, main.header)
         families = [component.header.architecture for component in found if component.header is not None]

@@ -1,6 +1,6 @@
 """Bring a model that a registry knows into the store."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,9 +13,10 @@ from camelid.store.blobs import BlobStore
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig, complete_config, decode_config, read_config
 from camelid.store.digests import parse_digest
-from camelid.store.formats import GGUF, sniff_format
+from camelid.store.formats import GGUF, ONNX, sniff_format
 from camelid.store.gguf import read_header
 from camelid.store.manifest import Layer, Manifest, decode_manifest
+from camelid.store.onnx_folder import read_onnx_facts
 from camelid.store.store import Store
 from camelid.store.stored import StoredModel
 from camelid.store.transfer import Transfers
@@ -165,16 +166,21 @@ def _make_manifest(store: Store, builder: ModelBuilder, resolved: ResolvedModel,
     if main is None:
         raise RegistryError("the registry has no model file under this name")
     try:
-        builder.config = _completed(store, read_config(raw), main)
+        builder.config = _completed(store, read_config(raw), main, builder.layers)
     except msgspec.ValidationError as error:
         raise RegistryError("the registry's config of this model is wrong", reason=str(error)) from error
     return builder.manifest(raw)
 
 
-def _completed(store: Store, config: ModelConfig, main: Layer) -> ModelConfig:
+def _completed(store: Store, config: ModelConfig, main: Layer, layers: Sequence[Layer]) -> ModelConfig:
     path = store.blobs.path(main.digest)
     model_format = config.model_format or sniff_format(path)
     if model_format is None:
         raise InvalidModelFileError("the model's file is of an unknown format", reason=f"blob {main.digest}")
     config = msgspec.structs.replace(config, model_format=model_format)
-    return complete_config(config, read_header(path)) if model_format == GGUF else config
+    if model_format == GGUF:
+        return complete_config(config, read_header(path))
+    if model_format == ONNX:
+        facts = read_onnx_facts({layer.name: store.blobs.path(layer.digest) for layer in layers if layer.name})
+        return facts.complete(config)
+    return config

@@ -8,6 +8,7 @@ import msgspec
 
 from camelid.errors import InvalidModelFileError
 from camelid.store import media_types
+from camelid.store.config import ModelConfig
 from camelid.store.tokenizer_config import read_json
 from camelid.types.capabilities import Capability
 
@@ -29,6 +30,17 @@ class OnnxFacts(msgspec.Struct, frozen=True):
     embedding_length: int
     cache_bytes_per_token: int = 0
     capability: Capability = Capability.COMPLETION
+
+    def complete(self, config: ModelConfig) -> ModelConfig:
+        """A config with what the folder says in it."""
+        return msgspec.structs.replace(
+            config,
+            model_family=self.family,
+            model_families=(self.family,),
+            context_length=self.context_length,
+            embedding_length=self.embedding_length,
+            capabilities=(self.capability,),
+        )
 
 
 class _Decoder(msgspec.Struct):

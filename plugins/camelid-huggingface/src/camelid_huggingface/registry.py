@@ -13,6 +13,7 @@ from camelid.types.json import JsonObject
 from camelid.types.names import ModelName
 from camelid_huggingface.companions import LIMIT, companions
 from camelid_huggingface.hub import Hub
+from camelid_huggingface.onnx import OnnxModel, find_onnx
 from camelid_huggingface.refusals import Repository
 from camelid_huggingface.repository import RepositoryFile, RepositoryInfo
 from camelid_huggingface.weights import Candidate, choose_projector, choose_weights, list_candidates
@@ -22,6 +23,7 @@ __all__ = ("HubModels",)
 _HOSTS: Final = frozenset({"hf.co", "huggingface.co", "www.huggingface.co"})
 _MODEL: Final = "application/vnd.ollama.image.model"
 _PROJECTOR: Final = "application/vnd.ollama.image.projector"
+_COMPANION: Final = "application/vnd.ollama.image.json"
 _UNHASHED_LIMIT: Final = 16 << 20
 """Bytes of weights whose digest the Hub does not know; larger files always have one."""
 
@@ -54,11 +56,15 @@ class HubModels(Registry):
         repository = Repository(name.namespace, name.model)
         info = self._hub.describe(repository)
         candidates = list_candidates(info.files)
-        if not candidates:
-            raise RegistryError(_unusable(repository, info))
-        weights = choose_weights(candidates, name.tag)
-        layers = (*self._weights(repository, info, weights), *self._companions(repository, info))
-        return ResolvedModel(layers=layers, config=_config(weights, info))
+        if candidates:
+            weights = choose_weights(candidates, name.tag)
+            layers, config = self._weights(repository, info, weights), _config(weights, info)
+        else:
+            model = find_onnx(info, name.tag)
+            if model is None:
+                raise RegistryError(_unusable(repository, info))
+            layers, config = self._folder(repository, info, model), {"model_format": "onnx"}
+        return ResolvedModel(layers=(*layers, *self._companions(repository, info)), config=config)
 
     def open(self, blob: BlobSource, offset: int) -> BlobStream:
         """The bytes of a file from `offset` on.
@@ -89,6 +95,12 @@ class HubModels(Registry):
         if projector is not None:
             yield LayerSource(_PROJECTOR, self._blob(repository, info, projector))
 
+    def _folder(self, repository: Repository, info: RepositoryInfo, model: OnnxModel) -> Iterator[LayerSource]:
+        """The files under their names, the one with the graph first."""
+        for name in sorted(model.files, key=lambda name: (not name.endswith(".onnx"), not _is_weights(name), name)):
+            blob = self._blob(repository, info, model.files[name])
+            yield LayerSource(_MODEL if _is_weights(name) else _COMPANION, blob, name=name)
+
     def _blob(self, repository: Repository, info: RepositoryInfo, file: RepositoryFile) -> BlobSource:
         if file.digest:
             url = self._hub.file_url(repository, info.sha, file)
@@ -98,6 +110,10 @@ class HubModels(Registry):
 
     def _companions(self, repository: Repository, info: RepositoryInfo) -> Iterator[LayerSource]:
         return companions(info, lambda file: self._hub.read(repository, info.sha, file, LIMIT))
+
+
+def _is_weights(name: str) -> bool:
+    return ".onnx" in name.rpartition("/")[2]
 
 
 def _configured_host() -> str:
@@ -127,4 +143,4 @@ def _unusable(repository: Repository, info: RepositoryInfo) -> str:
             f"{repository} has safetensors and no GGUF file: download it (`hf download {repository.path} --local-dir "
             f"{repository.name}`), and make a model of the folder with `camelid create` and FROM ./{repository.name}"
         )
-    return f"{repository} has no GGUF file"
+    return f"{repository} has no model in a format that Camelid pulls: no GGUF file, and no ONNX folder"

@@ -63,6 +63,8 @@ class RepositoryInfo(msgspec.Struct, frozen=True, rename={"card": "cardData", "f
     """The beginning of its README."""
     gguf: _Gguf | None = None
     """What the Hub read in one of the GGUF files."""
+    pipeline_tag: str | None = None
+    """What the model is for: `text-generation`, `sentence-similarity`…"""
 
     def find(self, *names: str) -> RepositoryFile | None:
         """The first of these files at the top of the repository, whatever the case of their names."""
