@@ -8,6 +8,7 @@ from litestar.plugins.core import MsgspecDIPlugin
 from camelid.api.anthropic.routes import ANTHROPIC_ROUTES
 from camelid.api.errors import EXCEPTION_HANDLERS
 from camelid.api.ollama.routes import ROUTES
+from camelid.api.openai.responses_routes import RESPONSES_ROUTES
 from camelid.api.openai.routes import OPENAI_ROUTES
 from camelid.api.openapi.routes import openapi
 from camelid.api.origins import Origins
@@ -41,7 +42,7 @@ def create_app(services: Services, *, check_host: bool) -> Litestar:
         ConfigurationError: an allowed origin is malformed.
     """
     app = _Application(
-        route_handlers=[*ROUTES, OPENAI_ROUTES, ANTHROPIC_ROUTES, openapi],
+        route_handlers=[*ROUTES, OPENAI_ROUTES, RESPONSES_ROUTES, ANTHROPIC_ROUTES, openapi],
         dependencies={"services": Provide(lambda: services, use_cache=True, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[services],

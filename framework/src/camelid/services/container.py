@@ -11,6 +11,7 @@ from camelid.services.chat import Chat
 from camelid.services.create import Create
 from camelid.services.embed import Embed
 from camelid.services.generate import Generate
+from camelid.services.kept_responses import KeptResponses
 from camelid.services.library import Library
 from camelid.services.loading import Models
 from camelid.services.modelfile_requests import ModelfileRequests
@@ -55,6 +56,7 @@ class Services:
         self.tokenize = Tokenize(self.models, self.pool)
         self.detokenize = Detokenize(self.models, self.pool)
         self.remote_pictures = RemotePictures(settings.image_hosts)
+        self.kept_responses = KeptResponses()
         self.library = Library(self.store, prefer_go=settings.go_template, formats=formats)
         registries = Registries(self.plugins.catalog.registries, _rules(settings))
         transfers = Transfers(self.store.blobs, _policy(settings))
@@ -75,6 +77,7 @@ class Services:
         traceback: TracebackType | None,
     ) -> None:
         """End all workers."""
+        await self.kept_responses.close()
         await self.conversions.close()
         await self.pool.close()
 
