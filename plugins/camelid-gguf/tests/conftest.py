@@ -28,6 +28,10 @@ def byte_alphabet() -> list[str]:
     return [chr(256 + others.index(byte)) if byte in others else chr(byte) for byte in range(256)]
 
 
+_SILENCE = llama_cpp.llama_log_callback(lambda *_: None)
+"""Lives as long as the process: other tests' models may be freed, and logged, later."""
+
+
 @pytest.fixture(scope="session")
 def golden() -> Callable[[str], Any]:
     """Reads a file of expected values."""
@@ -145,8 +149,7 @@ def convert(tmp_path: Path) -> Convert:
 @pytest.fixture(scope="session")
 def silent() -> Iterator[None]:
     """llama.cpp says nothing."""
-    callback = llama_cpp.llama_log_callback(lambda *_: None)
-    llama_cpp.llama_log_set(callback, ctypes.c_void_p(0))
+    llama_cpp.llama_log_set(_SILENCE, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
     yield
     # The library keeps the address; the object must live as long.
