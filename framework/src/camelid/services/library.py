@@ -20,6 +20,7 @@ from camelid.store.modelfile import Modelfile
 from camelid.store.parameters import show_parameters
 from camelid.store.store import Store
 from camelid.store.stored import StoredModel
+from camelid.store.tokenizer_config import read_prompting, small_files
 from camelid.types.artifact import FileRole
 from camelid.types.capabilities import Capability
 from camelid.types.json import JsonObject
@@ -171,7 +172,7 @@ class Library:
         if model is None:
             raise ModelNotFoundError(f"model '{self._store.spelling(name).short}' not found")
         header, projector = (self._header(model, role) for role in (FileRole.MODEL, FileRole.PROJECTOR))
-        jinja = "" if header is None else header.chat_template
+        jinja = _folder_template(model) if header is None else header.chat_template
         used = self._use(model, jinja)
         system = request.system or model.system
         return ModelReport(
@@ -230,6 +231,15 @@ def _row(model: StoredModel, formats: Sequence[RegisteredAnswerFormat]) -> Liste
         _log.warning("the template of %s: %s", model.name.short, error)
         template_says = frozenset()
     return ListedModel(model, details_of(model), capabilities_of(model, "go", template_says, formats))
+
+
+def _folder_template(model: StoredModel) -> str:
+    """The Jinja template among the files of a model of several; empty if there is none that can be read."""
+    try:
+        return read_prompting(small_files(model.artifact)).chat_template
+    except ModelError as error:
+        _log.warning("the template of %s: %s", model.name.short, error)
+        return ""
 
 
 def _local_name(text: str) -> ModelName:
