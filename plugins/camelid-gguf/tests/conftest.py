@@ -3,7 +3,7 @@ import json
 import math
 import runpy
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,13 +147,10 @@ def convert(tmp_path: Path) -> Convert:
 
 
 @pytest.fixture(scope="session")
-def silent() -> Iterator[None]:
+def silent() -> None:
     """llama.cpp says nothing."""
     llama_cpp.llama_log_set(_SILENCE, ctypes.c_void_p(0))
     llama_cpp.llama_backend_init()
-    yield
-    # The library keeps the address; the object must live as long.
-    del callback
 
 
 @pytest.fixture(scope="session")
