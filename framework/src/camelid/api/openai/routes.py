@@ -5,11 +5,15 @@ from typing import Final
 from litestar import Router
 
 from camelid.api.openai.chat import chat_completions
+from camelid.api.openai.completions import completions
+from camelid.api.openai.embeddings import openai_embeddings
 from camelid.api.openai.errors import OPENAI_EXCEPTION_HANDLERS
 from camelid.api.openai.models import model, models
 
 __all__ = ("OPENAI_ROUTES",)
 
 OPENAI_ROUTES: Final = Router(
-    "/", route_handlers=[chat_completions, models, model], exception_handlers=OPENAI_EXCEPTION_HANDLERS
+    "/",
+    route_handlers=[chat_completions, completions, openai_embeddings, models, model],
+    exception_handlers=OPENAI_EXCEPTION_HANDLERS,
 )
