@@ -180,7 +180,5 @@ def _completed(store: Store, config: ModelConfig, main: Layer, layers: Sequence[
     config = msgspec.structs.replace(config, model_format=model_format)
     if model_format == GGUF:
         return complete_config(config, read_header(path))
-    if model_format == ONNX:
-        facts = read_onnx_facts({layer.name: store.blobs.path(layer.digest) for layer in layers if layer.name})
-        return facts.complete(config)
-    return config
+    files = {layer.name: store.blobs.path(layer.digest) for layer in layers if layer.name}
+    return read_onnx_facts(files).complete(config) if model_format == ONNX and files else config
