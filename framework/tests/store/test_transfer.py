@@ -213,8 +213,7 @@ def leave_after(transfers: Transfers, source: Source, size: int) -> None:
     source.fault = wait
     with pytest.raises(LeaveError):
         transfers.fetch(BLOB, DIGEST, source.open, leave)
-    for job in list(transfers._jobs.values()):
-        job.ended.wait()
+    transfers.settle()
     source.content, content = b"", source.content
     release.set()
     source.fault, source.content = ignore, content

@@ -71,8 +71,8 @@ class Transfers:
         key = (digest, blob.size)
         with self._lock:
             job = self._jobs.get(key)
-            if job is None or job.given_up or job.ended.is_set():
-                job = self._jobs[key] = _Job(self._start(blob, digest, open_range), blob.size, after=job)
+            if job is None or job.given_up:
+                job = self._jobs[key] = _Job(self._work(blob, digest, open_range), blob.size, self._forget, after=job)
             job.followers += 1
         try:
             while not job.ended.wait(_SECONDS_BETWEEN_NEWS):
@@ -82,12 +82,24 @@ class Transfers:
                 job.followers -= 1
                 if not job.followers:
                     job.give_up()
-                    if job.ended.is_set() and self._jobs.get(key) is job:
-                        del self._jobs[key]
         if job.error is not None:
             raise job.error
 
-    def _start(self, blob: BlobSource, digest: str, open_range: OpenRange) -> Callable[["_Job"], None]:
+    def settle(self) -> None:
+        """Wait until no download runs; for those who know that nobody wants one any more."""
+        while True:
+            with self._lock:
+                jobs = tuple(self._jobs.values())
+            if not jobs:
+                return
+            for job in jobs:
+                job.ended.wait()
+
+    def _forget(self, job: "_Job") -> None:
+        with self._lock:
+            self._jobs = {key: other for key, other in self._jobs.items() if other is not job}
+
+    def _work(self, blob: BlobSource, digest: str, open_range: OpenRange) -> Callable[["_Job"], None]:
         """What a job's thread does."""
 
         def work(job: _Job) -> None:
@@ -113,9 +125,17 @@ class Transfers:
 class _Job:
     """One download and those who wait for it."""
 
-    def __init__(self, work: Callable[["_Job"], None], size: int, *, after: "_Job | None") -> None:
+    def __init__(
+        self,
+        work: Callable[["_Job"], None],
+        size: int,
+        on_end: Callable[["_Job"], None],
+        *,
+        after: "_Job | None",
+    ) -> None:
         """Start it, once the one `after` which it comes has let go of the file."""
         self._work = work
+        self._on_end = on_end
         self._after = after
         self._download: Download | None = None
         self._lock = Lock()
@@ -155,4 +175,5 @@ class _Job:
         except BaseException as error:  # noqa: BLE001 - all who wait for it raise it, whatever it is
             self.error = error
         finally:
+            self._on_end(self)
             self.ended.set()

@@ -52,6 +52,10 @@ class Client:
         self._tokens: dict[str, str] = {}
         self._lock = Lock()
 
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
     @contextmanager
     def request(
         self,

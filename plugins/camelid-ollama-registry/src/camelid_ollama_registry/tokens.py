@@ -72,8 +72,14 @@ def fetch_token(http: httpx.Client, challenge: Challenge, keys: Path | None) -> 
         httpx.HTTPError: the connection broke.
     """
     key = load_key(keys)
-    query = [("service", challenge.service), *(("scope", scope) for scope in challenge.scopes)]
-    query += [("ts", str(int(time.time()))), ("nonce", secrets.token_urlsafe(16))]
+    query = httpx.QueryParams(
+        [
+            ("service", challenge.service),
+            *(("scope", scope) for scope in challenge.scopes),
+            ("ts", str(int(time.time()))),
+            ("nonce", secrets.token_urlsafe(16)),
+        ]
+    )
     url = challenge.realm.copy_merge_params(query)
     headers = {"Authorization": _signature(key, url)}
     with http.stream("GET", url, headers=headers, follow_redirects=False) as response:

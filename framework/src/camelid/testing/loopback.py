@@ -1,0 +1,197 @@
+"""A registry's HTTP server on a loopback port, and everything that may be wrong with one."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Lock, Thread
+from types import MappingProxyType, TracebackType
+from typing import Final, Self
+
+import msgspec
+
+__all__ = ("Fault", "LoopbackServer", "Reply", "Request")
+
+_PIECE: Final = 1 << 16
+_SLOW_PIECE: Final = 40_000
+_SLOW_SECONDS: Final = 0.002
+
+
+class Fault(StrEnum):
+    """What is wrong with the answers that hold a file."""
+
+    CUT = "the connection is closed in the middle"
+    STALL = "nothing comes after the middle"
+    SLOW = "the bytes drip"
+    CORRUPT = "a byte is another one"
+    SHORT = "the last byte is missing, and the headers say so"
+    LONG = "there is one byte too many, and the headers say so"
+    GONE = "404"
+    BUSY = "503"
+    DENIED = "401"
+    WHOLE = "ranges are ignored"
+    ELSEWHERE = "another host has it, and a redirect says so"
+    CIRCLE = "a redirect leads back"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What a client asked."""
+
+    method: str
+    path: str
+    """With the query."""
+    headers: Mapping[str, str]
+    """Names in small letters."""
+    body: bytes = b""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What it is answered."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = MappingProxyType({})
+    file: bool = False
+    """Whether the body is a model's file: ranges of it may be asked for, and faults befall it."""
+
+
+class LoopbackServer:
+    """Answers what `respond` says. Derive from it for a protocol; enter it to serve."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        """All so far."""
+        self.sent = 0
+        """Bytes of files that were sent."""
+        self.released = Event()
+        """Set to let stalled answers end."""
+        self._faults: Counter[Fault] = Counter()
+        self._elsewhere: LoopbackServer | None = None
+        self._lock = Lock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http.daemon_threads = True
+        self.host = f"127.0.0.1:{self._http.server_address[1]}"
+        """Host and port."""
+
+    def __enter__(self) -> Self:
+        Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, name="loopback", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.released.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+    def respond(self, request: Request) -> Reply:
+        """The answer of the protocol, of a server that has no fault."""
+        raise NotImplementedError
+
+    def inject(self, fault: Fault, times: int = 1_000_000) -> None:
+        """Let the next `times` answers that hold a file have a fault."""
+        with self._lock:
+            self._faults[fault] = times
+
+    def send_elsewhere(self, other: "LoopbackServer") -> None:
+        """Redirect whoever wants a file to another host, which must know the same paths."""
+        self._elsewhere = other
+        self.inject(Fault.ELSEWHERE)
+
+    def heal(self) -> None:
+        """No more faults."""
+        with self._lock:
+            self._faults.clear()
+        self.released.set()
+
+    def _takes(self, fault: Fault) -> bool:
+        """Whether an answer has this fault; it is counted."""
+        with self._lock:
+            had = self._faults[fault]
+            self._faults[fault] = max(0, had - 1)
+            return had > 0
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        """Serve one request."""
+        headers = {name.lower(): value for name, value in handler.headers.items()}
+        body = handler.rfile.read(int(headers.get("content-length", 0)))
+        request = Request(handler.command, handler.path, headers, body)
+        with self._lock:
+            self.requests.append(request)
+        reply = self.respond(request)
+        if not reply.file or request.method == "HEAD":
+            _write(handler, reply, reply.body)
+            return
+        for fault, status in ((Fault.GONE, 404), (Fault.BUSY, 503), (Fault.DENIED, 401)):
+            if self._takes(fault):
+                _write(handler, Reply(status), b"")
+                return
+        if self._takes(Fault.CIRCLE):
+            _write(handler, Reply(307, headers={"Location": request.path}), b"")
+        elif self._elsewhere is not None and self._takes(Fault.ELSEWHERE):
+            address = f"http://{self._elsewhere.host}{request.path}"
+            _write(handler, Reply(307, headers={"Location": address}), b"")
+        else:
+            self._send_file(handler, request, reply)
+
+    def _send_file(self, handler: BaseHTTPRequestHandler, request: Request, reply: Reply) -> None:
+        content = reply.body
+        if self._takes(Fault.SHORT):
+            content = content[:-1]
+        if self._takes(Fault.LONG):
+            content += b"?"
+        if self._takes(Fault.CORRUPT):
+            content = bytes((content[0] ^ 1,)) + content[1:]
+        wanted = request.headers.get("range", "")
+        if wanted and not self._takes(Fault.WHOLE):
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            begin, end = int(first), min(int(last or len(content)) + 1, len(content))
+            headers = {"Content-Range": f"bytes {begin}-{end - 1}/{len(content)}"}
+            self._send_body(handler, Reply(206 if begin < end else 416, headers=headers), content[begin:end])
+        else:
+            self._send_body(handler, reply, content)
+
+    def _send_body(self, handler: BaseHTTPRequestHandler, reply: Reply, body: bytes) -> None:
+        cut, stall, slow = (self._takes(fault) for fault in (Fault.CUT, Fault.STALL, Fault.SLOW))
+        _write(handler, reply, b"", length=len(body))
+        end = len(body) // 2 if cut or stall else len(body)
+        step = _SLOW_PIECE if slow else _PIECE
+        for begin in range(0, end, step):
+            piece = body[begin : min(begin + step, end)]
+            handler.wfile.write(piece)
+            with self._lock:
+                self.sent += len(piece)
+            if slow:
+                time.sleep(_SLOW_SECONDS)
+        if stall:
+            self.released.wait()
+        if cut or stall:
+            handler.close_connection = True
+
+
+def _write(handler: BaseHTTPRequestHandler, reply: Reply, body: bytes, *, length: int | None = None) -> None:
+    handler.send_response(reply.status)
+    for name, value in reply.headers.items():
+        handler.send_header(name, value)
+    handler.send_header("Content-Length", str(len(body) if length is None else length))
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(body)
+
+
+def _handler(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            with suppress(ConnectionError):  # the client left
+                server.answer(self)
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815 - the library's names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            """Say nothing."""
+
+    return Handler

@@ -1,0 +1,101 @@
+"""What a registry's author hands to the kit, and what the kit does with it."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Final
+
+from camelid.contracts.registry import Registry
+from camelid.services.progress import Progress
+from camelid.services.pull import Pull
+from camelid.services.push import Push
+from camelid.services.registries import Registries
+from camelid.store.store import Store
+from camelid.store.transfer import Transfers
+from camelid.store.transfer_policy import TransferPolicy
+from camelid.testing.loopback import LoopbackServer
+from camelid.types.names import ModelName
+
+__all__ = ("Client", "RegistrySource")
+
+_HASTY: Final = TransferPolicy(streams=4, segment=300_000, tries=4, pause=0.001, stall=0.5)
+"""The engine's rules with small ranges and little patience, so that every fault is met and none takes long."""
+
+
+class RegistrySource(ABC):
+    """A registry, and a server of its protocol on a loopback port."""
+
+    server: LoopbackServer
+    """Has no fault until one is injected."""
+
+    @abstractmethod
+    def make_registry(self) -> Registry:
+        """The plugin's registry, as a server would that has just started."""
+
+    @abstractmethod
+    def publish(self, model: str, weights: bytes) -> ModelName:
+        """Let the server have a model made of one GGUF file.
+
+        Args:
+            model: a short name, `small` for example.
+            weights: the file.
+
+        Returns:
+            The name under which Camelid is to ask for it; `unknown` in place of `model` must be a name that the server
+            does not have. Plain http is allowed.
+        """
+
+    def make_mirror(self) -> LoopbackServer | None:
+        """Another host that has the same files under the same paths, for redirects; None if there is no such thing."""
+        return None
+
+    def close(self) -> None:  # noqa: B027 - most sources hold nothing
+        """Close the connections of the registries that were made."""
+
+
+class Client:
+    """A Camelid with one registry and a store of its own."""
+
+    def __init__(self, source: RegistrySource, models: Path) -> None:
+        self.store = Store(models)
+        self.transfers = Transfers(self.store.blobs, _HASTY)
+        registries = Registries([source.make_registry()])
+        self._pull = Pull(self.store, registries, self.transfers)
+        self._push = Push(self.store, registries, self.transfers)
+
+    def pull(self, *names: ModelName) -> list[Progress]:
+        """Pull models, all at once; the lines of all."""
+
+        async def one(name: ModelName) -> list[Progress]:
+            return [line async for line in self._pull(name, insecure=True)]
+
+        async def everything() -> Sequence[list[Progress]]:
+            return await asyncio.gather(*map(one, names))
+
+        return [line for lines in asyncio.run(everything()) for line in lines]
+
+    def leave(self, name: ModelName, when: Callable[[], bool]) -> None:
+        """Begin to pull a model, and leave when `when` says so."""
+
+        async def begin() -> None:
+            async with aclosing(self._pull(name, insecure=True)) as lines:
+                await anext(lines)
+                while not when():  # noqa: ASYNC110 - what is waited for happens in other threads
+                    await asyncio.sleep(0.01)
+
+        asyncio.run(begin())
+        self.transfers.settle()
+
+    def push(self, name: ModelName) -> list[Progress]:
+        """Push a model; its lines."""
+
+        async def everything() -> list[Progress]:
+            return [line async for line in self._push(name, insecure=True)]
+
+        return asyncio.run(everything())
+
+    def remains(self) -> list[str]:
+        """Files that are no blobs."""
+        return sorted(path.name for path in self.store.blobs.folder.iterdir() if not path.name.startswith("sha256-"))
