@@ -65,8 +65,9 @@ def read_ggml(path: Path, name: str, model_type: str = "") -> GGMLFile:
                 return _read(file, magic, family, marked=wanted is None)
             except CamelidError as error:
                 failures.append(error)
-    # Of families that do not fit, the one whose reading came furthest says best what is wrong.
-    raise max(failures, key=lambda error: int(error.reason.removeprefix("at ") or 0))
+    # Of families that do not fit, the one whose reading came furthest says best what is wrong; the plainer one, if two
+    # came as far.
+    raise max(reversed(failures), key=lambda error: int(error.reason.removeprefix("at ") or 0))
 
 
 def _read(file: BinaryFile, magic: bytes, family: Family, *, marked: bool) -> GGMLFile:
@@ -79,13 +80,13 @@ def _read(file: BinaryFile, magic: bytes, family: Family, *, marked: bool) -> GG
     if family.counts_tokens and file.number("i") != fields["n_vocab"]:
         raise file.broken("it says two different numbers of tokens")
     tokens, scores = _read_tokens(file, family, fields["n_vocab"])
-    if marked and family.marks and not set(family.marks) & set(tokens):
-        raise file.broken(f"it has none of the tokens of {family.name}")
     if family.merges:
         for _ in range(2 * file.number("I")):
             file.skip(file.number("I"))
     _check_quantization(file, magic, version, fields["ftype"])
     _check_tensors(file, family, fields, aligned=version > 0 and magic != b"fmgg")
+    if marked and family.marks and not set(family.marks) & set(tokens):
+        raise file.broken(f"it has none of the tokens of {family.name}")
     return GGMLFile(family, fields, tokens, scores)
 
 

@@ -135,6 +135,7 @@ def _vocabulary(file: GGUFFile, texts: list[str], types: Sequence[int], found: V
         split=found.split,
         byte_tokens=found.byte_tokens,
         whole_words=found.whole_words,
+        leaves_out=True,
         space_prefix=_flag(file, "add_space_prefix", default=found.space_prefix),
         begin=found.begin if begin is None else begin,
         end=found.end if end is None else end,

@@ -101,7 +101,7 @@ class VocabularyTokenizer(Tokenizer):
             found = [whole]
         else:
             pieces = merge_pairs([data[place : place + 1] for place in range(len(data))], self._rank)
-            found = [self._known(piece, word) for piece in pieces]
+            found = [token for piece in pieces for token in self._known(piece, word)]
         if len(word) <= _LONGEST:
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
@@ -120,7 +120,12 @@ class VocabularyTokenizer(Tokenizer):
         found = []
         for piece in merge_pairs([letter.encode() for letter in text], self._score):
             token = self._tokens.get(piece)
-            found += [self._byte(byte, text) for byte in piece] if token is None else [token]
+            if token is not None:
+                found.append(token)
+                continue
+            for byte in piece:
+                token = self._vocabulary.byte_tokens.get(byte)
+                found += self._unknown(bytes((byte,)), text) if token is None else [token]
         return found
 
     def _score(self, first: bytes, second: bytes) -> float | None:
@@ -128,24 +133,18 @@ class VocabularyTokenizer(Tokenizer):
         token = self._tokens.get(first + second)
         return None if token is None else -self._vocabulary.scores[token]
 
-    def _byte(self, byte: int, text: str) -> int:
-        token = self._vocabulary.byte_tokens.get(byte)
-        if token is None:
-            raise _no_token(bytes((byte,)), text)
-        return token
-
-    def _known(self, piece: bytes, text: str) -> int:
+    def _known(self, piece: bytes, text: str) -> list[int]:
         token = self._tokens.get(piece)
-        if token is None:
-            raise _no_token(piece, text)
-        return token
+        return self._unknown(piece, text) if token is None else [token]
+
+    def _unknown(self, piece: bytes, text: str) -> list[int]:
+        """In place of what no token says."""
+        if self._vocabulary.leaves_out:
+            return []
+        raise RequestError(f"the model's vocabulary has no token for {piece!r}, which is part of {text[:_LONGEST]!r}")
 
 
 def _pattern(texts: Iterable[str]) -> re.Pattern[str] | None:
     """Finds the longest of the texts; None if there are none."""
     longest_first = sorted(texts, key=len, reverse=True)
     return re.compile(f"({'|'.join(map(re.escape, longest_first))})") if longest_first else None
-
-
-def _no_token(piece: bytes, text: str) -> RequestError:
-    return RequestError(f"the model's vocabulary has no token for {piece!r}, which is part of {text[:_LONGEST]!r}")

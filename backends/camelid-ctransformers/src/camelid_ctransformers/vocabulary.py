@@ -31,6 +31,8 @@ class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
     """SentencePiece: the token of each byte, for what is in no other token."""
     whole_words: bool = False
     """A word that is a token is not put together by merging."""
+    leaves_out: bool = False
+    """Bytes without a token are left out, as llama.cpp does; else a text with such bytes is refused."""
     space_prefix: bool = False
     """A space is put in front of text, as SentencePiece does."""
     begin: int | None = None
