@@ -116,7 +116,7 @@ def test_an_onnx_encoder_embeds(server, hub, tmp_path):
 
 def test_what_the_hub_does_not_have_is_a_sentence(server, hub):
     hub.add("me/gated", {"tiny.Q8_0.gguf": b"GGUF for few"}, gated=True)
-    for name, words in (("me/nothing", "does not exist, or is private or gated"), ("me/gated", "accept its license")):
+    for name, words in (("me/nothing", "is not on the Hub, or is private or gated"), ("me/gated", "accept its license")):
         answer = server.post("/api/pull", model=f"hf.co/{name}", stream=False)
         assert answer.status_code == 500
         assert words in answer.json()["error"]

@@ -83,7 +83,7 @@ def test_what_may_pass_is_no_end_of_a_transfer(models, blob, inject, status, whe
     assert read(models, blob) == CONTENT
 
 
-@pytest.mark.parametrize(("status", "words"), [(403, "private or gated"), (404, "not have that file"), (410, "410")])
+@pytest.mark.parametrize(("status", "words"), [(403, "private or gated"), (404, "file does not exist"), (410, "410")])
 def test_what_does_not_pass_is_one(models, blob, inject, status, words):
     inject(FILE, status)
     with pytest.raises(RegistryError, match=words):
@@ -184,4 +184,10 @@ def test_paths_that_lead_out_are_not_seen(hub, models, path):
 def test_a_connection_that_does_not_come_about(hub, models, blob, inject):
     inject(FILE, 302, headers={"location": "http://127.0.0.1:9/"})
     with pytest.raises(OSError, match="ConnectError"):
+        read(models, blob)
+
+
+def test_a_file_of_another_length_is_refused(models, blob, inject):
+    inject(BLOB, 206, body=CONTENT, headers={"content-range": "bytes 0-399999/400001"})
+    with pytest.raises(RegistryError, match="another length than the Hub announced"):
         read(models, blob)

@@ -206,7 +206,7 @@ def test_without_access_the_sentence_says_what_to_do(hub, resolve, name):
         resolve(name)
     page = f"https://huggingface.co/{name.removeprefix('hf.co/')}"
     assert failed.value.message == (
-        f"{name} does not exist, or is private or gated: look at {page}, "
+        f"file does not exist: {name} is not on the Hub, or is private or gated: look at {page}, "
         "and set HF_TOKEN to a token of an account that may read it"
     )
 

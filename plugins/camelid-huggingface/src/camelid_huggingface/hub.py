@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from camelid.contracts.registry import OnlyFromStartError, TransientRegistryError
+from camelid.contracts.registry import BlobSource, OnlyFromStartError, TransientRegistryError
 from camelid.errors import RegistryError
 from camelid_huggingface.refusals import Repository, refusal, seconds_to_wait
 from camelid_huggingface.repository import RepositoryFile, RepositoryInfo
@@ -81,11 +81,11 @@ class Hub:
         return self._fetch(self.file_url(repository, commit, file), repository, limit)
 
     @contextmanager
-    def open(self, url: str, repository: Repository, offset: int, length: int) -> Iterator[BinaryIO]:
+    def open(self, blob: BlobSource, repository: Repository, offset: int, length: int) -> Iterator[BinaryIO]:
         """A part of a file.
 
         Args:
-            url: from `file_url`.
+            blob: with a `file_url`.
             repository: whose file it is, for messages.
             offset: of its first byte.
             length: in bytes, more than none and no more than the file has after `offset`.
@@ -99,16 +99,9 @@ class Hub:
         import httpx2  # noqa: PLC0415 - heavy, as `huggingface_hub`
 
         asked = {"accept-encoding": "identity", "range": f"bytes={offset}-{offset + length - 1}"}
-        with self._session.get_file(url, asked) as response:
+        with self._session.get_file(blob.url, asked) as response:
             _check(response, repository)
-            if offset and response.status_code != HTTPStatus.PARTIAL_CONTENT:
-                raise OnlyFromStartError("the server of a file on the Hub does not give parts of it", reason=url)
-            begin, encoding = response.headers.get("content-range"), response.headers.get("content-encoding")
-            if (offset and not str(begin).startswith(f"bytes {offset}-")) or encoding not in (None, "identity"):
-                raise RegistryError(
-                    "the Hub sends something else than the part of a file that was asked for",
-                    reason=f"asked from {offset}, got {begin!r} in the encoding {encoding!r}: {url}",
-                )
+            _check_part(response, blob, offset)
             announced = response.headers.get("content-length", "")
             body = ResponseBody(
                 response.iter_raw(),
@@ -139,6 +132,25 @@ class Hub:
 def _check(response: "httpx2.Response", repository: Repository) -> None:
     if not response.is_success:
         raise refusal(response.status_code, response.headers, repository)
+
+
+def _check_part(response: "httpx2.Response", blob: BlobSource, offset: int) -> None:
+    """Raise unless the answer is the part that was asked for, of the file that was announced."""
+    if offset and response.status_code != HTTPStatus.PARTIAL_CONTENT:
+        raise OnlyFromStartError("the server of a file on the Hub does not give parts of it", reason=blob.url)
+    part = response.headers.get("content-range", "")
+    encoding = response.headers.get("content-encoding", "identity")
+    if (offset and not part.startswith(f"bytes {offset}-")) or encoding != "identity":
+        raise RegistryError(
+            "the Hub sends something else than the part of a file that was asked for",
+            reason=f"asked from {offset}, got {part!r} in the encoding {encoding!r}: {blob.url}",
+        )
+    whole = part.rpartition("/")[2]
+    if whole.isascii() and whole.isdigit() and int(whole) != blob.size:
+        raise RegistryError(
+            "a file on the Hub has another length than the Hub announced: pull the model again",
+            reason=f"{whole} bytes, announced were {blob.size}: {blob.url}",
+        )
 
 
 def _bounded(response: "httpx2.Response", limit: int) -> bytes:

@@ -52,13 +52,14 @@ def refusal(status: int, headers: Mapping[str, str], repository: Repository) -> 
         sentence = f"{repository} is gated: accept its license at {page}, then set HF_TOKEN to a token of your account"
     elif status == HTTPStatus.UNAUTHORIZED and "invalid credentials" in headers.get("x-error-message", "").lower():
         sentence = "the Hugging Face Hub does not know the token in HF_TOKEN, or of `hf auth login`: renew or remove it"
-    elif status in (401, 403) or code == "RepoNotFound":
+    elif code == "EntryNotFound":
+        sentence = f"{repository} does not have that file any more: pull the model again"
+    elif status in (401, 403, 404):
+        # The Hub does not tell strangers which of the two it is. The first words are Ollama's.
         sentence = (
-            f"{repository} does not exist, or is private or gated: look at {page}, "
+            f"file does not exist: {repository} is not on the Hub, or is private or gated: look at {page}, "
             "and set HF_TOKEN to a token of an account that may read it"
         )
-    elif status == HTTPStatus.NOT_FOUND:
-        sentence = f"{repository} does not have that file any more: pull the model again"
     else:
         sentence = f"the Hugging Face Hub refuses {repository} with status {status}"
     return RegistryError(sentence, reason=reason)

@@ -86,7 +86,7 @@ class HubModels(Registry):
         if length <= 0:
             return nullcontext(BytesIO())
         owner, _, rest = blob.url.removeprefix(self._hub.endpoint)[1:].partition("/")
-        return self._hub.open(blob.url, Repository(owner, rest.partition("/")[0]), offset, length)
+        return self._hub.open(blob, Repository(owner, rest.partition("/")[0]), offset, length)
 
     def _weights(self, repository: Repository, info: RepositoryInfo, weights: Candidate) -> Iterator[LayerSource]:
         for file in weights.files:
