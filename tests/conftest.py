@@ -11,7 +11,24 @@ import httpx
 import psutil
 import pytest
 
+from camelid.testing.loopback import LoopbackServer, Reply, Request
+
 MODEL = "smollm2:135m"
+
+
+class EmptyRegistry(LoopbackServer):
+    """Knows no model."""
+
+    def respond(self, request: Request) -> Reply:
+        return Reply(404)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_is_asked() -> Iterator[None]:
+    """What names without a host stand for is asked of a registry on this machine, which has nothing."""
+    with EmptyRegistry() as registry, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CAMELID_REGISTRY_MIRRORS", f"registry.ollama.ai=http://{registry.host}")
+        yield
 
 
 class Server:

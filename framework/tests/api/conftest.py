@@ -89,7 +89,13 @@ async def ollama(tmp_path_factory, more_settings) -> AsyncIterator[httpx.AsyncCl
     Tests that use it say `pytestmark = pytest.mark.asyncio(loop_scope="module")`.
     """
     folder = tmp_path_factory.mktemp("models")
-    settings = Settings(models=folder, host="127.0.0.1:0", placement="in-process", **more_settings)
+    settings = Settings(
+        models=folder,
+        host="127.0.0.1:0",
+        placement="in-process",
+        disabled_plugins=("huggingface", "ollama-registry"),  # no test asks another machine
+        **more_settings,
+    )
     async with running_server(settings) as client:
         (await client.post("/api/pull", json={"model": "camelid/echo", "stream": False})).raise_for_status()
         (await client.post("/api/copy", json={"source": "camelid/echo", "destination": "echo"})).raise_for_status()
