@@ -8,6 +8,9 @@ from camelid.store.formats import sniff_format
     ("content", "found"),
     [
         (b"GGUF\x03\0\0\0", "gguf"),
+        (b"lmgg\x61\xc4\0\0", "ggml"),
+        (b"tjgg\x03\0\0\0", "ggml"),
+        (b"ccgg\x0a\0\0\0", "ggml"),
         (b'{"camelid_backend": "echo"}\n', "echo"),
         (b'\n  {"x": 1, "camelid_backend": "another"}', "another"),
         (b'{"camelid_backend": 7}', None),

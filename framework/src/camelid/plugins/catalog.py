@@ -16,7 +16,7 @@ from camelid.types.descriptor import BackendDescriptor
 
 __all__ = ("Catalog", "RegisteredAnswerFormat", "RegisteredBackend", "RegisteredConverter")
 
-_PACKAGES: Final = {"gguf": "camelid-llamacpp", "echo": "camelid-echo"}
+_PACKAGES: Final = {"gguf": "camelid-llamacpp", "ggml": "camelid-ctransformers", "echo": "camelid-echo"}
 """Distributions to suggest for a format that nothing installed can load."""
 _CONVERTER_PACKAGES: Final = {
     ("gguf", "gguf"): "camelid-llamacpp",

@@ -7,12 +7,15 @@ import msgspec
 from camelid.store.gguf import MAGIC
 from camelid.store.gguf_values import open_model_file
 
-__all__ = ("GGUF", "ONNX", "sniff_format")
+__all__ = ("GGML", "GGUF", "ONNX", "sniff_format")
 
 GGUF = "gguf"
+GGML = "ggml"
+"""The files before GGUF, of several layouts."""
 ONNX = "onnx"
 """A folder: the file with the graph, perhaps one with its weights, and their companions."""
 
+_GGML_MAGICS = (b"lmgg", b"fmgg", b"tjgg", b"ccgg")
 _DESCRIPTION_LIMIT = 1 << 20
 
 
@@ -23,7 +26,7 @@ class _Description(msgspec.Struct):
 
 
 def sniff_format(path: Path) -> str | None:
-    """`gguf`, the format that a JSON description names, or None if nothing is known.
+    """`gguf`, `ggml`, the format that a JSON description names, or None if nothing is known.
 
     Raises:
         InvalidModelFileError: the file cannot be opened.
@@ -32,6 +35,8 @@ def sniff_format(path: Path) -> str | None:
         start = file.read(_DESCRIPTION_LIMIT)
     if start.startswith(MAGIC):
         return GGUF
+    if start.startswith(_GGML_MAGICS):
+        return GGML
     try:
         return msgspec.json.decode(start, type=_Description).camelid_backend or None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -86,14 +86,11 @@ def _header(family: str, tokens: int, *, half: bool) -> bytes:
     kind = int(half)
     match family:
         case "llama":
-            numbers = (tokens, _WIDTH, _MULTIPLE, _HEADS, _LAYERS, _HEAD, kind)
-            return struct.pack("<4sI7i", b"tjgg", 3, *numbers)
+            return struct.pack("<4sI7i", b"tjgg", 3, tokens, _WIDTH, _MULTIPLE, _HEADS, _LAYERS, _HEAD, kind)
         case "falcon":
-            numbers = (tokens, _WIDTH, _HEADS, 1, _LAYERS, 7, kind, 1)
-            return struct.pack("<4sI8i", b"ccgg", 10, *numbers)
+            return struct.pack("<4sI8i", b"ccgg", 10, tokens, _WIDTH, _HEADS, 1, _LAYERS, 7, kind, 1)
         case "mpt":
-            sizes = (_WIDTH, CONTEXT, _HEADS, _LAYERS, tokens)
-            return struct.pack("<4s5i2fi", b"lmgg", *sizes, 8.0, 0.0, kind)
+            return struct.pack("<4s5i2fi", b"lmgg", _WIDTH, CONTEXT, _HEADS, _LAYERS, tokens, 8.0, 0.0, kind)
         case "gptj":
             return struct.pack("<4s8i", b"lmgg", tokens, CONTEXT, _WIDTH, _HEADS, _LAYERS, _HEAD, kind, tokens)
         case "gptneox" | "dollyv2":
@@ -199,7 +196,7 @@ _SHAPES: Final = {
     "llama": _llama,
     "falcon": _falcon,
 }
-"""By family: the tensors' shapes, rows first; the names of the one that reads tokens and of the one that writes them."""
+"""By family: the tensors' shapes, rows first; the names of the one that reads tokens and the one that writes them."""
 
 
 def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, npt.NDArray[np.float32]]:
