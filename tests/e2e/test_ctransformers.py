@@ -1,0 +1,110 @@
+"""GGML models, and GGUF ones on the older runtime, over a socket: made, shown, asked for by name, prompted."""
+
+import hashlib
+import json
+
+import pytest
+
+from camelid.testing.tiny_ggml import write_ggml_model
+from camelid.testing.tiny_gguf import write_language_model
+
+MODEL = "smollm2:135m"
+OLDER = {"backend": "ctransformers", "temperature": 0, "num_ctx": 512, "num_thread": 1}
+
+
+@pytest.fixture(scope="module")
+def server(run_server, tmp_path_factory):
+    """A server with the real model and a tiny GPT-2 from before GGUF."""
+    folder = tmp_path_factory.mktemp("ctransformers")
+    running = run_server(folder)
+    running.pull()
+    upload(running, "tiny", write_ggml_model(folder / "model.bin", "gpt2").read_bytes())
+    return running
+
+
+def upload(server, name: str, content: bytes, **body: object) -> None:
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert server.http.post(f"/api/blobs/{digest}", content=content).status_code == 201
+    files = {body.pop("file", "model.bin"): digest}
+    answer = server.post("/api/create", model=name, files=files, stream=False, **body)
+    assert answer.json() == {"status": "success"}, answer.text
+
+
+def test_an_older_file_is_a_model(server):
+    shown = server.post("/api/show", model="tiny").json()
+    assert shown["details"]["format"] == "ggml"
+    assert shown["capabilities"] == ["completion"]
+    (row,) = [row for row in server.http.get("/api/tags").json()["models"] if row["name"] == "tiny:latest"]
+    assert row["details"]["format"] == "ggml"
+
+
+def test_an_older_file_answers_the_same_each_time(server):
+    asked = {"model": "tiny", "prompt": "the quick brown", "raw": True, "stream": False}
+    options = {"temperature": 0, "num_predict": 12, "num_thread": 1}
+    first, second = (server.post("/api/generate", **asked, options=options).json() for _ in range(2))
+    assert first["response"] == second["response"]
+    assert first["eval_count"] == 12
+    (row,) = [row for row in server.http.get("/api/ps").json()["models"] if row["name"] == "tiny:latest"]
+    assert (row["backend"], row["runtime"]) == ("ctransformers", "ctransformers 0.2.27")
+
+
+def test_the_family_may_be_named_in_a_request(server):
+    options = {"num_predict": 2, "num_thread": 1, "backend_options": {"model_type": "starcoder"}}
+    asked = {"model": "tiny", "prompt": "a", "raw": True, "stream": False}
+    assert server.post("/api/generate", **asked, options=options).status_code == 200
+    options["backend_options"] = {"model_type": "mpt"}
+    refused = server.post("/api/generate", **asked, options=options)
+    assert refused.status_code == 500
+    assert "is damaged" in refused.json()["error"]
+    options["backend_options"] = {"model_type": 7}
+    assert "model_type" in server.post("/api/generate", **asked, options=options).json()["error"]
+
+
+def test_the_real_model_explains_the_sky(server):
+    messages = [{"role": "user", "content": "Why is the sky blue?"}]
+    asked = {"model": MODEL, "messages": messages, "options": OLDER | {"num_predict": 40}}
+    with server.http.stream("POST", "/api/chat", json=asked) as response:
+        lines = [json.loads(line) for line in response.iter_lines()]
+    answer = "".join(line["message"]["content"] for line in lines)
+    assert "blue" in answer
+    assert lines[-1]["done"]
+    (row,) = [row for row in server.http.get("/api/ps").json()["models"] if row["name"] == MODEL]
+    assert (row["backend"], row["context_length"]) == ("ctransformers", 512)
+    (made,) = (server.models / ".camelid" / "ctransformers").iterdir()
+    assert made.name.startswith("sha256-")
+
+
+def test_the_real_model_keeps_to_a_schema(server):
+    schema = {
+        "type": "object",
+        "properties": {"colour": {"enum": ["blue", "green"]}, "sure": {"type": "boolean"}},
+        "required": ["colour", "sure"],
+    }
+    messages = [{"role": "user", "content": "Which colour has the sky? Answer as JSON."}]
+    answer = server.post("/api/chat", model=MODEL, messages=messages, format=schema, stream=False, options=OLDER)
+    found = json.loads(answer.json()["message"]["content"])
+    assert found["colour"] in ("blue", "green")
+    assert isinstance(found["sure"], bool)
+
+
+def test_what_it_does_not_do_is_refused(server):
+    refused = server.post("/api/embed", model=MODEL, input="a", options=OLDER)
+    assert refused.status_code == 400
+    assert refused.json()["error"] == f"{MODEL} does not support embedding on the backend ctransformers"
+
+
+def test_a_damaged_file_is_one_error(server, tmp_path):
+    content = write_ggml_model(tmp_path / "model.bin", "gptneox").read_bytes()
+    upload(server, "half", content[: len(content) // 2])
+    refused = server.post("/api/generate", model="half", prompt="a", stream=False)
+    assert refused.status_code == 500
+    assert "the file of model 'half:latest' is damaged" in refused.json()["error"]
+    assert server.http.get("/api/version").status_code == 200
+
+
+def test_what_the_older_runtime_cannot_compute_names_the_other(server, tmp_path):
+    upload(server, "other", write_language_model(tmp_path / "m.gguf", "qwen2vl").read_bytes(), file="m.gguf")
+    refused = server.post("/api/generate", model="other", prompt="a", stream=False, options=OLDER)
+    assert refused.status_code == 500
+    assert "no architecture 'qwen2vl'" in refused.json()["error"]
+    assert "the backend llamacpp may" in refused.json()["error"]
