@@ -1,4 +1,4 @@
-"""The official `ollama` client for JavaScript against a real server: the scenarios in `javascript/`."""
+"""The official clients for JavaScript against a real server: the scenarios in `javascript/`."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def _program(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def folder(request) -> Path:
-    """Where the client is installed; kept for later runs, until another version is wanted."""
+    """Where the clients are installed; kept for later runs, until another version is wanted."""
     place = Path(request.config.cache.mkdir("ollama-javascript"))
     for file in SCENARIOS.iterdir():
         if file.is_file():
@@ -33,17 +33,18 @@ def folder(request) -> Path:
     if not installed.exists() or installed.read_text() != wanted:
         command = [_program("npm"), "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=100, check=False)
-        assert done.returncode == 0, f"npm could not install the client:\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"npm could not install the clients:\n{done.stdout}{done.stderr}"
         installed.write_text(wanted)
     return place
 
 
-def test_scenarios(server, folder):
+@pytest.mark.parametrize("scenarios", ["scenarios.test.mjs", "openai.test.mjs"])
+def test_scenarios(server, folder, scenarios):
     server.post("/api/pull", model="camelid/echo", stream=False).raise_for_status()
     created = {"model": "tooled", "from": "camelid/echo", "template": TOOLED, "stream": False}
     server.post("/api/create", **created).raise_for_status()
     done = subprocess.run(
-        [_program("node"), "--test", "--test-reporter=spec", "scenarios.test.mjs"],
+        [_program("node"), "--test", "--test-reporter=spec", scenarios],
         cwd=folder,
         env={**os.environ, "OLLAMA_HOST": server.url},
         capture_output=True,
