@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import gguf
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -63,6 +64,17 @@ def test_a_real_file_says_what_it_is(make_gguf):
         TensorInfo("token_embd.weight", "F32", (64, 300), 0),
         TensorInfo("output_norm.weight", "F16", (64,), 300 * 64 * 4),
     )
+
+
+def test_a_file_that_does_not_say_its_type_is_what_its_matrices_are(make_gguf):
+    header = read_header(make_gguf())
+    silent = msgspec.structs.replace(
+        header, metadata={key: value for key, value in header.metadata.items() if key != "general.file_type"}
+    )
+    assert silent.file_type == "F32"
+    mixed = (*header.tensors, TensorInfo("output.weight", "F16", (64, 300), 0))
+    assert msgspec.structs.replace(silent, tensors=mixed).file_type == "unknown"
+    assert msgspec.structs.replace(silent, tensors=header.tensors[1:]).file_type == "unknown"
 
 
 def test_arrays_stay_in_the_file_until_they_are_read(make_gguf):

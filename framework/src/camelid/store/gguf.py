@@ -25,6 +25,9 @@ _MAX_DIMENSIONS = 8
 _LARGEST = (1 << 63) - 1
 
 
+_WHOLE_FILE_TYPES = frozenset(FILE_TYPES.values())
+
+
 class TensorInfo(msgspec.Struct, frozen=True):
     """One tensor."""
 
@@ -81,9 +84,15 @@ class GGUFHeader(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def file_type(self) -> str:
-        """Quantisation as the field calls it: `Q4_K_M`; `unknown` if it does not say (contract 15.3)."""
+        """Quantisation as the field calls it: `Q4_K_M` (contract 15.3).
+
+        A file that does not say is what all its matrices are; `unknown` if these differ, or are none.
+        """
         number = self.integer("general.file_type")
-        return "unknown" if number is None else FILE_TYPES.get(number, "unknown")
+        if number is not None:
+            return FILE_TYPES.get(number, "unknown")
+        types = {tensor.type for tensor in self.tensors if len(tensor.shape) > 1}
+        return types.pop() if len(types) == 1 and types <= _WHOLE_FILE_TYPES else "unknown"
 
     def token(self, key: str) -> str:
         """The text of a token that the tokenizer names: `token("bos_token_id")`; empty if it names none.
