@@ -1,0 +1,122 @@
+from collections.abc import Callable
+
+import pytest
+
+from camelid.contracts.registry import BlobToSend, Registry, ResolvedModel, TransientRegistryError
+from camelid.errors import IncompleteModelError, RegistryError
+from camelid.services.progress import Progress
+from camelid.services.push import Push
+from camelid.services.registries import Registries
+from camelid.store.transfer import Transfers
+from camelid.store.transfer_policy import TransferPolicy
+from camelid.types.names import ModelName
+
+NAME = ModelName.parse("echo")
+
+
+class Shelf(Registry):
+    """Takes models; `faults` are raised one after the other, before something is taken."""
+
+    def __init__(self, *faults: Exception) -> None:
+        self.faults = list(faults)
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, bytes] = {}
+
+    @property
+    def name(self) -> str:
+        return "shelf"
+
+    def resolve(self, name: ModelName) -> ResolvedModel | None:
+        return None
+
+    def can_push(self, name: ModelName) -> bool:
+        return True
+
+    def send(self, name: ModelName, blob: BlobToSend, on_progress: Callable[[int], None]) -> None:
+        on_progress(blob.size // 2)
+        if self.faults:
+            raise self.faults.pop(0)
+        content = blob.path.read_bytes()
+        assert len(content) == blob.size
+        self.blobs[blob.digest] = content
+        on_progress(blob.size)
+
+    def publish(self, name: ModelName, manifest: bytes) -> None:
+        self.manifests[name.qualified] = manifest
+
+
+@pytest.fixture
+def push(store) -> Callable[[Registry], Push]:
+    policy = TransferPolicy(tries=3, pause=0.001)
+    return lambda registry: Push(store, Registries([registry]), Transfers(store.blobs, policy))
+
+
+async def lines(push: Push, name: ModelName = NAME, **options: bool) -> list[Progress]:
+    return [line async for line in push(name, **options)]
+
+
+async def test_layers_go_first_then_the_config_and_the_manifest(store, add_model, push):
+    add_model("echo")
+    shelf = Shelf()
+    told = await lines(push(shelf))
+    content, manifest = store.manifest(NAME)
+    order = [layer.digest for layer in (*manifest.layers, manifest.config)]
+    assert shelf.manifests == {"registry.ollama.ai/library/echo:latest": content}
+    assert list(shelf.blobs) == order
+    assert all(shelf.blobs[digest] == store.blobs.path(digest).read_bytes() for digest in order)
+    statuses = [line.status for line in told]
+    assert statuses == [
+        "retrieving manifest",
+        *(f"pushing {digest[7:19]}" for digest in order),
+        "pushing manifest",
+        "success",
+    ]
+    assert [(line.digest, line.completed == line.total > 0) for line in told[1:-2]] == [(d, True) for d in order]
+
+
+async def test_a_model_that_is_not_here_is_said_to_be_so(push):
+    told = push(Shelf())(NAME)
+    heard = [(await anext(told)).status, (await anext(told)).status]
+    assert heard == ["retrieving manifest", "couldn't retrieve manifest"]
+    with pytest.raises(RegistryError, match="model 'echo:latest' does not exist"):
+        await anext(told)
+
+
+async def test_a_damaged_model_is_not_sent(store, add_model, push):
+    add_model("echo")
+    found = store.manifest(NAME)
+    store.blobs.path(found[1].layers[0].digest).unlink()
+    shelf = Shelf()
+    with pytest.raises(IncompleteModelError):
+        await lines(push(shelf))
+    assert shelf.blobs == {}
+
+
+@pytest.mark.parametrize("fault", [ConnectionResetError("gone"), TransientRegistryError("503: later")])
+async def test_what_passes_is_tried_again(add_model, push, fault):
+    add_model("echo")
+    assert (await lines(push(Shelf(fault, fault))))[-1].status == "success"
+    with pytest.raises(RegistryError, match="max retries exceeded: "):
+        await lines(push(Shelf(fault, fault, fault)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [(RegistryError("403: no"), "^403: no$"), (ZeroDivisionError("oops"), "the registry shelf failed")],
+)
+async def test_what_stays_ends_the_push(add_model, push, fault, words):
+    add_model("echo")
+    shelf = Shelf(fault)
+    with pytest.raises(RegistryError, match=words):
+        await lines(push(shelf))
+    assert shelf.manifests == {}
+
+
+async def test_plain_http_must_be_allowed(store, add_model, push):
+    name = ModelName.parse("http://localhost:5000/a/b:c")
+    add_model("localhost:5000/a/b:c")
+    with pytest.raises(RegistryError, match="insecure protocol http"):
+        await lines(push(Shelf()), name)
+    shelf = Shelf()
+    assert (await lines(push(shelf), name, insecure=True))[-1].status == "success"
+    assert list(shelf.manifests) == ["localhost:5000/a/b:c"]
