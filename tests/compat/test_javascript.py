@@ -38,7 +38,7 @@ def folder(request) -> Path:
     return place
 
 
-@pytest.mark.parametrize("scenarios", ["scenarios.test.mjs", "openai.test.mjs"])
+@pytest.mark.parametrize("scenarios", ["scenarios.test.mjs", "openai.test.mjs", "anthropic.test.mjs"])
 def test_scenarios(server, folder, scenarios):
     server.post("/api/pull", model="camelid/echo", stream=False).raise_for_status()
     created = {"model": "tooled", "from": "camelid/echo", "template": TOOLED, "stream": False}
