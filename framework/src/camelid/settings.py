@@ -60,6 +60,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     speculation: bool = True
     """Guess tokens ahead, where a model repeats what was said, and verify them in one step. Answers stay the same. A
     request's option `draft_num_predict` says how many, 0 for none."""
+    backends: tuple[str, ...] = ()
+    """Which backend serves which models, each as `MODEL=BACKEND`; `*` in a model's name stands for anything, and the
+    first that fits counts. A request's option `backend` says otherwise; a Modelfile's `PARAMETER backend` does not."""
     placement: str = "process"
     """Where workers run: the name of a registered placement."""
     plugins: tuple[str, ...] | None = None

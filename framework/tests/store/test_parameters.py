@@ -50,7 +50,6 @@ def test_text_becomes_a_value_of_the_options_type():
         ("use_mmap", "yes", "invalid bool value [yes]"),
         ("num_gqa", "1", "unknown parameter 'num_gqa'"),
         ("sampling", "1", "unknown parameter 'sampling'"),
-        ("backend_options", "{}", "unknown parameter 'backend_options'"),
         ("", "1", "unknown parameter ''"),
     ],
 )
@@ -77,3 +76,13 @@ def test_parameters_are_shown_one_value_a_line():
 
 def test_strings_are_quoted_as_in_go():
     assert go_quoted('a\\"\t\x00\x7fü\u200b\U000e0001') == r'"a\\\"\t\x00\x7fü\u200b\U000e0001"'
+
+
+def test_the_options_of_a_backend_are_an_object():
+    parameters = {}
+    parse_parameter(parameters, "backend_options", '{"model_type": "gpt2"}')
+    assert parameters == {"backend_options": {"model_type": "gpt2"}}
+    assert show_parameters(parameters) == f"{'backend_options':<30} " + '{"model_type":"gpt2"}'
+    for text in ("gpt2", "[1]", '{"a": ' * 2000):
+        with pytest.raises(RequestError, match="invalid object value"):
+            parse_parameter(parameters, "backend_options", text)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camelid.errors import InvalidOptionError
-from camelid.types.options import Options, SamplingOptions, parse_options
+from camelid.types.options import BackendOrigin, Options, SamplingOptions, parse_options
 
 
 def test_later_layers_win_and_nulls_and_unknown_keys_are_skipped():
@@ -14,6 +14,13 @@ def test_later_layers_win_and_nulls_and_unknown_keys_are_skipped():
     assert parse_options(model, request) == Options(
         sampling=SamplingOptions(temperature=0.1, stop=("c",), top_k=3), num_ctx=2048, num_thread=2
     )
+
+
+def test_who_named_the_backend_is_remembered():
+    by_model = parse_options({"backend": "old"}, {"backend": None})
+    assert (by_model.backend, by_model.backend_origin) == ("old", BackendOrigin.MODEL)
+    by_request = parse_options({"backend": "old"}, {"backend": "old", "backend_origin": "model"})
+    assert (by_request.backend, by_request.backend_origin) == ("old", BackendOrigin.REQUEST)
 
 
 @pytest.mark.parametrize(

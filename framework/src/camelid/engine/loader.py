@@ -33,6 +33,8 @@ class Wish(msgspec.Struct, frozen=True, eq=False):
     backend: RegisteredBackend
     keep_alive: float | None
     granted: "asyncio.Future[Runner]"
+    reason: str = ""
+    """Why that backend was chosen."""
 
     @property
     def key(self) -> Key:
@@ -92,6 +94,7 @@ class Loader:
             context_length=options.context_length,
             expires_at=expiry(keep_alive),
             config=wish.request.artifact.config,
+            backend_reason=wish.reason,
         )
 
     async def fulfil(self, wish: Wish) -> Runner:
@@ -141,7 +144,7 @@ class Loader:
             self._quarantine.record(wish.key, error.reason.partition("\n")[0])
             raise
         keep_alive = self._settings.keep_alive if wish.keep_alive is None else wish.keep_alive
-        return Runner(wish.key, wish.request, options, client, keep_alive)
+        return Runner(wish.key, wish.request, options, client, keep_alive, reason=wish.reason)
 
     async def _make_room(self, wish: Wish, options: LoadOptions) -> None:
         """Evict others until there are few enough and memory is predicted to suffice (contract 16.5).

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from camelid.engine.choosing import BackendChooser, ModelNeeds
 from camelid.engine.client import WorkerClient
 from camelid.engine.fleet import Fleet
 from camelid.engine.loader import Loader, Wish
@@ -16,6 +17,7 @@ from camelid.engine.runner import Runner
 from camelid.errors import ServerBusyError
 from camelid.plugins.catalog import Catalog
 from camelid.settings import Settings
+from camelid.types.options import BackendOrigin
 
 __all__ = ("Lease", "LoadRequest", "Pool", "RunningModel")
 
@@ -60,9 +62,9 @@ class Pool:
             quarantine: what is known of models that die again and again.
 
         Raises:
-            ConfigurationError: the settings name a placement that nobody registered.
+            ConfigurationError: the settings name a placement or a backend that nobody registered.
         """
-        self._catalog = catalog
+        self._chooser = BackendChooser(catalog, settings.backends)
         self._settings = settings
         self._quarantine = quarantine or Quarantine()
         self._fleet = Fleet(self._quarantine, self._grant)
@@ -137,8 +139,9 @@ class Pool:
         """Join a runner, at once or after waiting for it."""
         if self._closed:
             raise _shutting_down()
-        backend = self._catalog.backend_for(request.artifact.format, request.options.backend)
-        wish = Wish(request, backend, keep_alive, asyncio.get_running_loop().create_future())
+        choice = self._chooser.choose(_needs(request))
+        granted: asyncio.Future[Runner] = asyncio.get_running_loop().create_future()
+        wish = Wish(request, choice.backend, keep_alive, granted, choice.reason)
         self._loader.check(wish)
         runner = self._fleet.get(wish.key)
         if runner is not None and runner.usable and self._loader.fits(wish, runner):
@@ -218,6 +221,19 @@ class Pool:
             self._queue.remove(other)
             if not other.granted.done():
                 other.granted.set_exception(error)
+
+
+def _needs(request: LoadRequest) -> ModelNeeds:
+    """What matters for choosing a backend."""
+    options = request.options
+    by_request = options.backend if options.backend_origin is not BackendOrigin.MODEL else None
+    return ModelNeeds(
+        name=request.name,
+        format=request.artifact.format,
+        capabilities=request.needs,
+        named_by_request=by_request,
+        named_by_model=request.named_by_model,
+    )
 
 
 def _shutting_down() -> ServerBusyError:

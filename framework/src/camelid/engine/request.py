@@ -3,6 +3,7 @@
 import msgspec
 
 from camelid.types.artifact import ModelArtifact
+from camelid.types.capabilities import Capability
 from camelid.types.json import JsonObject
 from camelid.types.options import Options
 
@@ -25,6 +26,10 @@ class LoadRequest(msgspec.Struct, frozen=True):
     """Bytes of KV cache for one token in f16; 0 = unknown."""
     completion: bool = True
     """Whether the model generates; one that only embeds gets a single sequence (contract 16.2)."""
+    needs: frozenset[Capability] = frozenset()
+    """What its backend should be able to do."""
+    named_by_model: str | None = None
+    """The backend that the model's own parameters name."""
 
 
 class RunningModel(msgspec.Struct, frozen=True):
@@ -34,6 +39,7 @@ class RunningModel(msgspec.Struct, frozen=True):
     """As it was called when it was loaded."""
     digest: str
     backend: str
+    """Name of the backend that holds it."""
     size: int
     """Bytes on all devices."""
     size_vram: int
@@ -46,3 +52,5 @@ class RunningModel(msgspec.Struct, frozen=True):
     """The model's config blob (contract 13.3)."""
     runtime: str = ""
     """What computes it, for people: library, version and device; empty while it is being loaded."""
+    backend_reason: str = ""
+    """Why that backend was chosen."""

@@ -33,8 +33,12 @@ class Runner:
         options: LoadOptions,
         client: WorkerClient,
         keep_alive: float,
+        *,
+        reason: str = "",
     ) -> None:
         self.key = key
+        self.reason = reason
+        """Why its backend was chosen."""
         self.request = request
         """The one it was loaded for."""
         self.options = options
@@ -101,6 +105,7 @@ class Runner:
             expires_at=self.expires_at,
             config=self.request.artifact.config,
             runtime=self.client.ready.backend_version,
+            backend_reason=self.reason,
         )
 
     @property

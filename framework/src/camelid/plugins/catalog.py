@@ -89,9 +89,17 @@ class Catalog:
         Raises:
             UnsupportedCapabilityError: there is none; the message says what to install or to write.
         """
-        able = [backend for backend in self.backends.values() if format in backend.descriptor.formats]
         if wanted is not None:
-            return self._wanted(format, wanted, able)
+            return self._wanted(format, wanted)
+        return min(self.backends_for(format), key=lambda backend: (-backend.descriptor.priority, backend.name))
+
+    def backends_for(self, format: str) -> tuple[RegisteredBackend, ...]:  # noqa: A002
+        """All backends that load models of this format, in the order they registered.
+
+        Raises:
+            UnsupportedCapabilityError: there is none; the message says what to install or to write.
+        """
+        able = self._able(format)
         if not able:
             package = _PACKAGES.get(format)
             advice = f"install one: pip install {package}" if package else "install a plugin that does"
@@ -99,7 +107,10 @@ class Catalog:
                 f"no installed backend loads models of the format {format!r}; {advice} "
                 "(`camelid plugins` shows what is installed, and what is broken)"
             )
-        return min(able, key=lambda backend: (-backend.descriptor.priority, backend.name))
+        return able
+
+    def _able(self, format: str) -> tuple[RegisteredBackend, ...]:  # noqa: A002
+        return tuple(backend for backend in self.backends.values() if format in backend.descriptor.formats)
 
     def converter_for(
         self, source: str, target: str, *, role: FileRole = FileRole.MODEL, quantization: str = ""
@@ -133,8 +144,8 @@ class Catalog:
             raise ConfigurationError(f"there is no placement {name!r}; the setting placement may be one of: {choice}")
         return placement
 
-    def _wanted(self, format: str, wanted: str, able: list[RegisteredBackend]) -> RegisteredBackend:  # noqa: A002
-        backend = self.backends.get(wanted)
+    def _wanted(self, format: str, wanted: str) -> RegisteredBackend:  # noqa: A002
+        able, backend = self._able(format), self.backends.get(wanted)
         if backend in able:
             return backend
         others = ", ".join(sorted(backend.name for backend in able)) or "none"

@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Self
 
 from camelid.engine import placements
+from camelid.engine.choosing import BackendChooser
 from camelid.engine.conversion import Conversions
 from camelid.engine.pool import Pool
 from camelid.plugins.host import PluginHost
@@ -57,7 +58,8 @@ class Services:
         self.detokenize = Detokenize(self.models, self.pool)
         self.remote_pictures = RemotePictures(settings.image_hosts)
         self.kept_responses = KeptResponses()
-        self.library = Library(self.store, prefer_go=settings.go_template, formats=formats)
+        chooser = BackendChooser(self.plugins.catalog, settings.backends)
+        self.library = Library(self.store, prefer_go=settings.go_template, formats=formats, chooser=chooser)
         registries = Registries(self.plugins.catalog.registries, _rules(settings))
         transfers = Transfers(self.store.blobs, _policy(settings))
         self.pull = Pull(self.store, registries, transfers)

@@ -8,11 +8,13 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from camelid.errors import ModelError, ModelNotFoundError, RequestError
+from camelid.engine.choosing import BackendChooser, ModelNeeds
+from camelid.errors import ModelError, ModelNotFoundError, RequestError, UnsupportedCapabilityError
 from camelid.plugins.catalog import RegisteredAnswerFormat
 from camelid.prompts.choose import choose_template, go_capabilities
 from camelid.services.capabilities import capabilities_of
 from camelid.services.details import ModelDetails, details_of, info_of, metadata_of
+from camelid.services.loading import backend_needs, backend_parameter
 from camelid.services.references import parse_reference
 from camelid.store import modelfile
 from camelid.store.gguf import GGUFHeader, TensorInfo
@@ -76,6 +78,10 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     model_info: JsonObject
     projector_info: JsonObject
     tensors: tuple[TensorInfo, ...]
+    backend: str = ""
+    """Name of the backend that would serve it."""
+    backend_reason: str = ""
+    """Why, or why none would."""
 
 
 class _Used(msgspec.Struct, frozen=True):
@@ -89,7 +95,12 @@ class Library:
     """The use cases around stored models. Disk work is done in threads."""
 
     def __init__(
-        self, store: Store, *, prefer_go: bool | None = None, formats: Sequence[RegisteredAnswerFormat] = ()
+        self,
+        store: Store,
+        *,
+        prefer_go: bool | None = None,
+        formats: Sequence[RegisteredAnswerFormat] = (),
+        chooser: BackendChooser | None = None,
     ) -> None:
         """Bind.
 
@@ -97,10 +108,12 @@ class Library:
             store: whose models.
             prefer_go: which template is used where a model has both languages; None to compare them.
             formats: the answer formats of plugins.
+            chooser: says which backend would serve a model.
         """
         self._store = store
         self._prefer_go = prefer_go
         self._formats = formats
+        self._chooser = chooser
         self._rows: dict[ModelName, ListedModel] = {}
         self._used: OrderedDict[_Key, _Used] = OrderedDict()
 
@@ -175,6 +188,7 @@ class Library:
         jinja = _folder_template(model) if header is None else header.chat_template
         used = self._use(model, jinja)
         system = request.system or model.system
+        backend, reason = self._backend(model, used.capabilities)
         return ModelReport(
             model=model,
             details=details_of(model),
@@ -188,7 +202,25 @@ class Library:
             model_info=info_of(model, header, verbose=request.verbose),
             projector_info={} if projector is None else metadata_of(projector, verbose=request.verbose),
             tensors=() if header is None else header.tensors,
+            backend=backend,
+            backend_reason=reason,
         )
+
+    def _backend(self, model: StoredModel, capabilities: Sequence[Capability]) -> tuple[str, str]:
+        """Name of the backend that would serve a model, and why; an empty name, and why there is none."""
+        if self._chooser is None or model.config.remote_host:
+            return "", ""
+        needs = ModelNeeds(
+            name=model.name.short,
+            format=model.artifact.format,
+            capabilities=backend_needs(model, capabilities),
+            named_by_model=backend_parameter(model),
+        )
+        try:
+            choice = self._chooser.choose(needs)
+        except UnsupportedCapabilityError as error:
+            return "", error.message
+        return choice.backend.name, choice.reason
 
     def _header(self, model: StoredModel, role: FileRole) -> GGUFHeader | None:
         """All that the first file of a role says of itself; None if there is none, or a broken one."""

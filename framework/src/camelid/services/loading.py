@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -24,13 +24,16 @@ from camelid.types.artifact import FileRole
 from camelid.types.capabilities import Capability
 from camelid.types.options import Options
 
-__all__ = ("NOT_FOUND", "NOT_WHOLE", "Model", "ModelTraits", "Models")
+__all__ = ("NOT_FOUND", "NOT_WHOLE", "Model", "ModelTraits", "Models", "backend_needs", "backend_parameter")
 
 NOT_FOUND: Final = "model '{name}' not found"
 """What most endpoints say of a name they do not know (contract 1.5)."""
 
 NOT_WHOLE: Final = 'model "{name}" not found, try pulling it first'
 """What all of them say of a model whose files are not all here (contract 1.6)."""
+
+_BACKENDS_DO: Final = frozenset({Capability.COMPLETION, Capability.EMBEDDING, Capability.VISION, Capability.AUDIO})
+"""Of what a model can do, that which its backend must be able to do; the rest is the framework's."""
 
 _REMEMBERED: Final = 64
 """Models whose traits are kept; reading them again takes milliseconds."""
@@ -76,7 +79,21 @@ class Model(msgspec.Struct, frozen=True):
             trained_context=self.traits.trained_context,
             cache_bytes_per_token=self.traits.cache_bytes_per_token,
             completion=Capability.COMPLETION in self.traits.capabilities,
+            needs=backend_needs(self.stored, self.traits.capabilities),
+            named_by_model=backend_parameter(self.stored),
         )
+
+
+def backend_needs(stored: StoredModel, capabilities: Iterable[Capability]) -> frozenset[Capability]:
+    """What a backend should be able to do, so that all of a model can be used."""
+    needs = _BACKENDS_DO & set(capabilities)
+    return needs | {Capability.ADAPTERS} if stored.artifact.with_role(FileRole.ADAPTER) else needs
+
+
+def backend_parameter(stored: StoredModel) -> str | None:
+    """The backend that the model's own parameters name."""
+    named = stored.params.get("backend")
+    return named if isinstance(named, str) else None
 
 
 class Models:

@@ -55,6 +55,8 @@ def _kinds() -> Iterator[tuple[str, type]]:
             yield field.name, tuple
         elif kind in (int, float, bool, str):
             yield field.name, kind
+        elif field.name == "backend_options":
+            yield field.name, dict
 
 
 _KINDS: Final = dict(_kinds())
@@ -90,8 +92,17 @@ def parse_parameter(parameters: JsonObject, name: str, text: str) -> None:
         if text not in _TRUE | _FALSE:
             raise RequestError(f"invalid bool value [{text}]")
         parameters[name] = text in _TRUE
+    elif kind is dict:
+        parameters[name] = _parse_object(text)
     else:
         parameters[name] = text
+
+
+def _parse_object(text: str) -> JsonObject:
+    try:
+        return msgspec.json.decode(text, type=dict[str, object])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise RequestError(f"invalid object value [{text}]", reason=str(error)) from error
 
 
 def parameter_lines(parameters: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from camelid.errors import InvalidOptionError
 from camelid.types.json import JsonObject, JsonValue
 
-__all__ = ("Options", "SamplingOptions", "parse_options")
+__all__ = ("BackendOrigin", "Options", "SamplingOptions", "parse_options")
 
 
 class SamplingOptions(msgspec.Struct, frozen=True):
@@ -39,6 +40,13 @@ class SamplingOptions(msgspec.Struct, frozen=True):
     """Token ids, and what is added to their logits before anything else; the framework sees to it."""
 
 
+class BackendOrigin(StrEnum):
+    """Who named the backend that `Options.backend` is."""
+
+    REQUEST = "request"
+    MODEL = "model"
+
+
 class Options(msgspec.Struct, frozen=True):
     """All options of one request, defaults and model parameters merged in. None = nobody asked."""
 
@@ -52,6 +60,8 @@ class Options(msgspec.Struct, frozen=True):
     draft_num_predict: int | None = None
     backend: str | None = None
     """Which backend should serve the model."""
+    backend_origin: BackendOrigin = BackendOrigin.REQUEST
+    """Who said so."""
     backend_options: JsonObject = {}
     """Options that only the chosen backend understands."""
 
@@ -152,4 +162,6 @@ def parse_options(*layers: Mapping[str, JsonValue]) -> Options:
                 sampling[name] = _convert(name, value, _SAMPLING_TYPES[name])
             elif name in _LOAD_TYPES:
                 loading[name] = _convert(name, value, _LOAD_TYPES[name])
+    if "backend" in loading and layers[-1].get("backend") is None:
+        loading["backend_origin"] = BackendOrigin.MODEL
     return msgspec.convert({**loading, "sampling": sampling}, Options)

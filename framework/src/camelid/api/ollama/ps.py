@@ -29,6 +29,8 @@ class RunningEntry(msgspec.Struct):
     context_length: int
     backend: str
     """Camelid's own: which backend holds it."""
+    backend_reason: str
+    """Camelid's own: why that one was chosen."""
     runtime: str
     """Camelid's own: the library that computes it, and on what."""
 
@@ -58,6 +60,7 @@ def _entry(model: RunningModel) -> RunningEntry:
         size_vram=model.size_vram,
         context_length=model.context_length,
         backend=model.backend,
+        backend_reason=model.backend_reason,
         runtime=model.runtime,
     )
 

@@ -61,6 +61,10 @@ class ShowReply(msgspec.Struct, omit_defaults=True, kw_only=True):
     capabilities: tuple[str, ...] = ()
     modified_at: str
     requires: str = ""
+    backend: str = ""
+    """Camelid's own: which backend would serve it, if a request names none."""
+    backend_reason: str = ""
+    """Camelid's own: why, or why none would."""
 
 
 def _as_go(value: JsonValue) -> JsonValue:
@@ -92,6 +96,8 @@ def _reply(report: ModelReport, basename: str) -> Response[bytes]:
             capabilities=tuple(capability.value for capability in report.capabilities),
             modified_at=local_time(report.model.modified_at),
             requires=config.requires,
+            backend=report.backend,
+            backend_reason=report.backend_reason,
         )
     )
 
