@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from camelid.testing import BackendSuite
-from camelid.testing.tiny_onnx import write_encoder, write_language_model
+from camelid.testing.tiny_onnx import write_encoder, write_language_model, write_paged_model
 from camelid.types import ModelArtifact, ModelFile
 from camelid.types.artifact import FileRole
 
@@ -35,6 +35,13 @@ class TestTinyModel(BackendSuite):
 
     def make_artifact(self, folder: Path) -> ModelArtifact:
         return _artifact(write_language_model(folder / "tiny"))
+
+
+class TestPagedModel(BackendSuite):
+    backend = "onnx"
+
+    def make_artifact(self, folder: Path) -> ModelArtifact:
+        return _artifact(write_paged_model(folder / "paged"))
 
 
 class TestTinyEncoder(BackendSuite):

@@ -55,7 +55,7 @@ def test_facts_of_an_encoder(load, tmp_path):
     assert facts.capabilities == {Capability.EMBEDDING, Capability.TOKENIZE}
     assert (facts.context_length, facts.embedding_length, facts.architecture) == (CONTEXT, 32, "bert")
     assert facts.runtime.startswith("onnxruntime ")
-    assert model.decoder() is None
+    assert model.generator() is None
 
 
 def minilm(folder: Path) -> Path:

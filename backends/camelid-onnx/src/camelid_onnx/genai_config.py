@@ -30,10 +30,25 @@ class _Model(msgspec.Struct, frozen=True):
     bos_token_id: int | None = None
 
 
+class _Paging(msgspec.Struct, frozen=True):
+    block_size: int = 0
+    num_blocks: int | None = None
+
+
+class _Engine(msgspec.Struct, frozen=True):
+    dynamic_batching: _Paging | None = None
+
+
 class GenaiConfig(msgspec.Struct, frozen=True):
     """The fields that the backend reads."""
 
     model: _Model
+    engine: _Engine = _Engine()
+
+    @property
+    def paged(self) -> bool:
+        """Whether only the runtime's dynamic `Engine` can compute the model."""
+        return self.engine.dynamic_batching is not None
 
     @property
     def end_tokens(self) -> frozenset[int]:

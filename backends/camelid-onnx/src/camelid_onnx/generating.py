@@ -6,14 +6,17 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
-from camelid import BatchDecoder, BatchLimits
+from camelid import BatchDecoder, BatchLimits, Engine
 from camelid.errors import InvalidModelFileError, MissingDependencyError, ModelError, ModelLoadError
 from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
 from camelid.types.json import JsonObject
 from camelid.types.loading import LoadOptions
 from camelid.types.memory import MemoryUse
+from camelid.types.options import SamplingOptions
 from camelid_onnx.decoder import GenaiDecoder, NativeGenerator
+from camelid_onnx.engine import GenaiEngine
+from camelid_onnx.engine_shapes import new_engine
 from camelid_onnx.failures import load_error, run_error, says
 from camelid_onnx.folder import GENAI_CONFIG, ModelFolder
 from camelid_onnx.genai_config import read_genai_config
@@ -27,6 +30,7 @@ __all__ = ("GenaiModel",)
 
 _log = logging.getLogger("camelid_onnx")
 _TOKENIZER: Final = "tokenizer.json"
+_CAPABILITIES: Final = frozenset({Capability.COMPLETION, Capability.TOKENIZE, Capability.LOGPROBS, Capability.BATCHING})
 
 
 class GenaiModel(OnnxModel):
@@ -68,9 +72,7 @@ class GenaiModel(OnnxModel):
             offloaded_layers=0 if self._provider == CPU else model.decoder.num_hidden_layers,
             bos_token=self._tokenizer.text(model.bos_token_id),
             eos_token=self._tokenizer.text(ends[0]) if ends else "",
-            capabilities=frozenset(
-                {Capability.COMPLETION, Capability.TOKENIZE, Capability.LOGPROBS, Capability.BATCHING}
-            ),
+            capabilities=_CAPABILITIES - {Capability.LOGPROBS} if self._config.paged else _CAPABILITIES,
             runtime=f"onnxruntime-genai {self._genai.__version__} on {_label(self._provider)}",
         )
 
@@ -80,8 +82,8 @@ class GenaiModel(OnnxModel):
         device = CPU if self._provider == CPU else f"{self._provider}:{self._options.main_gpu or 0}"
         return (MemoryUse(device=device, model=self._size, cache=self._config.cache_bytes_per_token * tokens),)
 
-    def decoder(self) -> BatchDecoder:
-        """A decoder with `parallel` sequences."""
+    def generator(self) -> BatchDecoder | Engine:
+        """A decoder with `parallel` sequences; for a paged model the runtime's engine."""
         options = self._options
         limits = BatchLimits(
             sequences=options.parallel,
@@ -93,6 +95,9 @@ class GenaiModel(OnnxModel):
         def failure(error: Exception) -> ModelError:
             return run_error(self._folder.model, _label(self._provider), error)
 
+        if self._config.paged:
+            ends = self._config.end_tokens
+            return GenaiEngine(lambda: new_engine(self._genai, self._model), self._context, ends, failure)
         return GenaiDecoder(self._generator_of(self._model, self._context), limits, failure)
 
     def close(self) -> None:
@@ -157,9 +162,16 @@ class GenaiModel(OnnxModel):
             config.set_provider_option(genai_name, "device_id", str(self._options.main_gpu))
         config.overlay(json.dumps({"model": {"decoder": {"session_options": self._session_options()}}}))
         model = self._genai.Model(config)
-        generator = self._generator_of(model, min(self._context, 8))()
-        generator.append_tokens([min(self._config.end_tokens, default=0)])
-        generator.get_logits()
+        token = min(self._config.end_tokens, default=0)
+        if self._config.paged:
+            engine = new_engine(self._genai, model)
+            engine.start(0, (token,), SamplingOptions(temperature=0), 1)
+            engine.run()
+            engine.stop(0)
+        else:
+            generator = self._generator_of(model, min(self._context, 8))()
+            generator.append_tokens([token])
+            generator.get_logits()
         return model
 
     def _session_options(self) -> JsonObject:

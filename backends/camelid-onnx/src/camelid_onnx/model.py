@@ -1,6 +1,6 @@
 """What both kinds of ONNX models have."""
 
-from camelid import BatchDecoder, Embedder, LoadedModel
+from camelid import BatchDecoder, Embedder, Engine, LoadedModel
 from camelid_onnx.tokenizer import FolderTokenizer
 
 __all__ = ("OnnxModel",)
@@ -16,8 +16,8 @@ class OnnxModel(LoadedModel):
         """The tokenizer of its folder."""
         return self._tokenizer
 
-    def decoder(self) -> BatchDecoder | None:
-        """A decoder, or None if it does not generate."""
+    def generator(self) -> BatchDecoder | Engine | None:
+        """A decoder or an engine, or None if it does not generate."""
         return None
 
     def embedder(self) -> Embedder | None:

@@ -15,7 +15,7 @@ from camelid.types.loading import LoadOptions
 from camelid_onnx.options import OnnxOptions
 
 if TYPE_CHECKING:
-    from camelid import BatchDecoder, Embedder, LoadedModel, Tokenizer
+    from camelid import BatchDecoder, Embedder, Engine, LoadedModel, Tokenizer
     from camelid_onnx.backend import OnnxModel
 
 __all__ = ("CAMELID_API",)
@@ -70,9 +70,9 @@ def camelid_tokenizer(model: LoadedModel) -> Tokenizer | None:
 
 
 @hookimpl
-def camelid_generator(model: LoadedModel) -> BatchDecoder | None:
-    """A decoder, unless the model only embeds."""
-    return model.decoder() if _loaded_here(model) else None
+def camelid_generator(model: LoadedModel) -> BatchDecoder | Engine | None:
+    """A decoder, or for paged models the runtime's own engine, unless the model only embeds."""
+    return model.generator() if _loaded_here(model) else None
 
 
 @hookimpl

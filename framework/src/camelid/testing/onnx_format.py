@@ -11,7 +11,7 @@ __all__ = ("OnnxGraph", "Shape", "encode_model")
 Shape: TypeAlias = Sequence[int | str]
 """Sizes of a tensor; those that are free have a name."""
 
-_ELEMENT_TYPES: Final = {np.dtype(np.float32): 1, np.dtype(np.int64): 7, np.dtype(np.bool_): 9}
+_ELEMENT_TYPES: Final = {np.dtype(np.float32): 1, np.dtype(np.int32): 6, np.dtype(np.int64): 7, np.dtype(np.bool_): 9}
 _IR_VERSION: Final = 8
 _OPSET: Final = 17
 

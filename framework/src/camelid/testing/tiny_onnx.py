@@ -12,9 +12,19 @@ import msgspec
 import numpy as np
 
 from camelid.testing.onnx_format import OnnxGraph, encode_model
+from camelid.testing.tiny_paged import PAGED_INPUTS, paged_graph
 from camelid.types.json import JsonObject
 
-__all__ = ("BEGIN", "CHAT_TEMPLATE", "CONTEXT", "END", "VOCABULARY", "write_encoder", "write_language_model")
+__all__ = (
+    "BEGIN",
+    "CHAT_TEMPLATE",
+    "CONTEXT",
+    "END",
+    "VOCABULARY",
+    "write_encoder",
+    "write_language_model",
+    "write_paged_model",
+)
 
 CONTEXT: Final = 2048
 """Tokens that the models were made for, as they say."""
@@ -31,6 +41,8 @@ _SHARPNESS: Final = 2.0
 _CERTAINTY: Final = 10.0
 """Logit of what followed; all others have 0."""
 _WIDTH: Final = 32
+_BLOCKS, _BLOCK_TOKENS = 1024, 16
+"""Pages of the KV cache, and tokens that each holds."""
 
 
 def write_language_model(folder: Path) -> Path:
@@ -80,6 +92,26 @@ def write_language_model(folder: Path) -> Path:
     (folder / "model.onnx").write_bytes(encode_model(graph))
     (folder / "model.onnx.data").write_bytes(graph.external)
     _write_json(folder / "genai_config.json", _genai_config())
+    _write_tokenizer(folder)
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
+    return folder
+
+
+def write_paged_model(folder: Path) -> Path:
+    """Write a model that goes on with patterns, and whose KV cache is in pages; the folder.
+
+    Only the runtime's dynamic engine can compute it. Its cache holds the tokens themselves.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(encode_model(paged_graph(VOCABULARY, _BLOCKS, _BLOCK_TOKENS)))
+    config = _genai_config()
+    config["engine"] = {"dynamic_batching": {"block_size": _BLOCK_TOKENS, "num_blocks": _BLOCKS, "max_batch_size": 16}}
+    config["search"] = {"max_length": CONTEXT, "do_sample": False}
+    model = config["model"]
+    assert isinstance(model, dict)  # noqa: S101 - for the type checker
+    model["type"] = "decoder"
+    model["decoder"] |= {"head_size": 1, "hidden_size": 1, "num_key_value_heads": 1, "inputs": PAGED_INPUTS}
+    _write_json(folder / "genai_config.json", config)
     _write_tokenizer(folder)
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE, encoding="utf-8")
     return folder
