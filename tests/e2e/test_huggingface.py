@@ -15,6 +15,7 @@ from camelid.testing.suite.seeing import png
 from camelid.testing.tiny_gguf import ProjectorKind, write_language_model, write_projector
 
 LOOPBACK = runpy.run_path(str(Path(__file__).parents[2] / "plugins/camelid-huggingface/tests/loopback_hub.py"))
+TEMPLATE = "{{ range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}<|im_start|>assistant\n"
 GREEDY = {"temperature": 0, "num_predict": 8}
 
 
@@ -66,13 +67,19 @@ def test_pulling_again_reads_no_file_again(server, hub, tiny):
     assert hub.paths("cdn") == []
 
 
-def test_a_model_in_pieces_answers_as_the_whole_one(server, hub, tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(gguf, "GGUFWriter", partial(gguf.GGUFWriter, split_max_tensors=8))
-    write_language_model(tmp_path / "big-F32.gguf")
-    pieces = {path.name: path.read_bytes() for path in tmp_path.glob("*.gguf")}
+@pytest.fixture
+def big(tmp_path, monkeypatch) -> dict[str, bytes]:
+    """The same model as `tiny`, in three pieces."""
+    with monkeypatch.context() as patch:
+        patch.setattr(gguf, "GGUFWriter", partial(gguf.GGUFWriter, split_max_tensors=8))
+        write_language_model(tmp_path / "big-F32.gguf")
+    pieces = {f"F32/{path.name}": path.read_bytes() for path in tmp_path.glob("*.gguf")}
     assert len(pieces) == 3
-    count = 136_000_000
-    hub.add("me/big", {f"F32/{name}": content for name, content in pieces.items()}, gguf={"total": count})
+    return pieces
+
+
+def test_a_model_in_pieces_answers_as_the_whole_one(server, hub, tiny, big):
+    hub.add("me/big", big, gguf={"total": 136_000_000})
     hub.add("me/whole", {"whole.gguf": tiny})
     server.pull("hf.co/me/big:F32")
     server.pull("hf.co/me/whole")
@@ -114,9 +121,55 @@ def test_an_onnx_encoder_embeds(server, hub, tmp_path):
     assert same == again != other
 
 
+@pytest.fixture(scope="module")
+def raw() -> dict[str, bytes]:
+    """A model in safetensors."""
+    files: dict[str, bytes] = runpy.run_path(str(Path(__file__).with_name("test_create.py")))["tiny_llama"]()
+    return {**files, "template": TEMPLATE.encode()}
+
+
+def test_safetensors_become_a_model_of_the_type_that_the_tag_says(server, hub, raw):
+    hub.add("me/raw", raw)
+    lines = [
+        json.loads(line)["status"] for line in server.post("/api/pull", model="hf.co/me/raw:Q8_0").text.splitlines()
+    ]
+    assert lines[0] == "pulling manifest"
+    assert "converting model" in lines
+    assert (lines.count("success"), lines[-1]) == (1, "success")
+    details = server.post("/api/show", model="hf.co/me/raw:Q8_0").json()["details"]
+    assert (details["format"], details["quantization_level"]) == ("gguf", "Q8_0")
+    assert say(server, "hf.co/me/raw:Q8_0")
+
+
+def test_a_model_is_made_from_safetensors_of_the_hub(server, hub, raw):
+    hub.add("me/base", raw)
+    answer = server.post("/api/create", model="mine", **{"from": "hf.co/me/base"}, system="Be kind.", stream=False)
+    assert answer.json() == {"status": "success"}
+    assert server.post("/api/show", model="mine").json()["details"]["quantization_level"] == "F16"
+    assert say(server, "mine")
+    refused = server.post("/api/chat", model="hf.co/me/base", messages=[{"role": "user", "content": "Hi"}])
+    assert refused.status_code == 400
+    assert "'safetensors'" in refused.json()["error"]
+    hub.seen.clear()
+    server.pull("hf.co/me/base")
+    assert hub.seen == [], "what is here already is only converted"
+    assert say(server, "hf.co/me/base")
+
+
+def test_a_model_in_pieces_is_quantized(server, hub, big):
+    hub.add("me/large", big)
+    answer = server.post("/api/create", model="small", **{"from": "hf.co/me/large"}, quantize="Q8_0", stream=False)
+    assert answer.json() == {"status": "success"}
+    assert server.post("/api/show", model="small").json()["details"]["quantization_level"] == "Q8_0"
+    assert say(server, "small")
+
+
 def test_what_the_hub_does_not_have_is_a_sentence(server, hub):
     hub.add("me/gated", {"tiny.Q8_0.gguf": b"GGUF for few"}, gated=True)
-    for name, words in (("me/nothing", "is not on the Hub, or is private or gated"), ("me/gated", "accept its license")):
+    for name, words in (
+        ("me/nothing", "is not on the Hub, or is private or gated"),
+        ("me/gated", "accept its license"),
+    ):
         answer = server.post("/api/pull", model=f"hf.co/{name}", stream=False)
         assert answer.status_code == 500
         assert words in answer.json()["error"]

@@ -177,7 +177,7 @@ def test_an_answer_without_end_is_refused(resolve, inject):
 @pytest.mark.parametrize("path", ["../evil-Q4_K_M.gguf", "/etc/evil.gguf", "a\\..\\evil.gguf", "a//b.gguf", "a\n.gguf"])
 def test_paths_that_lead_out_are_not_seen(hub, models, path):
     hub.add("me/evil", {path: b"GGUF"})
-    with pytest.raises(RegistryError, match="no GGUF file"):
+    with pytest.raises(RegistryError, match="no model that Camelid could use"):
         models.resolve(ModelName.parse("hf.co/me/evil"))
 
 

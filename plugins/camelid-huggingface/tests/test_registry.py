@@ -234,19 +234,55 @@ def test_a_file_that_went_is_named(hub, models, resolve):
 
 
 @pytest.mark.parametrize(
-    ("files", "words"),
+    "files",
     [
-        ({"model.safetensors": b"x", "config.json": "{}"}, "hf download me/other --local-dir other"),
-        ({"README.md": "# Nothing"}, "no GGUF file, and no ONNX folder"),
-        ({"mmproj-F16.gguf": b"GGUF"}, "no GGUF file, and no ONNX folder"),
-        ({}, "no GGUF file, and no ONNX folder"),
+        {},
+        {"README.md": "# Nothing"},
+        {"mmproj-F16.gguf": b"GGUF"},
+        {"model.safetensors": b"weights"},
+        {"unet/model.safetensors": b"weights", "config.json": "{}"},
+        {"adapter_model.safetensors": b"weights", "adapter_config.json": "{}", "config.json": "{}"},
+        {"pytorch_model.bin": b"weights", "config.json": "{}"},
     ],
 )
-def test_repositories_without_gguf_are_explained(hub, resolve, files, words):
+def test_a_repository_without_a_model_is_refused(hub, resolve, files):
     hub.add("me/other", files)
-    with pytest.raises(RegistryError, match="me/other") as failed:
+    with pytest.raises(RegistryError, match=r"hf.co/me/other has no model that Camelid could use"):
         resolve("hf.co/me/other")
-    assert words in failed.value.message
+
+
+SAFETENSORS = {
+    "config.json": "{}",
+    "model-00001-of-00002.safetensors": b"weights",
+    "model-00002-of-00002.safetensors": b"more weights",
+    "tokenizer.json": "{}",
+    "2_Dense/model.safetensors": b"dense",
+    "2_Dense/config.json": "{}",
+    "README.md": "# Other",
+    "pytorch_model.bin": b"weights",
+}
+
+
+@pytest.mark.parametrize("tag", ["latest", "Q4_K_M", "q8_0"])
+def test_safetensors_come_with_what_describes_them(hub, resolve, tag):
+    hub.add("me/other", SAFETENSORS)
+    resolved = resolve(f"hf.co/me/other:{tag}")
+    assert resolved.config == {"model_format": "safetensors"}
+    assert [(layer.media_type.removeprefix(TYPE), layer.name) for layer in resolved.layers] == [
+        ("model", "2_Dense/model.safetensors"),
+        ("model", "model-00001-of-00002.safetensors"),
+        ("model", "model-00002-of-00002.safetensors"),
+        ("json", "2_Dense/config.json"),
+        ("json", "config.json"),
+        ("json", "tokenizer.json"),
+    ]
+
+
+@pytest.mark.parametrize("tag", ["Q5_K_M", "fp16", "chat"])
+def test_what_safetensors_cannot_become_is_refused_at_once(hub, resolve, tag):
+    hub.add("me/other", SAFETENSORS)
+    with pytest.raises(RegistryError, match=f"has no {tag}; it has safetensors, which can become F32, F16, BF16, Q8_0"):
+        resolve(f"hf.co/me/other:{tag}")
 
 
 def test_an_unknown_tag_names_those_that_are_there(hub, resolve):

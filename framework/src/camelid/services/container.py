@@ -11,6 +11,7 @@ from camelid.plugins.host import PluginHost
 from camelid.services.chat import Chat
 from camelid.services.create import Create
 from camelid.services.embed import Embed
+from camelid.services.fetch import Fetch
 from camelid.services.generate import Generate
 from camelid.services.kept_responses import KeptResponses
 from camelid.services.library import Library
@@ -66,6 +67,7 @@ class Services:
         self.push = Push(self.store, registries, transfers)
         self.conversions = Conversions(self.plugins.catalog.placement(settings.placement))
         self.create = Create(self.store, self.pull, self.plugins.catalog, self.conversions)
+        self.fetch = Fetch(self.store, self.pull, self.create)
         self.modelfiles = ModelfileRequests(self.store.blobs, settings.modelfiles)
 
     async def __aenter__(self) -> Self:

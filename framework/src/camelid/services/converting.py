@@ -19,9 +19,10 @@ from camelid.store.workplace import Workplace
 from camelid.types.artifact import FileRole
 from camelid.types.conversion import ConversionTask
 
-__all__ = ("Converting", "GGUFFile")
+__all__ = ("SAFETENSORS", "Converting", "GGUFFile")
 
 SAFETENSORS: Final = "safetensors"
+"""A folder as Hugging Face has it."""
 PIECES: Final = "gguf-split"
 _NO_BLOB: Final = "0000000000000000000"
 """What Ollama gives as digest where a file is quantized: nobody knows it yet (contract 7.7)."""

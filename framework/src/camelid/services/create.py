@@ -14,8 +14,8 @@ from camelid.errors import RemoteModelError, RequestCancelledError, RequestError
 from camelid.plugins.catalog import Catalog
 from camelid.services.components import Component, Components
 from camelid.services.config_overrides import override_config
-from camelid.services.converting import Converting
-from camelid.services.create_request import CreateRequest, check_request
+from camelid.services.converting import SAFETENSORS, Converting
+from camelid.services.create_request import CreateRequest, FileSource, check_request
 from camelid.services.progress import SUCCESS, WRITING_MANIFEST, Progress, Report, lines_of
 from camelid.services.quantization import quantization_named
 from camelid.services.references import REMOTE_UNAVAILABLE, parse_reference
@@ -85,7 +85,10 @@ class Create:
         if request.from_:
             await self._fetch(request.from_, report)
             inherited = await asyncio.to_thread(self._inherit, builder, request)
-            if request.quantize:
+            parts = _parts(builder, request.quantize)
+            if parts:
+                await _replace(builder, await components.model(parts, request.quantize))
+            elif request.quantize:
                 await self._quantize_base(builder, components, quantization_named(request.quantize))
             return inherited
         found = await components.model(request.files or {}, request.quantize)
@@ -139,6 +142,28 @@ class Create:
             draft = await components.draft(request.draft_files, request.draft_quantize)
             builder.drop(media_types.DRAFT)
             await _add(builder, draft)
+
+
+def _parts(builder: ModelBuilder, quantize: str) -> dict[str, FileSource]:
+    """The files of a base model that must be converted together before it can be used, by name; most often none."""
+    layers = [layer for layer in builder.layers if layer.media_type in {media_types.MODEL, media_types.JSON}]
+    if builder.config.model_format == SAFETENSORS:
+        return {layer.name: layer.digest for layer in layers if layer.name}
+    if builder.config.model_format != GGUF or len(layers) == 1 or not quantize:
+        return {}
+    return {
+        f"base-{place:05}-of-{len(layers):05}.gguf": layer.digest
+        for place, layer in enumerate(layers, 1)
+        if not layer.name
+    }
+
+
+async def _replace(builder: ModelBuilder, found: list[Component]) -> None:
+    """Put the model that was made of a base's files in their place."""
+    builder.drop(media_types.MODEL, media_types.JSON)
+    for component in found:
+        await _add(builder, component)
+    _describe(builder, found)
 
 
 async def _add(builder: ModelBuilder, component: Component) -> None:

@@ -1,7 +1,7 @@
 """The Hugging Face Hub as a source of models."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from io import BytesIO
 from typing import Final
@@ -13,9 +13,10 @@ from camelid.types.json import JsonObject
 from camelid.types.names import ModelName
 from camelid_huggingface.companions import LIMIT, companions
 from camelid_huggingface.hub import Hub
-from camelid_huggingface.onnx import OnnxModel, find_onnx
+from camelid_huggingface.onnx import find_onnx
 from camelid_huggingface.refusals import Repository
 from camelid_huggingface.repository import RepositoryFile, RepositoryInfo
+from camelid_huggingface.safetensors import find_safetensors
 from camelid_huggingface.weights import Candidate, choose_projector, choose_weights, list_candidates
 
 __all__ = ("HubModels",)
@@ -55,15 +56,7 @@ class HubModels(Registry):
             return None
         repository = Repository(name.namespace, name.model)
         info = self._hub.describe(repository)
-        candidates = list_candidates(info.files)
-        if candidates:
-            weights = choose_weights(candidates, name.tag)
-            layers, config = self._weights(repository, info, weights), _config(weights, info)
-        else:
-            model = find_onnx(info, name.tag)
-            if model is None:
-                raise RegistryError(_unusable(repository, info))
-            layers, config = self._folder(repository, info, model), {"model_format": "onnx"}
+        layers, config = self._model(repository, info, name.tag)
         return ResolvedModel(layers=(*layers, *self._companions(repository, info)), config=config)
 
     def open(self, blob: BlobSource, offset: int) -> BlobStream:
@@ -88,6 +81,22 @@ class HubModels(Registry):
         owner, _, rest = blob.url.removeprefix(self._hub.endpoint)[1:].partition("/")
         return self._hub.open(blob, Repository(owner, rest.partition("/")[0]), offset, length)
 
+    def _model(
+        self, repository: Repository, info: RepositoryInfo, tag: str
+    ) -> tuple[Iterator[LayerSource], JsonObject]:
+        """The layers of the model itself, and its config; the first format that the repository has."""
+        candidates = list_candidates(info.files)
+        if candidates:
+            weights = choose_weights(candidates, tag)
+            return self._weights(repository, info, weights), _config(weights, info)
+        onnx = find_onnx(info, tag)
+        if onnx is not None:
+            return self._folder(repository, info, onnx.files), {"model_format": "onnx"}
+        safetensors = find_safetensors(info, tag)
+        if safetensors is not None:
+            return self._folder(repository, info, safetensors), {"model_format": "safetensors"}
+        raise RegistryError(f"{repository} has no model that Camelid could use: no GGUF, ONNX or safetensors files")
+
     def _weights(self, repository: Repository, info: RepositoryInfo, weights: Candidate) -> Iterator[LayerSource]:
         for file in weights.files:
             yield LayerSource(_MODEL, self._blob(repository, info, file))
@@ -95,11 +104,13 @@ class HubModels(Registry):
         if projector is not None:
             yield LayerSource(_PROJECTOR, self._blob(repository, info, projector))
 
-    def _folder(self, repository: Repository, info: RepositoryInfo, model: OnnxModel) -> Iterator[LayerSource]:
-        """The files under their names, the one with the graph first."""
-        for name in sorted(model.files, key=lambda name: (not name.endswith(".onnx"), not _is_weights(name), name)):
-            blob = self._blob(repository, info, model.files[name])
-            yield LayerSource(_MODEL if _is_weights(name) else _COMPANION, blob, name=name)
+    def _folder(
+        self, repository: Repository, info: RepositoryInfo, files: Mapping[str, RepositoryFile]
+    ) -> Iterator[LayerSource]:
+        """The files under their names, the weights first, and of those the one with the graph."""
+        for name in sorted(files, key=lambda name: (not _is_weights(name), not name.endswith(".onnx"), name)):
+            media_type = _MODEL if _is_weights(name) else _COMPANION
+            yield LayerSource(media_type, self._blob(repository, info, files[name]), name=name)
 
     def _blob(self, repository: Repository, info: RepositoryInfo, file: RepositoryFile) -> BlobSource:
         if file.digest:
@@ -113,7 +124,7 @@ class HubModels(Registry):
 
 
 def _is_weights(name: str) -> bool:
-    return ".onnx" in name.rpartition("/")[2]
+    return ".onnx" in name.rpartition("/")[2] or name.endswith(".safetensors")
 
 
 def _configured_host() -> str:
@@ -134,13 +145,3 @@ def _in_words(parameters: int) -> str:
         if parameters >= unit:
             return f"{parameters / unit:.{digits}f}".rstrip("0").rstrip(".") + letter
     return f"{parameters // 1000}K" if parameters >= 1000 else str(parameters)
-
-
-def _unusable(repository: Repository, info: RepositoryInfo) -> str:
-    """Why there is nothing to pull, and what to do."""
-    if any(file.path.endswith(".safetensors") for file in info.files):
-        return (
-            f"{repository} has safetensors and no GGUF file: download it (`hf download {repository.path} --local-dir "
-            f"{repository.name}`), and make a model of the folder with `camelid create` and FROM ./{repository.name}"
-        )
-    return f"{repository} has no model in a format that Camelid pulls: no GGUF file, and no ONNX folder"

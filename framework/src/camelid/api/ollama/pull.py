@@ -40,5 +40,5 @@ async def pull(request: ApiRequest, services: ApiServices) -> ASGIApp:
     asked = body.model or body.name
     if not asked:
         raise RequestError("invalid model name", reason="the request names no model")
-    steps = services.pull(parse_reference(asked), insecure=body.insecure)
+    steps = services.fetch(parse_reference(asked), insecure=body.insecure)
     return await progress_reply(request, steps, stream=body.stream)

@@ -1,0 +1,62 @@
+"""Pulling for those who want to run a model: one that no runtime loads as it came is converted."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from camelid.errors import StoreError
+from camelid.services.converting import SAFETENSORS
+from camelid.services.create import Create
+from camelid.services.create_request import CreateRequest
+from camelid.services.progress import SUCCESS, Progress
+from camelid.services.pull import Pull
+from camelid.store.store import Store
+from camelid.types.names import DEFAULT_TAG, ModelName
+
+__all__ = ("Fetch",)
+
+
+class Fetch:
+    """Pulls, and makes a model of what was pulled where it is none yet."""
+
+    def __init__(self, store: Store, pull: Pull, create: Create) -> None:
+        self._store = store
+        self._pull = pull
+        self._create = create
+        self._converting = asyncio.Lock()
+
+    async def __call__(self, name: ModelName, *, insecure: bool = False) -> AsyncGenerator[Progress, None]:
+        """Fetch `name`; the last line is `success`. Close the iterator to stop.
+
+        Safetensors become a model of the same name, of the type that the tag says, or of their own without a tag. If
+        that fails what was pulled stays, and the next request converts it.
+
+        Args:
+            name: of the model; it is stored under the same.
+            insecure: see `Pull`.
+
+        Raises:
+            CamelidError: see `Pull` and `Create`.
+        """
+        if not await asyncio.to_thread(self._is_raw, name):
+            async with aclosing(self._pull(name, insecure=insecure)) as lines:
+                async for line in lines:
+                    if line.status != SUCCESS:
+                        yield line
+        async with self._converting:  # who asked for the same meanwhile finds it converted
+            if await asyncio.to_thread(self._is_raw, name):
+                quantize = "" if name.tag.lower() == DEFAULT_TAG else name.tag
+                request = CreateRequest(model=name.qualified, from_=name.qualified, quantize=quantize)
+                async with aclosing(self._create(request)) as lines:
+                    async for line in lines:
+                        if line.status != SUCCESS:
+                            yield line
+        yield Progress(SUCCESS)
+
+    def _is_raw(self, name: ModelName) -> bool:
+        """Whether that model is here, and nothing but the files to make it of."""
+        try:
+            model = self._store.find(name)
+        except StoreError:  # what is broken is healed by pulling it
+            return False
+        return model is not None and model.config.model_format == SAFETENSORS
