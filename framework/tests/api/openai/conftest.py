@@ -12,10 +12,11 @@ Ask: TypeAlias = Callable[..., Awaitable[httpx.Response]]
 
 @pytest.fixture
 def ask(ollama: httpx.AsyncClient) -> Ask:
-    """Sends a chat with one question, which the echo model says again."""
+    """Sends a chat with one question, which the echo model says again: at temperature 1, nearly always."""
 
     async def send(question: object = "one two three", **fields: object) -> httpx.Response:
-        body = {"model": "echo", "messages": [{"role": "user", "content": question}], **fields}
+        messages = [{"role": "user", "content": question}]
+        body = {"model": "echo", "messages": messages, "temperature": 0, **fields}
         return await ollama.post("/v1/chat/completions", json=body)
 
     return send

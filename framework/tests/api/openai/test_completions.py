@@ -10,7 +10,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest.fixture
 def complete(ollama):
     async def send(prompt="one two three", **fields):
-        return await ollama.post("/v1/completions", json={"model": "echo", "prompt": prompt, **fields})
+        return await ollama.post(
+            "/v1/completions", json={"model": "echo", "prompt": prompt, "temperature": 0, **fields}
+        )
 
     return send
 
