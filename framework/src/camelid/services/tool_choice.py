@@ -55,6 +55,9 @@ def schema_of_forced(choice: ToolChoice, tools: Sequence[Tool]) -> JsonObject:
     Args:
         choice: tells how many.
         tools: those that may be called.
+
+    Raises:
+        RequestError: a schema is too deep.
     """
     schemas = {f"arguments-{place}": _schema(tool, f"#/$defs/arguments-{place}") for place, tool in enumerate(tools)}
     calls: list[JsonValue] = [
@@ -74,7 +77,10 @@ def schema_of_forced(choice: ToolChoice, tools: Sequence[Tool]) -> JsonObject:
 
 def _schema(tool: Tool, place: str) -> JsonObject:
     """The schema of a tool's arguments, moved into another one; objects are all that arguments can be."""
-    moved = _moved(tool.function.parameters or {"properties": {}}, place)
+    try:
+        moved = _moved(tool.function.parameters or {"properties": {}}, place)
+    except RecursionError as error:
+        raise RequestError(f'the parameters of "{tool.function.name}" are too deep', reason=str(error)) from error
     return {**moved, "type": "object"} if isinstance(moved, dict) else {"type": "object"}
 
 

@@ -176,6 +176,33 @@ async def test_errors(ollama, path, body, status, kind, message):  # noqa: PLR09
     assert IDS.fullmatch(reply.headers["request-id"])
 
 
+async def test_a_long_silence_is_told_and_begins_the_stream():
+    pinged = asyncio.Event()
+
+    async def items():
+        await pinged.wait()
+        yield GenerationChunk(content="Hi")
+        raise WorkerDiedError("it died")
+
+    events = _events(items(), MessageEvents(ChatRequest(model="m"), ()), 0.01)
+    first = await anext(events)
+    assert first.startswith(b"event: message_start\n")
+    assert first.endswith(b'\n\nevent: ping\ndata: {"type":"ping"}\n\n')
+    pinged.set()
+    rest = [event async for event in _until_error(events)]
+    assert (
+        b"".join(rest)
+        .replace(b'event: ping\ndata: {"type":"ping"}\n\n', b"")
+        .startswith(b"event: content_block_start\n")
+    )
+
+
+async def _until_error(events):
+    with pytest.raises(WorkerDiedError):
+        async for event in events:
+            yield event
+
+
 def failing_app(*chunks: GenerationChunk, error: Exception) -> Litestar:
     """Answers with some chunks, then with an error."""
 

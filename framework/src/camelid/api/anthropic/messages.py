@@ -36,10 +36,12 @@ class CountTokensReply(msgspec.Struct):
     input_tokens: int
 
 
-async def _events(chunks: AsyncGenerator[GenerationChunk, None], shape: MessageEvents) -> AsyncGenerator[bytes, None]:
+async def _events(
+    chunks: AsyncGenerator[GenerationChunk, None], shape: MessageEvents, patience: float = _PATIENCE
+) -> AsyncGenerator[bytes, None]:
     """The events of an answer, whole ones, with pings where nothing else is to say."""
     started = False
-    async with aclosing(with_silences(chunks, _PATIENCE)) as pieces:
+    async with aclosing(with_silences(chunks, patience)) as pieces:
         async for chunk in pieces:
             beginning = b"" if started else shape.start()
             started = True
