@@ -80,6 +80,14 @@ async def test_one_call_where_one_is_wanted(chat, add_model, choice):
         assert call.function.name == "weather" or not choice.name
 
 
+async def test_thoughts_come_before_a_required_call(chat, add_model):
+    add_model(template=THINK)
+    messages = (Message("user", "<think>hm</think>"),)
+    answer = await said(chat, messages=messages, tool_choice=ToolChoice("required", "clock"))
+    assert (answer.thinking, answer.content) == ("hm", "")
+    assert [call.function.name for call in answer.tool_calls] == ["clock"]
+
+
 async def test_a_format_does_not_excuse_from_a_required_call(chat, add_model):
     add_model(template=TOOLS)
     answer = await said(chat, tool_choice=ToolChoice("required", "clock"), format={"const": 1})

@@ -30,8 +30,20 @@ _VALUES: Final[dict[str, JsonObject]] = {
         "type": ["number", "string", "null"],
     },
     "input": {
-        "description": "One text, or several.",
+        "description": "One text, or several. Below /v1 also token ids in place of a text.",
+        "anyOf": [{"type": ["string", "null"]}, {"type": "array"}],
+    },
+    "prompt": {
+        "description": "One text, or several; or token ids in place of a text.",
+        "anyOf": [{"type": ["string", "null"]}, {"type": "array"}],
+    },
+    "stop": {
+        "description": "Texts that end the answer: one, or several.",
         "anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "string"}}],
+    },
+    "tool_choice": {
+        "description": "Whether the model calls tools; an object names one.",
+        "anyOf": [{"enum": ["none", "auto", "required", None]}, {"type": "object"}],
     },
     "license": {
         "description": "One text, or several.",
