@@ -125,6 +125,13 @@ async def test_a_call_that_is_insisted_on(ollama):
     assert reply.json()["stop_reason"] == "tool_use"
 
 
+async def test_a_schema_of_a_tool_may_be_too_deep(ollama):
+    deep = '{"type":"object","properties":{"a":' * 400 + "{}" + "}}" * 400
+    body = '{"model":"echo","max_tokens":9,"messages":[{"content":"Hi"}],"tools":[{"name":"f","input_schema":'
+    reply = await ollama.post("/v1/messages", content=body + deep + '}],"tool_choice":{"type":"any"}}')
+    assert (reply.status_code, reply.json()["error"]["message"]) == (400, 'the parameters of "f" are too deep')
+
+
 async def test_a_format(ollama):
     schema = {"type": "object", "properties": {"n": {"enum": [4, 5]}}, "required": ["n"]}
     reply = await ask(ollama, output_config={"format": {"type": "json_schema", "schema": schema}})
@@ -189,18 +196,11 @@ async def test_a_long_silence_is_told_and_begins_the_stream():
     assert first.startswith(b"event: message_start\n")
     assert first.endswith(b'\n\nevent: ping\ndata: {"type":"ping"}\n\n')
     pinged.set()
-    rest = [event async for event in _until_error(events)]
-    assert (
-        b"".join(rest)
-        .replace(b'event: ping\ndata: {"type":"ping"}\n\n', b"")
-        .startswith(b"event: content_block_start\n")
-    )
-
-
-async def _until_error(events):
+    while (event := await anext(events)).startswith(b"event: ping\n"):
+        pass
+    assert event.startswith(b"event: content_block_start\n")
     with pytest.raises(WorkerDiedError):
-        async for event in events:
-            yield event
+        await anext(events)
 
 
 def failing_app(*chunks: GenerationChunk, error: Exception) -> Litestar:
