@@ -93,7 +93,7 @@ class _Steps(NativeEngine):
         self._genai, self._model = genai, model
         self._engine = genai.Engine(model)
         self._requests: dict[int, _Native] = {}
-        self._ends: dict[int, int] = {}
+        self._room: dict[int, int] = {}
         """Tokens that a request may still generate."""
 
     def start(self, id: int, prompt: tuple[int, ...], sampling: SamplingOptions, room: int) -> None:  # noqa: A002
@@ -111,26 +111,38 @@ class _Steps(NativeEngine):
         parameters.set_search_options(**options)
         request = self._genai.Request(parameters)
         request.add_tokens(np.array(prompt, np.int32))
-        request.set_opaque_data(id)
         self._engine.add_request(request)
-        self._requests[id], self._ends[id] = request, room
+        self._requests[id], self._room[id] = request, room
 
     def run(self) -> list[NativeEvent]:
-        """The tokens of the request that is ready."""
-        request = self._engine.step()
-        if request is None:
-            return []
-        name: int = request.get_opaque_data()
-        tokens: list[int] = []
-        while request.has_unseen_tokens():
-            tokens.append(request.get_unseen_token())
-        self._ends[name] -= len(tokens)
-        finish = None
-        if request.is_done() if hasattr(request, "is_done") else request.is_turn_complete():
-            finish = FinishReason.STOP if self._ends[name] > 0 else FinishReason.LENGTH
-        return [NativeEvent(name, tuple(tokens), finish)]
+        """The tokens of the request that is ready, and the ends of those that are done.
+
+        A request that ended without a token is never ready; when it is the only one, the runtime calls that an error.
+        """
+        try:
+            ready = self._engine.step()
+        except RuntimeError:
+            if not any(map(_is_done, self._requests.values())):
+                raise
+            ready = None
+        events = []
+        for name, request in self._requests.items():
+            tokens: list[int] = []
+            while request is ready and request.has_unseen_tokens():
+                tokens.append(request.get_unseen_token())
+            self._room[name] -= len(tokens)
+            done = _is_done(request) and not request.has_unseen_tokens()
+            end = FinishReason.STOP if self._room[name] > 0 else FinishReason.LENGTH
+            if tokens or done:
+                events.append(NativeEvent(name, tuple(tokens), end if done else None))
+        return events
 
     def stop(self, id: int) -> None:  # noqa: A002 - the contract's name
         """Take a request out."""
-        del self._ends[id]
+        del self._room[id]
         self._engine.remove_request(self._requests.pop(id))
+
+
+def _is_done(request: _Native) -> bool:
+    done: bool = request.is_done() if hasattr(request, "is_done") else request.is_turn_complete()
+    return done

@@ -154,12 +154,13 @@ class GenaiModel(OnnxModel):
             RuntimeError: the runtime refuses, or what it computes does not fit the config.
         """
         config = self._genai.Config(str(self._folder.path))
-        if provider not in map(canonical, self._config.providers):
+        if provider == CPU or provider not in map(canonical, self._config.providers):
             config.clear_providers()
-        genai_name = next((each.genai for each in KNOWN if each.name == provider), provider)
-        config.append_provider(genai_name)
-        if self._options.main_gpu is not None and provider != CPU:
-            config.set_provider_option(genai_name, "device_id", str(self._options.main_gpu))
+        if provider != CPU:
+            genai_name = next((each.genai for each in KNOWN if each.name == provider), provider)
+            config.append_provider(genai_name)
+            if self._options.main_gpu is not None:
+                config.set_provider_option(genai_name, "device_id", str(self._options.main_gpu))
         config.overlay(json.dumps({"model": {"decoder": {"session_options": self._session_options()}}}))
         model = self._genai.Model(config)
         token = min(self._config.end_tokens, default=0)

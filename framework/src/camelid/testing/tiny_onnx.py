@@ -45,15 +45,20 @@ _BLOCKS, _BLOCK_TOKENS = 1024, 16
 """Pages of the KV cache, and tokens that each holds."""
 
 
-def write_language_model(folder: Path) -> Path:
-    """Write a model that goes on with patterns; the folder."""
+def write_language_model(folder: Path, *, rows: int = VOCABULARY) -> Path:
+    """Write a model that goes on with patterns; the folder.
+
+    Args:
+        folder: made if need be.
+        rows: tokens that it can be given; fewer than there are for one that fails to compute the others.
+    """
     graph = OnnxGraph()
     cache = (1, 1, "past", VOCABULARY)
     graph.input("input_ids", np.int64, (1, "tokens"))
     graph.input("attention_mask", np.int64, (1, "total"))
     for kind in ("key", "value"):
         graph.input(f"past_key_values.0.{kind}", np.float32, cache)
-    graph.constant("tokens_as_rows", np.eye(VOCABULARY, dtype=np.float32), file="model.onnx.data")
+    graph.constant("tokens_as_rows", np.eye(rows, VOCABULARY, dtype=np.float32), file="model.onnx.data")
     graph.constant("one", np.array([1], np.int64))
     graph.constant("two", np.array([2], np.int64))
     graph.constant("down_and_right", np.array([0, 0, 1, 1, 0, 0, -1, -1], np.int64))
