@@ -144,7 +144,7 @@ IGNORED_VARIABLES: Final[Mapping[str, str]] = {
     "OLLAMA_SCHED_SPREAD": _BACKEND,
     "OLLAMA_IGPU_ENABLE": _BACKEND,
     "OLLAMA_VULKAN": _BACKEND,
-    "OLLAMA_LLM_LIBRARY": "backends are chosen by the setting plugins, or by a request's option backend",
+    "OLLAMA_LLM_LIBRARY": "backends are chosen by the setting backends, or by a request's option backend",
     "OLLAMA_NO_CLOUD": f"{_NO_CLOUD} in any case",
     "OLLAMA_REMOTES": _NO_CLOUD,
     "OLLAMA_CLOUD_BASE_URL": _NO_CLOUD,

@@ -143,9 +143,9 @@ class Client:
         """Remove a model from the store."""
         self._request("DELETE", "/api/delete", {"model": model})
 
-    def load(self, model: str, *, keep_alive: str | int | None = None) -> None:
+    def load(self, model: str, *, keep_alive: str | int | None = None, options: JsonObject | None = None) -> None:
         """Load a model, or with `keep_alive` 0 unload it."""
-        self._request("POST", "/api/generate", GenerateBody(model, keep_alive=keep_alive))
+        self._request("POST", "/api/generate", GenerateBody(model, keep_alive=keep_alive, options=options or {}))
 
     def embed(self, body: JsonObject) -> tuple[tuple[float, ...], ...]:
         """The vectors of `/api/embed`."""

@@ -56,6 +56,10 @@ class RunningModel(msgspec.Struct, frozen=True):
     size_vram: int = 0
     """Bytes, of `size`."""
     context_length: int = 0
+    backend: str = ""
+    backend_reason: str = ""
+    """Why that one holds it."""
+    runtime: str = ""
 
 
 class TensorEntry(msgspec.Struct, frozen=True):
@@ -84,6 +88,9 @@ class ShownModel(msgspec.Struct, frozen=True):
     remote_model: str = ""
     remote_host: str = ""
     requires: str = ""
+    backend: str = ""
+    backend_reason: str = ""
+    """Why that one would serve it, or why none would."""
 
     def can(self, capability: str) -> bool:
         """Whether the model says so of itself."""

@@ -19,6 +19,7 @@ def show_page(model: ShownModel, *, verbose: bool = False) -> str:
     """Sections of a heading indented by two, rows indented by four, and a blank line."""
     sections: list[tuple[str, Rows]] = [
         ("Model", _model_rows(model)),
+        ("Backend", _backend_rows(model)),
         ("Capabilities", [(capability,) for capability in model.capabilities]),
         ("Projector", _projector_rows(model.projector_info)),
         ("Parameters", [_name_and_value(line) for line in model.parameters.splitlines() if line.strip()]),
@@ -49,6 +50,11 @@ def _model_rows(model: ShownModel) -> Rows:
         ("quantization", model.details.quantization_level),
         ("requires", model.requires),
     ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _backend_rows(model: ShownModel) -> Rows:
+    rows = [("name", model.backend), ("because", model.backend_reason)]
     return [(name, value) for name, value in rows if value]
 
 

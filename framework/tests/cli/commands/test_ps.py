@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from camelid.cli.commands.ps import processor, running_table
+from camelid.cli.commands.ps import backends_table, processor, running_table
 from camelid.cli.messages import RunningModel
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -17,6 +17,14 @@ def test_the_table():
         "NAME        ID              SIZE      PROCESSOR    CONTEXT    UNTIL\n"
         "a:latest    aaaaaaaaaaaa    5.4 GB    100% GPU     4096       Forever\n"
         "b:latest    bbbbbbbbbbbb    98 MB     100% CPU     8192       4 minutes from now\n"
+    )
+
+
+def test_the_table_of_backends():
+    row = RunningModel("a:latest", NOW, backend="echo", backend_reason="the request asks for it", runtime="echo 1.0")
+    assert backends_table([row]) == (
+        "NAME        BACKEND    RUNTIME     BECAUSE\n"
+        "a:latest    echo       echo 1.0    the request asks for it\n"
     )
 
 

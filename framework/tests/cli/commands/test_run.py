@@ -51,6 +51,17 @@ def test_keepalive_is_passed_on(camelid, server: str):
     assert camelid("ps", OLLAMA_HOST=server).stdout.splitlines()[1].endswith("Forever")
 
 
+def test_the_backend_is_passed_on_and_shown(camelid, server: str):
+    assert camelid("run", ECHO, "hello", "--backend", "echo", OLLAMA_HOST=server).stdout == "hello\n"
+    refused = camelid("run", ECHO, "hello", "--backend", "parrot", OLLAMA_HOST=server)
+    assert refused.returncode == 1
+    assert "there is no backend 'parrot'; backends that can: echo" in refused.stderr
+    row = next(line for line in camelid("ps", "--backends", OLLAMA_HOST=server).stdout.splitlines() if ECHO in line)
+    assert row.split()[:2] == [f"{ECHO}:latest", "echo"]
+    page = camelid("show", ECHO, OLLAMA_HOST=server).stdout
+    assert "  Backend\n    name       echo\n    because    no other backend reads echo\n" in page
+
+
 def test_thinking_that_the_model_cannot_do_is_the_servers_error(camelid, server: str):
     run = camelid("run", "--think", ECHO, "hello", OLLAMA_HOST=server)
     assert (run.returncode, run.stdout) == (1, "")

@@ -4,50 +4,33 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from camelid.cli.answer import Display
 from camelid.cli.attachments import attach
 from camelid.cli.chat.line import MessageReader
 from camelid.cli.chat.quoting import unquoted
 from camelid.cli.chat.session import ChatSession
 from camelid.cli.chat.slash import handle_slash
-from camelid.cli.messages import ShownModel
 from camelid.cli.progress import ProgressDisplay
 from camelid.configuration import load_settings
 from camelid.errors import CamelidError
-from camelid.types.json import JsonValue
-
-if TYPE_CHECKING:
-    from camelid.cli.client import Client
 
 __all__ = ("chat", "converse")
 
 _HISTORY = Path("~/.ollama/history")
 
 
-def chat(
-    client: Client,
-    model: str,
-    shown: ShownModel,
-    display: Display,
-    *,
-    format_: JsonValue,
-    think: bool | str | None,
-    keep_alive: str | None,
-) -> None:
-    """Load the model and chat with it until the user leaves.
+def chat(session: ChatSession) -> None:
+    """Load the session's model and chat with it until the user leaves.
 
     Raises:
         CamelidError: the model cannot be loaded. Later errors are printed, and the chat goes on.
     """
-    session = ChatSession(client, model, shown, display, format_=format_, think=think, keep_alive=keep_alive)
     with ProgressDisplay(transient=True) as loading:
         loading.status("")
         session.load()
-    for message in shown.messages:
+    for message in session.shown.messages:
         click.echo(f">>> {message.content}" if message.role == "user" else f"{message.content}\n")
     settings = load_settings()
     if settings.editor:

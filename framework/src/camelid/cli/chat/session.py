@@ -31,6 +31,7 @@ class ChatSession:
         format_: JsonValue = None,
         think: bool | str | None = None,
         keep_alive: str | None = None,
+        options: JsonObject | None = None,
     ) -> None:
         self.client = client
         self.model = model
@@ -39,7 +40,7 @@ class ChatSession:
         self.format = format_
         self.think = think
         self.keep_alive = keep_alive
-        self.options: JsonObject = {}
+        self.options: JsonObject = dict(options or {})
         self.system = ""
         self.keeps_history = True
         self.messages: list[Message] = []
@@ -75,7 +76,8 @@ class ChatSession:
         if model is not None:
             shown = self.client.show(model)
             self.model, self.shown, self.messages = model, shown, []
-        self.client.load(self.model, keep_alive=self.keep_alive)
+        wanted = {name: value for name, value in self.options.items() if name == "backend"}
+        self.client.load(self.model, keep_alive=self.keep_alive, options=wanted)
 
     def save(self, name: str) -> None:
         """Make a model of the session: this model with our system message, parameters and conversation."""

@@ -11,12 +11,13 @@ from camelid.cli.sizes import human_bytes, short_digest
 from camelid.cli.tables import columns
 from camelid.cli.times import until
 
-__all__ = ("command", "processor", "running_table")
+__all__ = ("backends_table", "command", "processor", "running_table")
 
 
 @click.command("ps")
 @click.argument("prefix", default="")
-def command(prefix: str) -> None:
+@click.option("--backends", is_flag=True, help="Show which backend holds each model, and why that one.")
+def command(prefix: str, *, backends: bool) -> None:
     """List the models that are loaded.
 
     PREFIX shows only the names that begin with it.
@@ -24,7 +25,7 @@ def command(prefix: str) -> None:
     with connect() as client:
         models = client.running()
     wanted = [model for model in models if model.name.startswith(prefix)]
-    click.echo(running_table(wanted, datetime.now(UTC)), nl=False)
+    click.echo(backends_table(wanted) if backends else running_table(wanted, datetime.now(UTC)), nl=False)
 
 
 def running_table(models: Sequence[RunningModel], now: datetime) -> str:
@@ -41,6 +42,12 @@ def running_table(models: Sequence[RunningModel], now: datetime) -> str:
         for model in models
     ]
     return columns([("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"), *rows])
+
+
+def backends_table(models: Sequence[RunningModel]) -> str:
+    """Which backend holds each model, in the order of the models."""
+    rows = [(model.name, model.backend, model.runtime, model.backend_reason) for model in models]
+    return columns([("NAME", "BACKEND", "RUNTIME", "BECAUSE"), *rows])
 
 
 def processor(size: int, size_vram: int) -> str:

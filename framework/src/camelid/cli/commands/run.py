@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -40,6 +41,7 @@ __all__ = ("command",)
 )
 @click.option("--hidethinking", is_flag=True, help="Do not show what the model thinks.")
 @click.option("--truncate/--no-truncate", default=None, help="Embedding models: cut text that is too long.")
+@click.option("--backend", metavar="NAME", help="The backend that shall serve the model.")
 @click.option("--dimensions", type=int, metavar="N", help="Embedding models: length of the vector.")
 def command(
     model: str,
@@ -53,6 +55,7 @@ def command(
     think: str | None,
     hidethinking: bool,
     truncate: bool | None,
+    backend: str | None,
     dimensions: int | None,
 ) -> None:
     """Ask a model, or chat with it.
@@ -63,6 +66,7 @@ def command(
     keep_alive = None if keepalive is None else check_duration(keepalive)
     format_value = None if format_ is None else parse_format(format_)
     think_value = None if think is None else parse_think(think)
+    options: JsonObject = {} if backend is None else {"backend": backend}
     display = Display(wordwrap=not nowordwrap, thinking=not hidethinking, verbose=verbose)
     piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
     text = " ".join((*([piped] if piped else []), *prompt))
@@ -70,16 +74,34 @@ def command(
     with connect_or_embed() as client:
         shown = _shown_or_pulled(client, model, insecure=insecure)
         if shown.can("embedding") and not shown.can("completion"):
-            _embed(client, model, text, keep_alive, truncate=truncate, dimensions=dimensions)
+            given = {
+                "keep_alive": keep_alive,
+                "truncate": truncate,
+                "dimensions": dimensions,
+                "options": options or None,
+            }
+            _embed(client, model, text, given)
         elif interactive:
             from camelid.cli.chat.loop import chat
+            from camelid.cli.chat.session import ChatSession
 
-            chat(client, model, shown, display, format_=format_value, think=think_value, keep_alive=keep_alive)
+            session = ChatSession(
+                client,
+                model,
+                shown,
+                display,
+                format_=format_value,
+                think=think_value,
+                keep_alive=keep_alive,
+                options=options,
+            )
+            chat(session)
         elif text:
             prompt_text, files = attach(text, shown)
-            _ask(client, GenerateBody(model, prompt_text, files, format_value, think_value, keep_alive), display)
+            body = GenerateBody(model, prompt_text, files, format_value, think_value, keep_alive, options)
+            _ask(client, body, display)
         else:
-            client.load(model, keep_alive=keep_alive)
+            client.load(model, keep_alive=keep_alive, options=options)
 
 
 def _shown_or_pulled(client: Client, model: str, *, insecure: bool) -> ShownModel:
@@ -99,15 +121,12 @@ def _ask(client: Client, body: GenerateBody, display: Display) -> None:
         raise KeyboardInterrupt
 
 
-def _embed(
-    client: Client, model: str, text: str, keep_alive: str | None, *, truncate: bool | None, dimensions: int | None
-) -> None:
-    """Print the vector of the text as a JSON array."""
+def _embed(client: Client, model: str, text: str, given: Mapping[str, JsonValue]) -> None:
+    """Print the vector of the text as a JSON array; of what is given, None is left out."""
     if not text:
         raise RequestError(
             f'embedding models require input text. Usage: camelid run {model} "your text here"',
         )
-    given: dict[str, JsonValue] = {"keep_alive": keep_alive, "truncate": truncate, "dimensions": dimensions}
     body: JsonObject = {"model": model, "input": text}
     body |= {name: value for name, value in given.items() if value is not None}
     vectors = client.embed(body)
