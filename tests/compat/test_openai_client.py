@@ -255,7 +255,7 @@ async def test_a_stream_that_is_closed_frees_its_place(server):
 
 
 def test_a_browsers_preflight_for_the_client(server):
-    wanted = "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-os,x-stainless-retry-count"
+    wanted = "authorization,content-type,x-stainless-arch,x-stainless-lang,x-stainless-os,openai-project"
     headers = {
         "Origin": "http://localhost:3000",
         "Access-Control-Request-Method": "POST",

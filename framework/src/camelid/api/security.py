@@ -18,7 +18,10 @@ _REQUEST_HEADERS = (
     b"Authorization,Content-Type,User-Agent,Accept,X-Requested-With,Openai-Beta,"
     b"X-Stainless-Arch,X-Stainless-Async,X-Stainless-Custom-Poll-Interval,X-Stainless-Helper-Method,"
     b"X-Stainless-Lang,X-Stainless-Os,X-Stainless-Package-Version,X-Stainless-Poll-Helper,"
-    b"X-Stainless-Retry-Count,X-Stainless-Runtime,X-Stainless-Runtime-Version,X-Stainless-Timeout"
+    b"X-Stainless-Retry-Count,X-Stainless-Runtime,X-Stainless-Runtime-Version,X-Stainless-Timeout,"
+    # Those that Ollama does not have: without them a browser does not send what OpenAI's and Anthropic's clients write.
+    b"Openai-Organization,Openai-Project,Idempotency-Key,"
+    b"X-Api-Key,Anthropic-Version,Anthropic-Beta,Anthropic-Dangerous-Direct-Browser-Access"
 )
 _PREFLIGHT: list[_Header] = [
     (b"access-control-allow-methods", _METHODS),
