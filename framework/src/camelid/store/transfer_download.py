@@ -230,7 +230,8 @@ class Download:
 
     def _next(self, stream: _Stream) -> int | None:
         with self._changed:
-            if self._stopped or self._error is not None or not self._waiting:
+            # An abandoned stream must not take what is waiting for those that came after it.
+            if stream.abandoned or self._stopped or self._error is not None or not self._waiting:
                 return None
             stream.segment = self._waiting.pop(0)
             return stream.segment
