@@ -52,7 +52,10 @@ class _Body(io.RawIOBase):
         """What comes next, at most `size` bytes; nothing at the end."""
         if not self._rest:
             with connection_errors("GET", self._url):
-                self._rest = memoryview(next(self._chunks, b""))
+                chunk = next(self._chunks, b"")
+            if size < 0 or len(chunk) <= size:
+                return chunk
+            self._rest = memoryview(chunk)
         end = len(self._rest) if size < 0 else size
         piece, self._rest = self._rest[:end], self._rest[end:]
         return bytes(piece)
