@@ -23,6 +23,16 @@ def fill(folder: Path, *names: str) -> Path:
         (["adapter_model.safetensors", "adapter_config.json"], ["adapter_config.json", "adapter_model.safetensors"]),
         (["pytorch_model.bin", "ggml.bin", "tokenizer.model"], ["pytorch_model.bin", "tokenizer.model"]),
         (["ggml.bin", "readme.md", "chat_template.jinja"], ["chat_template.jinja", "ggml.bin"]),
+        (
+            ["genai_config.json", "decoder.onnx", "decoder.onnx.data", "model.safetensors"],
+            ["decoder.onnx", "decoder.onnx.data", "genai_config.json"],
+        ),
+        (
+            ["onnx/model.onnx", "onnx/model_fp16.onnx", "onnx/model.onnx_data", "config.json", "1_Pooling/config.json"],
+            ["1_Pooling/config.json", "config.json", "onnx/model.onnx", "onnx/model.onnx_data"],
+        ),
+        (["onnx/model_int8.onnx", "tokenizer.json"], ["onnx/model_int8.onnx", "tokenizer.json"]),
+        (["onnx/model.onnx", "model.safetensors"], ["model.safetensors"]),
     ],
 )
 def test_the_first_group_that_matches_is_the_model(tmp_path: Path, there: list[str], chosen: list[str]):
