@@ -24,8 +24,8 @@ def server(run_server, tmp_path_factory):
 
 def upload(server, name: str, content: bytes, **body: object) -> None:
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    assert server.http.post(f"/api/blobs/{digest}", content=content).status_code == 201
-    files = {body.pop("file", "model.bin"): digest}
+    assert server.http.post(f"/api/blobs/{digest}", content=content).status_code in (200, 201)
+    files = {str(body.pop("file", "model.bin")): digest}
     answer = server.post("/api/create", model=name, files=files, stream=False, **body)
     assert answer.json() == {"status": "success"}, answer.text
 
@@ -108,3 +108,40 @@ def test_what_the_older_runtime_cannot_compute_names_the_other(server, tmp_path)
     assert refused.status_code == 500
     assert "no architecture 'qwen2vl'" in refused.json()["error"]
     assert "the backend llamacpp may" in refused.json()["error"]
+
+
+def test_a_modelfile_may_name_backend_and_family(server):
+    parameters = {"backend": "ctransformers", "backend_options": {"model_type": "starcoder"}, "num_thread": 1}
+    made = server.post("/api/create", model="named", **{"from": "tiny"}, parameters=parameters, stream=False)
+    assert made.json() == {"status": "success"}
+    shown = server.post("/api/show", model="named").json()
+    assert shown["backend"] == "ctransformers"
+    assert shown["backend_reason"] == "the model's parameter backend names it"
+    assert 'PARAMETER backend_options {"model_type":"starcoder"}' in shown["modelfile"]
+    options = {"num_predict": 2, "num_ctx": 128}
+    answered = server.post("/api/generate", model="named", prompt="a", raw=True, stream=False, options=options)
+    assert answered.json()["eval_count"] == 2
+
+
+def test_show_and_ps_say_which_backend_and_why(server):
+    shown = server.post("/api/show", model=MODEL).json()
+    assert shown["backend"] == "llamacpp"
+    assert shown["backend_reason"] == "it goes before others that read gguf: ctransformers"
+    options = OLDER | {"num_predict": 1}
+    assert server.post("/api/generate", model=MODEL, prompt="a", stream=False, options=options).status_code == 200
+    rows = {(row["name"], row["backend"]): row for row in server.http.get("/api/ps").json()["models"]}
+    assert rows[MODEL, "ctransformers"]["backend_reason"] == "the request asks for it"
+
+
+def test_a_setting_names_the_backend_of_a_model(start_server, tmp_path):
+    server = start_server(CAMELID_BACKENDS="sea*=ctransformers, tiny:1=ctransformers")
+    content = write_language_model(tmp_path / "m.gguf").read_bytes()
+    for name in ("tiny:1", "tiny:2"):
+        upload(server, name, content, file="m.gguf")
+    by_setting, by_priority = (server.post("/api/show", model=name).json() for name in ("tiny:1", "tiny:2"))
+    assert by_setting["backend"] == "ctransformers"
+    assert by_setting["backend_reason"] == "the setting backends says so for tiny:1"
+    assert by_priority["backend"] == "llamacpp"
+    asked = {"prompt": "a", "raw": True, "stream": False, "options": {"num_predict": 2, "num_thread": 1}}
+    assert server.post("/api/generate", model="tiny:1", **asked).json()["eval_count"] == 2
+    assert [row["backend"] for row in server.http.get("/api/ps").json()["models"]] == ["ctransformers"]
