@@ -35,6 +35,8 @@ class Shelf(Registry):
         self._models = models
         self._broken = broken
         self.content = content
+        self.media_type = MODEL
+        self.license = b"free"
         self.asked: list[str] = []
         self.opened = 0
         self.begun = Event()
@@ -51,8 +53,8 @@ class Shelf(Registry):
             raise self._broken
         if name.short not in self._models:
             return None
-        model = LayerSource(MODEL, BlobSource(DIGEST, len(ECHO), url="here"))
-        text = LayerSource(LICENSE, BlobSource("", 4, content=b"free"))
+        model = LayerSource(self.media_type, BlobSource(DIGEST, len(ECHO), url="here"))
+        text = LayerSource(LICENSE, BlobSource("", 4, content=self.license))
         return ResolvedModel((model, text), CONFIG)
 
     def open(self, blob: BlobSource, offset: int) -> AbstractContextManager[BinaryIO]:
@@ -214,3 +216,25 @@ async def test_a_slow_client_gets_few_lines(store: Store):
         rest = [line async for line in slow]
     assert [line.status for line in rest].count(PULLING) == 1
     assert rest[-1] == Progress("success")
+
+
+async def test_layers_that_nobody_uses_any_more_are_removed(store: Store):
+    shelf = Shelf("shelf", "echo:1b")
+    await lines(puller(store, [shelf]))
+    newer = Shelf("newer", "echo:1b")
+    newer.license = b"free"[::-1]
+    told = await lines(puller(store, [newer]))
+    assert [line.status for line in told[-3:]] == ["writing manifest", "removing unused layers", "success"]
+    model = store.find(NAME)
+    assert model is not None
+    assert model.licenses == ("eerf",)
+    assert {path.name for path in store.blobs.folder.iterdir()} == {
+        digest.replace(":", "-") for digest in model.manifest.digests
+    }
+
+
+async def test_models_for_mlx_are_refused(store: Store):
+    shelf = Shelf("shelf", "echo:1b")
+    shelf.media_type = "application/vnd.ollama.image.tensor"
+    with pytest.raises(RegistryError, match="this model requires MLX support"):
+        await lines(puller(store, [shelf]))
