@@ -92,13 +92,12 @@ def test_structured_text(client):
 
 
 def test_a_forced_call_in_a_stream(client):
-    with client.responses.stream(
-        model=MODEL, input="How is the weather in Oslo?", tools=[WEATHER], tool_choice="required", max_output_tokens=400
-    ) as stream:
+    one = {"tools": [WEATHER], "tool_choice": "required", "parallel_tool_calls": False}
+    with client.responses.stream(model=MODEL, input="How is Oslo?", max_output_tokens=200, **one) as stream:
         kinds = {event.type for event in stream}
-        final = stream.get_final_response()
+        (call,) = stream.get_final_response().output
     assert {"response.function_call_arguments.delta", "response.function_call_arguments.done"} <= kinds
-    assert {item.type for item in final.output} == {"function_call"}
+    assert (call.type, call.name) == ("function_call", "get_weather")
 
 
 def test_kept_responses(client, ask):
