@@ -106,11 +106,16 @@ PROGRESS_EXCEPTION_HANDLERS: ExceptionHandlersMap = {CamelidError: _known_of_pro
 """For pull and create, whose replies name no character set."""
 
 
-def exception_handlers(body: ErrorBody) -> ExceptionHandlersMap:
-    """For the routes of another API than Ollama's own, whose errors look different (contract 9.1, 10.1)."""
+def exception_handlers(body: ErrorBody, status: Callable[[Exception], int] = error_status) -> ExceptionHandlersMap:
+    """For the routes of another API than Ollama's own, whose errors look different (contract 9.1, 10.1).
+
+    Args:
+        body: how it tells an error.
+        status: which one it has.
+    """
 
     def handle(_request: ApiRequest, error: Exception) -> Response[bytes]:
         log_error(error)
-        return terminated_json_reply(body(error), error_status(error))
+        return terminated_json_reply(body(error), status(error))
 
     return {CamelidError: handle, Exception: handle}

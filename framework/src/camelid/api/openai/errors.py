@@ -3,15 +3,11 @@
 from typing import Final
 
 import msgspec
-from litestar import Response
-from litestar.types import ExceptionHandlersMap
 
 from camelid.api.encoding import encode
-from camelid.api.errors import error_status, error_text, log_error
+from camelid.api.errors import error_status, error_text, exception_handlers
 from camelid.api.events import event
-from camelid.api.request import ApiRequest
-from camelid.api.responses import terminated_json_reply
-from camelid.errors import CamelidError, InvalidOptionError
+from camelid.errors import InvalidOptionError
 
 __all__ = ("OPENAI_EXCEPTION_HANDLERS", "OpenAIErrorReply", "error_event")
 
@@ -47,10 +43,5 @@ def error_event(error: Exception) -> bytes:
     return event(encode(_body(error)))
 
 
-def _reply(_request: ApiRequest, error: Exception) -> Response[bytes]:
-    log_error(error)
-    return terminated_json_reply(_body(error), _status(error))
-
-
-OPENAI_EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {CamelidError: _reply, Exception: _reply}
+OPENAI_EXCEPTION_HANDLERS: Final = exception_handlers(_body, _status)
 """For the routes of this package."""

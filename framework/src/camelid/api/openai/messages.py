@@ -57,7 +57,7 @@ async def read_messages(messages: Iterable[ChatMessage], pictures: RemotePicture
         texts, files = await _content(message, pictures)
         read.append(
             Message(
-                role={"developer": "system"}.get(message.role.lower(), message.role.lower()),
+                role=_role(message.role),
                 content="\n".join(texts),
                 thinking=message.reasoning or message.reasoning_content,
                 images=tuple(files),
@@ -67,6 +67,12 @@ async def read_messages(messages: Iterable[ChatMessage], pictures: RemotePicture
             )
         )
     return tuple(read)
+
+
+def _role(given: str) -> str:
+    """A role in templates' words: they know the developer as the system."""
+    role = given.lower()
+    return "system" if role == "developer" else role
 
 
 async def _content(message: ChatMessage, pictures: RemotePictures) -> tuple[list[str], list[bytes]]:
