@@ -138,6 +138,8 @@ def test_safetensors_become_a_model_of_the_type_that_the_tag_says(server, hub, r
     assert (lines.count("success"), lines[-1]) == (1, "success")
     details = server.post("/api/show", model="hf.co/me/raw:Q8_0").json()["details"]
     assert (details["format"], details["quantization_level"]) == ("gguf", "Q8_0")
+    left = f"sha256-{sha256(raw['model.safetensors']).hexdigest()}"
+    assert not (server.models / "blobs" / left).exists(), "what it was made of is not needed any more"
     assert say(server, "hf.co/me/raw:Q8_0")
 
 

@@ -26,7 +26,7 @@ class ModelBuilder:
         self.owner = object()
         """In whose name blobs are stored."""
         self._statuses: dict[Layer, str] = {}
-        self._adopted: set[str] = set()
+        self._disposable: set[str] = set()
         self.config = config
         """Fill it before `write`."""
 
@@ -48,6 +48,7 @@ class ModelBuilder:
         """
         for layer in base.manifest.layers:
             self._use(msgspec.structs.replace(layer, from_=base.name.short))
+            self._disposable.add(layer.digest)  # a base may be replaced by what is made of it
 
     def add_blob(self, media_type: str, digest: str, name: str = "") -> Layer:
         """Add a layer whose blob is in the store already.
@@ -81,7 +82,7 @@ class ModelBuilder:
             DiskFullError: no room.
         """
         digest = self._store.blobs.adopt(path, self.owner, on_progress=on_progress)
-        self._adopted.add(digest)
+        self._disposable.add(digest)
         layer = Layer(media_type=media_type, digest=digest, size=self._store.blobs.size(digest))
         statuses = {**self._statuses, layer: "creating new layer"}
         if instead is not None:
@@ -91,8 +92,8 @@ class ModelBuilder:
         return layer
 
     def close(self) -> None:
-        """The work is over, well or not: remove what was adopted and is in no model."""
-        self._store.release(self.owner, self._adopted)
+        """The work is over, well or not: remove what was adopted or inherited and is in no model."""
+        self._store.release(self.owner, self._disposable)
 
     def add(self, media_type: str, content: bytes) -> None:
         """Add a small layer.
