@@ -318,3 +318,27 @@ def test_what_does_not_fit_is_refused_before_the_first_byte(make_transfers):
     with pytest.raises(DiskFullError, match="not enough space for the model"):
         make_transfers().require([(DIGEST, 1 << 60)])
     make_transfers().require([(DIGEST, 10)])
+
+
+def test_two_servers_with_one_store_do_not_disturb_each_other(store, make_transfers):
+    source, release, begun = Source(), Event(), Event()
+
+    def wait(_offset: int) -> None:
+        begun.set()
+        release.wait()
+
+    source.fault = wait
+    first = threading.Thread(target=lambda: make_transfers().fetch(BLOB, DIGEST, source.open, ignore))
+    first.start()
+    assert begun.wait(30)
+    make_transfers().fetch(BLOB, DIGEST, Source().open, ignore)
+    assert stored(store)
+    assert len(remains(store)) == 2
+    broken = Source()
+    broken.fault = lambda offset: offset > 300_000
+    with pytest.raises(RegistryError, match="max retries"):
+        make_transfers().fetch(BLOB, DIGEST, broken.open, ignore)
+    assert len(remains(store)) == 2
+    release.set()
+    first.join()
+    assert (stored(store), remains(store)) == (True, [])

@@ -50,9 +50,11 @@ class Partial:
         self._lock = Lock()
         self.path = folder / f"{PREFIX}{digest.partition(':')[2]}"
         """The file."""
+        self._alone = False
         with disk_errors(self.path):
             counts_file = _open_locked(_counts_path(self.path))
             if counts_file is None:
+                self._alone = True
                 self.path = self.path.with_name(f"{self.path.name}-{secrets.token_hex(4)}")
                 counts_file = os.open(_counts_path(self.path), _OPEN, 0o644)
             self._counts_file = counts_file
@@ -134,8 +136,8 @@ class Partial:
                 yield view[:count]
 
     def close(self, *, keep: bool = True) -> None:
-        """Leave it for a later try; or, with `keep` false, remove what is left of it."""
-        if keep:
+        """Leave it for a later try; or, with `keep` false or where no later try would find it, remove what is left."""
+        if keep and not self._alone:
             self._close()
             return
         if sys.platform == "win32":
