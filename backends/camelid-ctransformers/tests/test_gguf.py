@@ -47,9 +47,10 @@ def _divergence(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return np.sum(np.exp(theirs) * (theirs - ours), axis=1)
 
 
-@pytest.mark.parametrize("which", ["smollm2", "tiny"])
+@pytest.mark.parametrize("which", ["smollm2", "tiny", "falcon"])
 def test_the_logits_are_those_of_llama_cpp(load, smollm2, tmp_path, which):
-    path = smollm2 if which == "smollm2" else write_language_model(tmp_path / "model.gguf")
+    write = {"tiny": write_language_model, "falcon": _write_falcon}
+    path = smollm2 if which == "smollm2" else write[which](tmp_path / "model.gguf")
     model = load(path)
     prompt = model.tokenizer().encode(_PROMPT, add_special=True, parse_special=True)
     said, theirs = _reference(path, prompt, _TOKENS)
@@ -62,6 +63,51 @@ def test_the_logits_are_those_of_llama_cpp(load, smollm2, tmp_path, which):
     print(f"{which}: KL mean {divergence.mean():.2e}, most {divergence.max():.2e}; top-1 {same.mean():.0%}")  # noqa: T201 - worth reading
     assert divergence.mean() < 0.01
     assert same.mean() > 0.9
+
+
+def _write_falcon(path: Path) -> Path:
+    """A tiny Falcon, whose layers have one head of keys for all heads, and biases in their norms only."""
+    width, heads, layers, tokens = 64, 4, 2, 300
+    random = np.random.default_rng(5)
+    writer = gguf.GGUFWriter(path, "falcon")
+    writer.add_context_length(256)
+    writer.add_embedding_length(width)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(4 * width)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(1)
+    writer.add_layer_norm_eps(1e-5)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([f"<0x{token:02X}>" if token < 256 else f"w{token}" for token in range(tokens)])
+    writer.add_token_scores([0.0] * tokens)
+    writer.add_token_types([gguf.TokenType.BYTE] * 256 + [gguf.TokenType.NORMAL] * (tokens - 256))
+    shapes = {"token_embd.weight": (tokens, width), "output.weight": (tokens, width)}
+    for layer in range(layers):
+        shapes[f"blk.{layer}.attn_qkv.weight"] = (width + 2 * width // heads, width)
+        shapes[f"blk.{layer}.attn_output.weight"] = (width, width)
+        shapes[f"blk.{layer}.ffn_up.weight"] = (4 * width, width)
+        shapes[f"blk.{layer}.ffn_down.weight"] = (width, 4 * width)
+    for name, shape in shapes.items():
+        writer.add_tensor(name, random.normal(0, 1.5 / np.sqrt(shape[1]), shape).astype(np.float32))
+    for norm in ("output_norm", *(f"blk.{layer}.attn_norm" for layer in range(layers))):
+        writer.add_tensor(f"{norm}.weight", np.ones(width, np.float32))
+        writer.add_tensor(f"{norm}.bias", np.full(width, 0.1, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def test_a_file_of_its_time_is_used_as_it_is(load, tmp_path):
+    path = write_language_model(tmp_path / "model.gguf")
+    with path.open("rb") as source, (tmp_path / "old.gguf").open("wb") as target:
+        plan_rewriting(read_gguf(path, "model"), 367).write(source, target)
+    cached = cache_folders(path)[0]
+    new, before = load(path), len(list(cached.iterdir()))
+    old = load(tmp_path / "old.gguf")
+    assert len(list(cached.iterdir())) == before
+    assert np.array_equal(old.decoder().feed([3, 300, 301]), new.decoder().feed([3, 300, 301]))
 
 
 def test_facts_are_those_of_the_file(load, smollm2):

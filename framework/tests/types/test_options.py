@@ -23,6 +23,15 @@ def test_who_named_the_backend_is_remembered():
     assert (by_request.backend, by_request.backend_origin) == ("old", BackendOrigin.REQUEST)
 
 
+def test_options_for_the_models_own_backend_are_not_given_to_another():
+    model = {"backend": "old", "backend_options": {"model_type": "gpt2"}}
+    assert parse_options(model, {}).backend_options == {"model_type": "gpt2"}
+    assert parse_options(model, {"backend": "old"}).backend_options == {"model_type": "gpt2"}
+    assert parse_options(model, {"backend": "new"}).backend_options == {}
+    assert parse_options(model, {"backend": "new", "backend_options": {"x": 1}}).backend_options == {"x": 1}
+    assert parse_options({"backend_options": {"x": 1}}, {"backend": "new"}).backend_options == {"x": 1}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

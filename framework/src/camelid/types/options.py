@@ -162,6 +162,9 @@ def parse_options(*layers: Mapping[str, JsonValue]) -> Options:
                 sampling[name] = _convert(name, value, _SAMPLING_TYPES[name])
             elif name in _LOAD_TYPES:
                 loading[name] = _convert(name, value, _LOAD_TYPES[name])
-    if "backend" in loading and layers[-1].get("backend") is None:
+    asked, own = layers[-1].get("backend"), [layer["backend"] for layer in layers[:-1] if layer.get("backend")]
+    if "backend" in loading and asked is None:
         loading["backend_origin"] = BackendOrigin.MODEL
+    if own and asked not in (None, own[-1]) and layers[-1].get("backend_options") is None:
+        loading.pop("backend_options", None)  # they are for the backend that the model names
     return msgspec.convert({**loading, "sampling": sampling}, Options)
