@@ -1,11 +1,18 @@
 """`genai_config.json`: what ONNX Runtime GenAI is told of a model."""
 
+from typing import Annotated, TypeAlias
+
 import msgspec
 
 from camelid.types.json import JsonObject, JsonValue
 from camelid_onnx.folder import GENAI_CONFIG, ModelFolder
 
 __all__ = ("GenaiConfig", "read_genai_config")
+
+
+_Size: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1 << 20)]
+_Tokens: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
+"""Far more than any model has, and few enough to be counted with."""
 
 
 class _SessionOptions(msgspec.Struct, frozen=True):
@@ -15,16 +22,16 @@ class _SessionOptions(msgspec.Struct, frozen=True):
 class _Decoder(msgspec.Struct, frozen=True):
     filename: str = ""
     session_options: _SessionOptions = _SessionOptions()
-    head_size: int = 0
-    hidden_size: int = 0
-    num_hidden_layers: int = 0
-    num_key_value_heads: int = 0
+    head_size: _Size = 0
+    hidden_size: _Size = 0
+    num_hidden_layers: _Size = 0
+    num_key_value_heads: _Size = 0
 
 
 class _Model(msgspec.Struct, frozen=True):
     type: str
-    vocab_size: int
-    context_length: int
+    vocab_size: _Tokens
+    context_length: _Tokens
     decoder: _Decoder
     eos_token_id: int | list[int] | None = None
     bos_token_id: int | None = None

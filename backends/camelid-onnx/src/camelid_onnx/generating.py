@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from camelid import BatchDecoder, BatchLimits, Engine
-from camelid.errors import InvalidModelFileError, MissingDependencyError, ModelError, ModelLoadError
+from camelid.errors import MissingDependencyError, ModelError, ModelLoadError
 from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
 from camelid.types.json import JsonObject
@@ -18,7 +18,7 @@ from camelid_onnx.decoder import GenaiDecoder, NativeGenerator
 from camelid_onnx.engine import GenaiEngine
 from camelid_onnx.engine_shapes import new_engine
 from camelid_onnx.failures import load_error, run_error, says
-from camelid_onnx.folder import GENAI_CONFIG, ModelFolder
+from camelid_onnx.folder import ModelFolder
 from camelid_onnx.genai_config import read_genai_config
 from camelid_onnx.model import OnnxModel
 from camelid_onnx.native import load_genai
@@ -49,8 +49,6 @@ class GenaiModel(OnnxModel):
         self._file = model.decoder.filename or "model.onnx"
         self._weights = folder.weights(self._file).union(*map(folder.weights, folder.named(".onnx")))
         super().__init__(FolderTokenizer(folder.file(_TOKENIZER), model.vocab_size, self._config.end_tokens))
-        if min(model.context_length, model.vocab_size) < 1:
-            raise InvalidModelFileError(f"{GENAI_CONFIG} of model {folder.model!r} has no vocabulary or no context")
         self._context = min(options.context_length, model.context_length)
         _register_plugins(self._genai)
         self._provider, self._model = self._load()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
@@ -43,17 +43,22 @@ class OnnxFacts(msgspec.Struct, frozen=True):
         )
 
 
+_Size: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1 << 20)]
+_Tokens: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=1 << 24)]
+"""Far more than any model has, and few enough to be counted with."""
+
+
 class _Decoder(msgspec.Struct):
     filename: str = "model.onnx"
-    hidden_size: int = 0
-    head_size: int = 0
-    num_hidden_layers: int = 0
-    num_key_value_heads: int = 0
+    hidden_size: _Size = 0
+    head_size: _Size = 0
+    num_hidden_layers: _Size = 0
+    num_key_value_heads: _Size = 0
 
 
 class _Generating(msgspec.Struct):
     type: str
-    context_length: int
+    context_length: _Tokens
     decoder: _Decoder
 
 
@@ -63,8 +68,8 @@ class _GenaiConfig(msgspec.Struct):
 
 class _EncoderConfig(msgspec.Struct):
     model_type: str = "bert"
-    hidden_size: int = 0
-    max_position_embeddings: int = 0
+    hidden_size: _Size = 0
+    max_position_embeddings: _Tokens = 0
 
 
 def has_onnx(names: Mapping[str, object]) -> bool:
@@ -100,8 +105,8 @@ def read_onnx_facts(files: Mapping[str, Path]) -> OnnxFacts:
             encoder = read_json(files, "config.json", _EncoderConfig)
         return OnnxFacts(
             family=encoder.model_type,
-            context_length=max(0, encoder.max_position_embeddings),
-            embedding_length=max(0, encoder.hidden_size),
+            context_length=encoder.max_position_embeddings,
+            embedding_length=encoder.hidden_size,
             capability=Capability.EMBEDDING,
         )
     model = read_json(files, GENAI_CONFIG, _GenaiConfig).model
@@ -111,7 +116,7 @@ def read_onnx_facts(files: Mapping[str, Path]) -> OnnxFacts:
     elements = 2 * decoder.num_hidden_layers * decoder.num_key_value_heads * decoder.head_size
     return OnnxFacts(
         family=model.type,
-        context_length=max(0, model.context_length),
-        embedding_length=max(0, decoder.hidden_size),
-        cache_bytes_per_token=max(0, elements) * _CACHE_ELEMENT_BYTES,
+        context_length=model.context_length,
+        embedding_length=decoder.hidden_size,
+        cache_bytes_per_token=elements * _CACHE_ELEMENT_BYTES,
     )
