@@ -158,6 +158,7 @@ def test_redirects_to_nowhere_are_refused(models, blob, inject, location, words)
         b'{"sha": "main", "siblings": []}',
         b'{"sha": "0123456789abcdef0123456789abcdef01234567/../x", "siblings": []}',
         b'{"sha": 1}',
+        b'{"sha": "0123456789abcdef0123456789abcdef01234567", "siblings": [{"rfilename": "a.gguf", "size": -1}]}',
         b"[" * 100_000,
         b'{"sha": "0123456789abcdef0123456789abcdef01234567", "siblings": [{"rfilename": 1}]}',
     ],

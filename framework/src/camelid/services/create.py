@@ -148,7 +148,8 @@ def _parts(builder: ModelBuilder, quantize: str) -> dict[str, FileSource]:
     """The files of a base model that must be converted together before it can be used, by name; most often none."""
     layers = [layer for layer in builder.layers if layer.media_type in {media_types.MODEL, media_types.JSON}]
     if builder.config.model_format == SAFETENSORS:
-        return {layer.name: layer.digest for layer in layers if layer.name}
+        parts: dict[str, FileSource] = {layer.name: layer.digest for layer in layers if layer.name}
+        return parts if any(name.endswith(".safetensors") for name in parts) else {}
     if builder.config.model_format != GGUF or len(layers) == 1 or not quantize:
         return {}
     return {

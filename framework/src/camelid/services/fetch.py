@@ -59,4 +59,6 @@ class Fetch:
             model = self._store.find(name)
         except StoreError:  # what is broken is healed by pulling it
             return False
-        return model is not None and model.config.model_format == SAFETENSORS
+        if model is None or model.config.model_format != SAFETENSORS:
+            return False
+        return any(file.name.endswith(".safetensors") for file in model.artifact.files)

@@ -1,15 +1,19 @@
 """What the Hub says of a repository."""
 
 from pathlib import PurePosixPath
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 __all__ = ("RepositoryFile", "RepositoryInfo")
 
 
+_Size: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _LargeFile(msgspec.Struct, frozen=True):
     sha256: str
-    size: int
+    size: _Size
 
 
 class RepositoryFile(msgspec.Struct, frozen=True, rename={"path": "rfilename"}):
@@ -17,7 +21,7 @@ class RepositoryFile(msgspec.Struct, frozen=True, rename={"path": "rfilename"}):
 
     path: str
     """Relative to the repository, with slashes."""
-    size: int | None = None
+    size: _Size | None = None
     """Bytes."""
     lfs: _LargeFile | None = None
 
@@ -50,7 +54,7 @@ class _Card(msgspec.Struct, frozen=True):
 
 
 class _Gguf(msgspec.Struct, frozen=True):
-    total: int = 0
+    total: _Size = 0
 
 
 class RepositoryInfo(msgspec.Struct, frozen=True, rename={"card": "cardData", "files": "siblings"}):
