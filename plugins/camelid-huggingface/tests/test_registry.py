@@ -129,6 +129,12 @@ def test_parameters_are_counted_in_words(hub, resolve, count, words):
     assert resolve("hf.co/me/big").config["model_type"] == words
 
 
+@pytest.mark.parametrize("gguf", [{"total": "many"}, {"total": -1}, {"total": None}, [7], "7B", {}])
+def test_an_unknown_count_of_parameters_is_left_to_the_files(hub, resolve, gguf):
+    hub.add("me/big", {"big-00001-of-00001.gguf": b"GGUF"}, gguf=gguf)
+    assert resolve("hf.co/me/big").config == {"model_format": "gguf"}
+
+
 def test_the_projector_comes_along(hub, resolve):
     projectors = {"mmproj-F32.gguf": b"GGUF 32", "mmproj-model-f16.gguf": b"GGUF 16", "mmproj-Q8_0.gguf": b"GGUF 8"}
     hub.add("me/tiny", {"tiny-Q4_K_M.gguf": LLAMA, **projectors})
@@ -171,6 +177,9 @@ def test_what_is_not_what_it_should_be_is_left_out(hub, small, caplog):
             "llama https://example.org/l",
         ),
         ({}, {"license": "other"}, "other"),
+        ({}, {"license": "other", "license_name": ["a", "b"], "license_link": 1}, "other"),
+        ({}, {"license": {"a": 1}}, None),
+        ({}, ["license"], None),
         ({}, {}, None),
     ],
 )

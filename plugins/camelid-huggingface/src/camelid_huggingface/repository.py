@@ -5,6 +5,8 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from camelid.types.json import JsonValue
+
 __all__ = ("RepositoryFile", "RepositoryInfo")
 
 
@@ -47,25 +49,15 @@ class RepositoryFile(msgspec.Struct, frozen=True, rename={"path": "rfilename"}):
         return all(part not in ("", ".", "..") and "\\" not in part and part.isprintable() for part in parts)
 
 
-class _Card(msgspec.Struct, frozen=True):
-    license: str | list[str] | None = None
-    license_name: str | None = None
-    license_link: str | None = None
-
-
-class _Gguf(msgspec.Struct, frozen=True):
-    total: _Size = 0
-
-
 class RepositoryInfo(msgspec.Struct, frozen=True, rename={"card": "cardData", "files": "siblings"}):
     """The Hub's answer about one commit of a repository."""
 
     sha: str
     """The commit."""
     files: tuple[RepositoryFile, ...] = ()
-    card: _Card | None = None
-    """The beginning of its README."""
-    gguf: _Gguf | None = None
+    card: JsonValue = None
+    """The beginning of its README, as its owner wrote it: of any shape."""
+    gguf: JsonValue = None
     """What the Hub read in one of the GGUF files."""
     pipeline_tag: str | None = None
     """What the model is for: `text-generation`, `sentence-similarity`…"""
@@ -78,13 +70,15 @@ class RepositoryInfo(msgspec.Struct, frozen=True, rename={"card": "cardData", "f
     @property
     def license(self) -> str:
         """What the README says that the license is; empty if nothing."""
-        if self.card is None or not self.card.license:
-            return ""
-        stated = self.card.license if isinstance(self.card.license, str) else ", ".join(self.card.license)
-        known = [stated if stated != "other" else "", self.card.license_name or "", self.card.license_link or ""]
-        return " ".join(part for part in known if part) or stated
+        stated = self.card.get("license") if isinstance(self.card, dict) else None
+        names = [name for name in (stated if isinstance(stated, list) else [stated]) if isinstance(name, str)]
+        if names != ["other"] or not isinstance(self.card, dict):
+            return ", ".join(names)
+        more = [self.card.get(key) for key in ("license_name", "license_link")]
+        return " ".join(part for part in more if isinstance(part, str)) or "other"
 
     @property
     def parameter_count(self) -> int:
         """Of the model, all pieces together; 0 if the Hub does not know."""
-        return self.gguf.total if self.gguf is not None else 0
+        total = self.gguf.get("total") if isinstance(self.gguf, dict) else None
+        return max(0, total) if isinstance(total, int) else 0
