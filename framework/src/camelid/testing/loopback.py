@@ -189,6 +189,10 @@ def _handler(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:
             with suppress(ConnectionError):  # the client left
                 server.answer(self)
 
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # before it asked anything
+                super().handle()
+
         do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = _answer  # noqa: N815 - the library's names
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
