@@ -78,10 +78,9 @@ def test_a_model_made_for_what_is_not_there_runs_on_the_cpu(load, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("write", "library", "label"),
-    [(write_language_model, "onnxruntime_genai", "ONNX Runtime GenAI"), (write_encoder, "onnxruntime", "ONNX Runtime")],
+    ("write", "library"), [(write_language_model, "onnxruntime_genai"), (write_encoder, "onnxruntime")]
 )
-def test_a_library_that_is_missing_names_what_to_install(load, tmp_path, monkeypatch, write, library, label):
+def test_a_library_that_is_missing_names_what_to_install(load, tmp_path, monkeypatch, write, library):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(MissingDependencyError, match=rf"{label} could not be loaded.*camelid-onnx\[cpu\]"):
+    with pytest.raises(MissingDependencyError, match=r"ONNX Runtime.* could not be loaded.*camelid-onnx\[cpu\]"):
         load(write(tmp_path / "tiny"))
