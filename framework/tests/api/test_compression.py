@@ -1,6 +1,4 @@
-import sys
 from importlib import import_module
-from importlib.util import find_spec
 
 import pytest
 
@@ -8,11 +6,6 @@ from camelid.api import compression
 from camelid.api.compression import decompressed
 from camelid.errors import MissingDependencyError, RequestError
 
-installed = pytest.mark.xfail(
-    sys.version_info < (3, 14) and find_spec("backports") is None,
-    reason="backports.zstd is not among the dependencies yet",
-    strict=True,
-)
 MEBIBYTE = 1 << 20
 
 
@@ -21,18 +14,15 @@ def zstd():
     return import_module(compression._MODULE)
 
 
-@installed
 def test_frames_one_after_another(zstd):
     assert decompressed(zstd.compress(b"one ") + zstd.compress(b"two")) == b"one two"
     assert decompressed(b"") == b""
 
 
-@installed
 def test_as_much_as_is_allowed(zstd):
     assert decompressed(zstd.compress(bytes(20 * MEBIBYTE))) == bytes(20 * MEBIBYTE)
 
 
-@installed
 def test_what_cannot_be_decompressed(zstd):
     wide = {zstd.CompressionParameter.window_log: 25, zstd.CompressionParameter.content_size_flag: 0}
     for body in (
