@@ -31,7 +31,7 @@ async def test_health(ollama):
     [
         ("GET", "/metrics", 404),
         ("GET", "/health", 404),
-        ("POST", "/api/tokenize", 404),
+        ("POST", "/api/rerank", 404),
         ("HEAD", "/api/ps", 405),
         ("PUT", "/api/chat", 405),
         ("GET", "/api/generate", 405),

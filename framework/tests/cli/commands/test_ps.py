@@ -23,8 +23,7 @@ def test_the_table():
 def test_the_table_of_backends():
     row = RunningModel("a:latest", NOW, backend="echo", backend_reason="the request asks for it", runtime="echo 1.0")
     assert backends_table([row]) == (
-        "NAME        BACKEND    RUNTIME     BECAUSE\n"
-        "a:latest    echo       echo 1.0    the request asks for it\n"
+        "NAME        BACKEND    RUNTIME     BECAUSE\na:latest    echo       echo 1.0    the request asks for it\n"
     )
 
 
