@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,19 @@ def _artifact(blobs: Path, names: dict[str, str]) -> ModelArtifact:
     return ModelArtifact(name="tiny", format="onnx", files=tuple(files))
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_files_stand_under_their_names_as_long_as_they_are_needed(tmp_path: Path) -> None:
     artifact = _artifact(tmp_path, {"sha256-a": "model.onnx", "sha256-b": "1_Pooling/config.json"})
     with in_folder(artifact) as found:
         folder = Path(found.folder)
         assert (folder / "1_Pooling" / "config.json").read_text() == "content of sha256-b"
-        assert os.path.samefile(folder / "model.onnx", tmp_path / "sha256-a")
+        assert (folder / "model.onnx").samefile(tmp_path / "sha256-a")
         assert folder.name.startswith(PREFIX)
         assert found.files == artifact.files
-    assert sorted(os.listdir(tmp_path)) == ["sha256-a", "sha256-b"]
+    assert _names(tmp_path) == ["sha256-a", "sha256-b"]
 
 
 def test_a_folder_that_is_one_already_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -46,7 +49,7 @@ def test_a_model_of_one_file_has_no_folder(tmp_path: Path) -> None:
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidModelFileError, match="leads elsewhere"), in_folder(_artifact(tmp_path, {"a": name})):
         pass
-    assert os.listdir(tmp_path) == ["a"]
+    assert _names(tmp_path) == ["a"]
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -60,7 +63,7 @@ def test_what_the_system_refuses_is_an_error_that_leaves_nothing(tmp_path: Path)
     with pytest.raises(ModelLoadError) as caught, in_folder(artifact):
         pass
     assert caught.value.reason
-    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+    assert _names(tmp_path) == ["a", "b"]
 
 
 def test_names_tell_models_of_the_same_files_apart(tmp_path: Path) -> None:
