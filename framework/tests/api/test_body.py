@@ -37,6 +37,10 @@ def message_of(text: str | bytes) -> str:
     return caught.value.message
 
 
+def test_an_integer_beyond_all_floats_is_none():
+    assert message_of(f'{{"ratio": 1{"0" * 400}}}').startswith("json: cannot unmarshal number")
+
+
 @pytest.mark.parametrize("text", ["", "  \r\n\t"])
 def test_an_empty_body_is_missing(text):
     assert message_of(text) == "missing request body"

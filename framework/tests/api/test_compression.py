@@ -17,6 +17,7 @@ def zstd():
 def test_frames_one_after_another(zstd):
     assert decompressed(zstd.compress(b"one ") + zstd.compress(b"two")) == b"one two"
     assert decompressed(b"") == b""
+    assert decompressed(zstd.compress(b"x") * 64) == b"x" * 64
 
 
 def test_as_much_as_is_allowed(zstd):
@@ -32,6 +33,8 @@ def test_what_cannot_be_decompressed(zstd):
         zstd.compress(bytes(20 * MEBIBYTE + 1)),
         zstd.compress(bytes(20 * MEBIBYTE)) + zstd.compress(b"x"),
         zstd.compress(bytes(9 * MEBIBYTE), options=wide),
+        zstd.compress(b"") * 65,
+        bytes(20 * MEBIBYTE + 1),
     ):
         with pytest.raises(RequestError) as failure:
             decompressed(body)

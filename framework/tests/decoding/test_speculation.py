@@ -141,12 +141,14 @@ def test_log_probabilities_are_those_of_each_token(toys):
     assert found[0] == found[1]
 
 
-def test_a_memory_that_cannot_go_back_stops_guessing(toys):
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_a_memory_that_cannot_go_back_stops_guessing(toys, requests):
     sampling = SamplingOptions(temperature=1.5, seed=5, num_predict=120, top_k=0, top_p=1.0)
-    request = EngineRequest(1, tuple(range(11)) * 2, sampling)
+    asked = [EngineRequest(number, tuple(range(11)) * 2, sampling) for number in range(requests)]
     plain = Scheduler(Parrot(toys).decoder, toys.Tokenizer(), draft_tokens=0, clock=lambda: 0.0)
     guessing = Scheduler(Parrot(toys, trims=False).decoder, toys.Tokenizer(), clock=lambda: 0.0)
-    assert toys.run(guessing, request)[1].tokens == toys.run(plain, request)[1].tokens
+    expected, found = toys.run(plain, *asked), toys.run(guessing, *asked)
+    assert [found[number].tokens for number in range(requests)] == [expected[n].tokens for n in range(requests)]
     assert guessing._speculation is None
 
 

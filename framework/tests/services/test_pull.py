@@ -196,6 +196,7 @@ async def test_when_the_last_client_leaves_the_work_ends(store: Store, until):
         await anext(first)
         await anext(second)
         assert await asyncio.to_thread(shelf.begun.wait, 30)
+        await until(lambda: bool(pull._transfers._jobs))
         (job,) = pull._transfers._jobs.values()
         await first.aclose()
         assert not job.given_up

@@ -59,6 +59,7 @@ class LlamaModel(LoadedModel):
         self._contexts: list[Context] = []
         self._adapters: Adapters | None = None
         self._drafter: Drafter | None = None
+        self._projector: Projector | None = None
         NATIVE_LOG.install()
         llama_cpp.llama_backend_init()
         NATIVE_LOG.take_complaints()
@@ -208,12 +209,14 @@ class LlamaModel(LoadedModel):
         )
 
     def close(self) -> None:
-        """Free contexts, then adapters, then the model."""
+        """Free contexts, then what was loaded beside the model, then the model."""
         for context in self._contexts:
             context.close()
         self._contexts.clear()
         if self._drafter is not None:
             self._drafter.close()
+        if self._projector is not None:
+            self._projector.close()
         if self._adapters is not None:
             self._adapters.close()
         llama_cpp.llama_model_free(self._handle)

@@ -149,8 +149,10 @@ class Projector:
         return status
 
     def close(self) -> None:
-        """Free it."""
-        self.mtmd.mtmd_free(self.handle)
+        """Free it, once."""
+        if self.handle:
+            self.mtmd.mtmd_free(self.handle)
+            self.handle = 0
 
 
 def _load_error(name: str, complaints: str) -> ModelError:

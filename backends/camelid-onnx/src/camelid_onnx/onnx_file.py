@@ -71,6 +71,8 @@ def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int
     place = start
     while place < end:
         key, place = _varint(content, place, end)
+        if key >> 32:
+            raise _DamagedError(f"a tag of more than 32 bits at byte {place}")
         kind = key & 7
         if kind == 0:
             _, place = _varint(content, place, end)

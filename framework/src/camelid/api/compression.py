@@ -9,6 +9,8 @@ from camelid.errors import MissingDependencyError, RequestError
 __all__ = ("decompressed",)
 
 _MODULE: Final = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+_MOST_FRAMES: Final = 64
+"""Each costs a copy of what comes after it."""
 _LARGEST: Final = 20 << 20
 """Bytes, after decompression."""
 _WINDOW: Final = 23
@@ -34,7 +36,11 @@ def decompressed(body: bytes) -> bytes:
         ) from error
     parts: list[bytes] = []
     room = _LARGEST
+    if len(body) > _LARGEST:
+        raise RequestError("failed to decompress request body", reason=f"it has {len(body)} bytes itself")
     while body:
+        if len(parts) == _MOST_FRAMES:
+            raise RequestError("failed to decompress request body", reason=f"more than {_MOST_FRAMES} frames")
         reader = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW})
         try:
             part: bytes = reader.decompress(body, max_length=room + 1)

@@ -5,6 +5,7 @@ is no integer, and errors name Go's struct, field and type.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from types import NoneType, UnionType
 from typing import NamedTuple, TypeVar, Union, get_args, get_origin
@@ -132,7 +133,8 @@ def _scalar_reader(kind: object) -> _Reader:
         if kind is int and type(value) is int and value in _INTEGERS:
             return value
         if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
+            with suppress(OverflowError):  # an integer beyond all floats
+                return float(value)
         raise _mismatch(value, where, kind)
 
     return read

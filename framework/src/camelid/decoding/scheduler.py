@@ -400,11 +400,13 @@ class Scheduler(Engine):
 
     def _retract(self, sequence: Sequence, *, ended: bool) -> None:
         """Drop from the cache what a draft guessed wrong."""
-        slot, speculation = sequence.slot, self._speculation
-        if slot is None or speculation is None:
+        slot = sequence.slot
+        if slot is None:
             return
         held = min(slot.length, sequence.total if ended else sequence.total - 1)
-        speculation.learn(sequence, right=len(sequence.draft) - (slot.length - held))
+        if self._speculation is not None:
+            self._speculation.learn(sequence, right=len(sequence.draft) - (slot.length - held))
+        sequence.draft = sequence.draft[:0]
         if not self._cache.cut(slot, held):
             # A memory that cannot go back has no use for guesses; what it holds is computed again, this once.
             self._speculation = None

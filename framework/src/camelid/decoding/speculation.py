@@ -144,4 +144,3 @@ class Speculation:
             prospects.length = _FIRST
             prospects.misses = min(prospects.misses + 1, _LONGEST_PAUSE)
             prospects.pause = 2**prospects.misses
-        sequence.draft = _NO_TOKENS

@@ -43,7 +43,15 @@ class Fetch:
                 async for line in lines:
                     if line.status != SUCCESS:
                         yield line
-        async with self._converting:  # who asked for the same meanwhile finds it converted
+        if await asyncio.to_thread(self._is_raw, name):
+            async with aclosing(self._converted(name)) as lines:
+                async for line in lines:
+                    yield line
+        yield Progress(SUCCESS)
+
+    async def _converted(self, name: ModelName) -> AsyncGenerator[Progress, None]:
+        """Convert what was pulled; who asked for the same meanwhile finds it done."""
+        async with self._converting:
             if await asyncio.to_thread(self._is_raw, name):
                 quantize = "" if name.tag.lower() == DEFAULT_TAG else name.tag
                 request = CreateRequest(model=name.qualified, from_=name.qualified, quantize=quantize)
@@ -51,7 +59,6 @@ class Fetch:
                     async for line in lines:
                         if line.status != SUCCESS:
                             yield line
-        yield Progress(SUCCESS)
 
     def _is_raw(self, name: ModelName) -> bool:
         """Whether that model is here, and nothing but the files to make it of."""

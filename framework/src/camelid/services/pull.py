@@ -59,7 +59,8 @@ class Pull:
         """
         if name.scheme == "http" and not insecure:
             raise RegistryError("insecure protocol http", reason=f"{name} was pulled without `insecure`")
-        key = name.qualified.lower()
+        # Who wants it over https must not get what another asked for without.
+        key = f"{name.scheme}://{name.qualified}?insecure={insecure}".lower()
         job = self._jobs.get(key)
         if job is None:
             fetch = partial(self._fetch, name, insecure)

@@ -42,7 +42,8 @@ class RemotePictures:
 
         self._check(url)
         try:
-            async with asyncio.timeout(_SECONDS), httpx.AsyncClient() as client:
+            # In a thread: it reads the certificates of all authorities.
+            async with asyncio.timeout(_SECONDS), await asyncio.to_thread(httpx.AsyncClient) as client:
                 for _ in range(_MOST_HOPS):
                     async with client.stream("GET", url) as answer:
                         if answer.has_redirect_location:
@@ -51,7 +52,7 @@ class RemotePictures:
                             continue
                         answer.raise_for_status()
                         return await _read(answer)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
             raise RequestError(f"the picture at {url} could not be loaded", reason=repr(error)) from error
         raise RequestError(f"the picture at {url} could not be loaded: it is moved again and again")
 

@@ -98,7 +98,11 @@ class _Blobs:
     def require(self, sources: Iterable[BlobSource]) -> None:
         """See that there is room for what will be fetched."""
         wanted = ((_announced(blob), blob.size) for blob in sources if blob.path is None and blob.content is None)
-        self._transfers.require((digest, size) for digest, size in wanted if not self._blobs.has(digest))
+        self._transfers.require((digest, size) for digest, size in wanted if not self._is_here(digest, size))
+
+    def _is_here(self, digest: str, size: int) -> bool:
+        """Whether the store has that blob, and it is as large as announced: else it will be fetched."""
+        return self._blobs.has(digest) and self._blobs.size(digest) == size
 
     def bring(self, blob: BlobSource) -> str:
         """Store one blob, unless it is here; its digest."""

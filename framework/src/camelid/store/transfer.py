@@ -38,7 +38,9 @@ class Transfers:
         Raises:
             DiskFullError: there is not.
         """
-        wanted = dict(blobs)
+        wanted: dict[str, int] = {}
+        for digest, size in blobs:
+            wanted[digest] = max(size, wanted.get(digest, 0))
         folder = self._blobs.folder
         need = sum(max(0, size - kept_bytes(folder, digest)) for digest, size in wanted.items())
         with self._lock:

@@ -125,9 +125,9 @@ class Download:
         self._error = None
         self._tries.clear()
         self._waiting = self._partial.missing
-        for _ in range(min(self._policy.streams, len(self._waiting))):
-            self._start_stream()
         try:
+            for _ in range(min(self._policy.streams, len(self._waiting))):
+                self._start_stream()
             return self._hash()
         finally:
             for stream in self._open_streams():
@@ -170,8 +170,8 @@ class Download:
         now = time.monotonic()
         for stream in self._open_streams():
             if stream.heard and now - stream.heard > self._policy.stall:
-                segment = stream.segment
                 self._abandon(stream)
+                segment = stream.segment  # only now: it takes no other any more
                 if segment is not None and self._partial.rest(segment)[1]:
                     _log.warning("no bytes of %s for %g s: asking again", self._digest, self._policy.stall)
                     with self._changed:

@@ -58,12 +58,21 @@ class Partial:
                 self.path = self.path.with_name(f"{self.path.name}-{secrets.token_hex(4)}")
                 counts_file = os.open(_counts_path(self.path), _OPEN, 0o644)
             self._counts_file = counts_file
-            self._file = os.open(self.path, _OPEN, 0o644)
-            known = self._read_counts()
-        if known is None:
-            self.reset(segment)
-        else:
-            self.segment, self._counts = known
+            try:
+                self._file = os.open(self.path, _OPEN, 0o644)
+            except BaseException:
+                os.close(counts_file)
+                raise
+        try:
+            with disk_errors(self.path):
+                known = self._read_counts()
+            if known is None:
+                self.reset(segment)
+            else:
+                self.segment, self._counts = known
+        except BaseException:
+            self.close(keep=not self._alone)
+            raise
 
     def reset(self, segment: int) -> None:
         """Forget all bytes.

@@ -110,5 +110,6 @@ def test_why_it_ended():
     assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", ".")
     # One of the model's own parameters is no stop sequence of the client's.
     assert (whole(stop="<end>").stop_reason, whole(stop="<end>").stop_sequence) == ("end_turn", None)
+    assert whole(stops=("",)).stop_reason == "end_turn"
     cut = whole_message("m", (), [GenerationChunk(completion=Completion(FinishReason.LENGTH))])
     assert cut.stop_reason == "max_tokens"

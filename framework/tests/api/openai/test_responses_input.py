@@ -164,6 +164,7 @@ def test_tools_and_namespaces():
         ("required", ToolChoice("required"), 2),
         ({"type": "function", "name": "weather"}, ToolChoice("required", "weather"), 2),
         ({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "b"}]}, ToolChoice(), 1),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [{"name": {}}, 1]}, ToolChoice(), 0),
         (
             {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "b"}]},
             ToolChoice("required"),
@@ -214,3 +215,10 @@ def test_what_is_echoed():
     assert reply["reasoning"] == {"effort": "low", "summary": None}
     assert (reply["metadata"], reply["store"], reply["truncation"]) == ({"a": "b"}, False, "auto")
     assert reply["text"] == {"format": {"type": "text"}}
+
+
+def test_what_is_null_counts_as_not_sent():
+    (item,) = shown_items([{"type": None, "id": None, "role": "user", "content": "hi"}])
+    shown = msgspec.json.decode(item)
+    assert shown["type"] == "message"
+    assert shown["id"].startswith("msg_")

@@ -25,6 +25,8 @@ _HOSTS: Final = frozenset({"hf.co", "huggingface.co", "www.huggingface.co"})
 _MODEL: Final = "application/vnd.ollama.image.model"
 _PROJECTOR: Final = "application/vnd.ollama.image.projector"
 _COMPANION: Final = "application/vnd.ollama.image.json"
+_MOST_UNHASHED = 64
+"""Small files of one model; each is read, and kept until it is stored."""
 _UNHASHED_LIMIT: Final = 16 << 20
 """Bytes of weights whose digest the Hub does not know; larger files always have one."""
 
@@ -107,7 +109,13 @@ class HubModels(Registry):
     def _folder(
         self, repository: Repository, info: RepositoryInfo, files: Mapping[str, RepositoryFile]
     ) -> Iterator[LayerSource]:
-        """The files under their names, the weights first, and of those the one with the graph."""
+        """The files under their names, the weights first, and of those the one with the graph.
+
+        Raises:
+            RegistryError: too many of them have to be read to know their digests.
+        """
+        if sum(not file.digest for file in files.values()) > _MOST_UNHASHED:
+            raise RegistryError(f"{repository} has more than {_MOST_UNHASHED} small files beside its weights")
         for name in sorted(files, key=lambda name: (not _is_weights(name), not name.endswith(".onnx"), name)):
             media_type = _MODEL if _is_weights(name) else _COMPANION
             yield LayerSource(media_type, self._blob(repository, info, files[name]), name=name)

@@ -51,6 +51,8 @@ class Client:
         )
         self._tokens: dict[str, str] = {}
         self._lock = Lock()
+        self._renewing: dict[str, Lock] = {}
+        """One for each repository, so that a slow registry holds up nobody but those who want something of it."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -143,6 +145,8 @@ class Client:
     def _renew(self, repository: str, url: httpx.URL, challenge: str, shown: str) -> None:
         """Get a token, unless another thread just did."""
         with self._lock:
+            renewing = self._renewing.setdefault(repository, Lock())
+        with renewing:
             if self._tokens.get(repository, "") == shown:
                 asked = read_challenge(challenge, url)
                 if asked is None:

@@ -86,7 +86,7 @@ def _stopped(completion: Completion, stops: Iterable[str], *, called: bool) -> t
         return "max_tokens", None
     if called:
         return "tool_use", None
-    if completion.stop in stops:
+    if completion.stop and completion.stop in stops:
         return "stop_sequence", completion.stop
     return "end_turn", None
 

@@ -48,7 +48,7 @@ def _items(value: JsonValue) -> list[JsonObject]:
             raise RequestError(f"input[{place}]: input item must be an object")
         if not item.get("type") and not item.get("role"):
             raise RequestError(f"input[{place}]: input item missing required 'type' field")
-        found.append({"type": "message", **item})
+        found.append({**item, "type": item.get("type") or "message"})
     return found
 
 
@@ -60,7 +60,8 @@ def shown_items(value: JsonValue) -> tuple[bytes, ...]:
     """
     kinds = {"message": "msg", "function_call": "fc", "function_call_output": "fco", "reasoning": "rs"}
     return tuple(
-        msgspec.json.encode({"id": new_id(kinds.get(str(item["type"]), "item")), **item}) for item in _items(value)
+        msgspec.json.encode({**item, "id": item.get("id") or new_id(kinds.get(str(item["type"]), "item"))})
+        for item in _items(value)
     )
 
 

@@ -189,7 +189,7 @@ def _tool_choice(value: JsonValue, tools: tuple[Tool, ...], *, parallel: bool) -
         case {"type": "function", "name": str(name)} if name:
             return ToolChoice("required", name, parallel), tools
         case {"type": "allowed_tools", "mode": "auto" | "required" as mode, "tools": list(allowed)}:
-            names = {each.get("name") for each in allowed if isinstance(each, dict)}
+            names = [each.get("name") for each in allowed if isinstance(each, dict)]
             left = tuple(tool for tool in tools if tool.function.name in names)
             return ToolChoice("required" if mode == "required" else "auto", parallel=parallel), left
     raise RequestError(
