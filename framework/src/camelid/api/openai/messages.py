@@ -1,7 +1,8 @@
 """Chat messages as OpenAI's requests carry them (contract 9.2)."""
 
+import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -15,6 +16,8 @@ from camelid.types.messages import FunctionCall, Message, ToolCall
 __all__ = ("ChatMessage", "read_messages", "read_picture")
 
 _DATA_URL: Final = re.compile(r"data:(?:image/(?:jpeg|jpg|png|webp))?;base64,", re.IGNORECASE)
+_LONG: Final = 100_000
+"""Characters of base64 that take about as long as a token, so that they are decoded in a thread."""
 
 
 class ChatToolCallFunction(msgspec.Struct):
@@ -113,7 +116,10 @@ async def read_picture(url: str, pictures: RemotePictures) -> bytes:
     head = _DATA_URL.match(url)
     if head is None:
         raise RequestError("invalid image input")
-    return _file(url[head.end() :], "invalid image input")
+    text = url[head.end() :]
+    if len(text) < _LONG:
+        return _file(text, "invalid image input")
+    return await asyncio.to_thread(_file, text, "invalid image input")
 
 
 def _sound(sound: JsonValue) -> bytes:
@@ -151,7 +157,7 @@ def _arguments(value: JsonValue) -> JsonObject:
     return value
 
 
-def _called(call_id: str, before: Iterable[Message]) -> str:
+def _called(call_id: str, before: Sequence[Message]) -> str:
     """The function of the last call with this id."""
-    calls = [call for message in before for call in message.tool_calls if call.id == call_id]
-    return calls[-1].function.name if calls else ""
+    calls = (call for message in reversed(before) for call in reversed(message.tool_calls))
+    return next((call.function.name for call in calls if call.id == call_id), "")
