@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -22,10 +22,13 @@ __all__ = ("Prospects", "Sequence")
 class Prospects:
     """How guessing ahead went so far (`camelid.decoding.speculation`)."""
 
+    FIRST: ClassVar = 3
+    """Tokens of the first guess, and of the next one after a wrong one."""
+
     __slots__ = ("length", "misses", "pause", "rate")
 
     def __init__(self) -> None:
-        self.length = 3
+        self.length = self.FIRST
         """Tokens to guess next time."""
         self.rate = 0.5
         """Share of guessed tokens that are right, lately."""
@@ -118,11 +121,6 @@ class Sequence:
     def room(self) -> int:
         """Tokens that may still be generated before the answer ends or the context is full."""
         return min(self.limit - self.generated, len(self.tokens) - 1 - self.total)
-
-    @property
-    def guessable(self) -> bool:
-        """Whether what follows may be guessed: a grammar chooses by itself what it can be sure of."""
-        return self.constraint is None
 
     def append(self, token: int) -> None:
         """Take a generated token."""

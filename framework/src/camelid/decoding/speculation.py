@@ -23,9 +23,8 @@ _LONGEST_MATCH: Final = 3
 """Tokens that have to have stood there before; longer ones are hardly better, shorter ones mostly chance."""
 _MOST_SPEAKERS: Final = 4
 """Sequences beside which guessing can pay: with more of them a batch has no rows to spare."""
-_FIRST: Final = 3
 _MOST: Final = 12
-"""Tokens of the first guess and of the longest."""
+"""Tokens of the longest guess."""
 _LONGEST_PAUSE: Final = 6
 """Power of two: tokens to generate before the next try, after many wrong guesses."""
 _HALF_LIFE: Final = 0.2
@@ -88,8 +87,8 @@ class Speculation:
             return
         taken = 0
         for sequence in speakers:
-            if not sequence.guessable:
-                continue
+            if sequence.constraint is not None:
+                continue  # a grammar says by itself what is sure to follow
             prospects = sequence.prospects
             if prospects.pause:
                 prospects.pause -= 1
@@ -138,9 +137,9 @@ class Speculation:
             prospects.length = min(2 * prospects.length, _MOST)
             prospects.misses = 0
         elif right:
-            prospects.length = max(_FIRST, right + 1)
+            prospects.length = max(prospects.FIRST, right + 1)
             prospects.misses = 0
         else:
-            prospects.length = _FIRST
+            prospects.length = prospects.FIRST
             prospects.misses = min(prospects.misses + 1, _LONGEST_PAUSE)
             prospects.pause = 2**prospects.misses

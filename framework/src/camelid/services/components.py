@@ -188,7 +188,7 @@ class Components:
             digest = source
         try:
             if not await asyncio.to_thread(self._blobs.touch, digest, self._owner):
-                self._blobs.size(digest)
+                await asyncio.to_thread(self._blobs.size, digest)
         except BlobNotFoundError as error:
             raise StoreError(error.message, reason=f"named as {name!r}") from error
         return digest, self._blobs.path(digest)

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import partial
 from typing import Final
 
 from camelid.errors import RegistryError, StoreError
 from camelid.services.progress import SUCCESS, WRITING_MANIFEST, Progress
 from camelid.services.registries import Registries
-from camelid.services.watched_job import Report, WatchedJob
+from camelid.services.watched_job import Report, WatchedJobs
 from camelid.store import media_types
 from camelid.store.install import install
 from camelid.store.store import Store
@@ -41,7 +42,7 @@ class Pull:
         self._store = store
         self._registries = registries
         self._transfers = Transfers(store.blobs) if transfers is None else transfers
-        self._jobs: dict[str, WatchedJob] = {}
+        self._jobs = WatchedJobs()
 
     async def __call__(self, name: ModelName, *, insecure: bool = False) -> AsyncGenerator[Progress, None]:
         """Fetch `name`; the last line is `success`. Close the iterator to stop, if nobody else waits for the same.
@@ -59,20 +60,10 @@ class Pull:
         """
         if name.scheme == "http" and not insecure:
             raise RegistryError("insecure protocol http", reason=f"{name} was pulled without `insecure`")
-        # Who wants it over https must not get what another asked for without.
-        key = f"{name.scheme}://{name.qualified}?insecure={insecure}".lower()
-        job = self._jobs.get(key)
-        if job is None:
-            fetch = partial(self._fetch, name, insecure)
-            job = self._jobs[key] = WatchedJob(fetch, partial(self._forget, key))
-        with job.watch() as watcher:
-            async for line in watcher:
+        work = partial(self._fetch, name, insecure)
+        async with aclosing(self._jobs.lines(name, work, insecure=insecure)) as lines:
+            async for line in lines:
                 yield line
-
-    def _forget(self, key: str, job: WatchedJob) -> None:
-        """Let the next pull of the same name begin anew."""
-        if self._jobs.get(key) is job:
-            del self._jobs[key]
 
     def _fetch(self, name: ModelName, insecure: bool, report: Report) -> None:
         """The whole work, in a thread."""

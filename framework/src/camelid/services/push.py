@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Final
 
@@ -10,7 +11,7 @@ from camelid.contracts.registry import BlobToSend, Registry, TransientRegistryEr
 from camelid.errors import CamelidError, RegistryError, StoreError
 from camelid.services.progress import SUCCESS, Progress
 from camelid.services.registries import Registries, broken
-from camelid.services.watched_job import AbandonedError, Report, WatchedJob
+from camelid.services.watched_job import AbandonedError, Report, WatchedJobs
 from camelid.store.manifest import Layer
 from camelid.store.store import Store
 from camelid.store.transfer import Transfers
@@ -41,7 +42,7 @@ class Push:
         self._store = store
         self._registries = registries
         self._transfers = transfers
-        self._jobs: dict[str, WatchedJob] = {}
+        self._jobs = WatchedJobs()
 
     async def __call__(self, name: ModelName, *, insecure: bool = False) -> AsyncGenerator[Progress, None]:
         """Send `name` to where its host says; the last line is `success`. Close the iterator to stop.
@@ -56,19 +57,10 @@ class Push:
         """
         if name.scheme == "http" and not insecure:
             raise RegistryError("insecure protocol http", reason=f"{name} was pushed without `insecure`")
-        key = name.qualified.lower()
-        job = self._jobs.get(key)
-        if job is None:
-            send = partial(self._send, name, insecure)
-            job = self._jobs[key] = WatchedJob(send, partial(self._forget, key))
-        with job.watch() as watcher:
-            async for line in watcher:
+        work = partial(self._send, name, insecure)
+        async with aclosing(self._jobs.lines(name, work, insecure=insecure)) as lines:
+            async for line in lines:
                 yield line
-
-    def _forget(self, key: str, job: WatchedJob) -> None:
-        """Let the next push of the same name begin anew."""
-        if self._jobs.get(key) is job:
-            del self._jobs[key]
 
     def _send(self, name: ModelName, insecure: bool, report: Report) -> None:
         """The whole work, in a thread."""

@@ -2,14 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from threading import Event, Lock, Thread
 from typing import Final, TypeAlias
 
 from camelid.services.progress import Progress
+from camelid.types.names import ModelName
 
-__all__ = ("AbandonedError", "Report", "WatchedJob", "Watcher")
+__all__ = ("AbandonedError", "Report", "WatchedJob", "WatchedJobs", "Watcher")
 
 Report: TypeAlias = Callable[[Progress], None]
 """Takes each line of the work, in the work's thread. Raises, to end the work, when nobody watches any more."""
@@ -136,3 +138,33 @@ class WatchedJob:
         self._on_end(self)
         for watcher in self._watchers:
             watcher.end(error)
+
+
+class WatchedJobs:
+    """Work on models that is done once for all who ask for the same while it runs."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[tuple[str, str, bool], WatchedJob] = {}
+
+    async def lines(
+        self, name: ModelName, work: Callable[[Report], None], *, insecure: bool
+    ) -> AsyncGenerator[Progress, None]:
+        """The lines of the work on a model, which begins unless it runs. Close the iterator to leave.
+
+        Args:
+            name: of the model.
+            work: see `WatchedJob`.
+            insecure: whether plain http is allowed: who wants https must not join those who do not.
+        """
+        key = (name.scheme, name.qualified.lower(), insecure)
+        job = self._jobs.get(key)
+        if job is None:
+            job = self._jobs[key] = WatchedJob(work, partial(self._forget, key))
+        with job.watch() as watcher:
+            async for line in watcher:
+                yield line
+
+    def _forget(self, key: tuple[str, str, bool], job: WatchedJob) -> None:
+        """Let the next one begin anew."""
+        if self._jobs.get(key) is job:
+            del self._jobs[key]
