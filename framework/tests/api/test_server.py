@@ -85,7 +85,9 @@ def test_a_signal_ends_the_process_its_workers_and_its_streams(tmp_path, number)
     command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         url = process.stdout.readline().strip()
-        slow = {"model": "camelid/echo", "prompt": "x" * 4000, "options": {"backend_options": {"delay": 0.01}}}
+        # Nothing may be guessed ahead, or the answer ends in a hundredth of the time and before the signal.
+        options = {"backend_options": {"delay": 0.05}, "draft_num_predict": 0}
+        slow = {"model": "camelid/echo", "prompt": "x" * 4000, "options": options}
         with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
             client.post("/api/pull", json={"model": "camelid/echo", "stream": False}).raise_for_status()
             with client.stream("POST", "/api/generate", json=slow) as reply:
