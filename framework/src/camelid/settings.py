@@ -57,6 +57,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     prefix_memory: int = 1 << 30
     """Bytes of host memory for each loaded model, in which computed prompts wait that had to leave its KV cache; at
     most an eighth of the memory that is free at loading. 0 = they are computed again."""
+    prefix_disk: int = 0
+    """Bytes of files, of all models together, in which computed prompts survive unloading and restarts; 0 = none. They
+    lie beside the models in `.camelid/prefixes`, and whoever can read them can tell what was asked."""
+    share_prefixes: bool = True
+    """What is computed of a prompt is used again for everybody whose prompt begins alike. If not, then only for those
+    who send the same API key: how soon an answer begins tells nobody what others asked."""
     speculation: bool = True
     """Guess tokens ahead, where a model repeats what was said, and verify them in one step. Answers stay the same. A
     request's option `draft_num_predict` says how many, 0 for none."""

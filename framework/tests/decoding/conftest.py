@@ -285,6 +285,7 @@ def greedy(
     shift: bool = True,
     logprobs: bool = False,
     top_logprobs: int = 0,
+    tenant: str = "",
 ) -> EngineRequest:
     sampling = SamplingOptions(temperature=0, num_predict=num_predict, num_keep=num_keep)
     prompt: list[int] = []
@@ -303,6 +304,7 @@ def greedy(
         top_logprobs=top_logprobs,
         shift=shift and not spans,
         media=tuple(spans),
+        tenant=tenant,
     )
 
 

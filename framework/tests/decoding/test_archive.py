@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from camelid.decoding.archive import PrefixArchive
+from camelid.decoding.archive import PrefixArchive, SavedPrefix
 from camelid.decoding.scheduler import Scheduler
 from camelid.errors import UnsupportedCapabilityError
 
@@ -14,8 +14,8 @@ def tokens(*parts: tuple[int, int]):
 
 def test_the_longest_common_prefix_is_found():
     archive = PrefixArchive(1000)
-    archive.keep(tokens((1, 40)), b"a")
-    archive.keep(tokens((1, 20), (2, 30)), b"b")
+    archive.keep(SavedPrefix(tokens((1, 40)), b"a"))
+    archive.keep(SavedPrefix(tokens((1, 20), (2, 30)), b"b"))
     assert archive.best(tokens((1, 20), (2, 5)))[0] == 25
     assert archive.best(tokens((1, 20), (2, 5)))[1].state == b"b"
     assert archive.best(tokens((1, 30)))[1].state == b"a"
@@ -24,8 +24,8 @@ def test_the_longest_common_prefix_is_found():
 
 def test_what_a_longer_one_contains_is_dropped():
     archive = PrefixArchive(1000)
-    archive.keep(tokens((1, 40)), b"a" * 10)
-    archive.keep(tokens((1, 50)), b"b" * 12)
+    archive.keep(SavedPrefix(tokens((1, 40)), b"a" * 10))
+    archive.keep(SavedPrefix(tokens((1, 50)), b"b" * 12))
     assert archive.used == 12
     assert not archive.wants(tokens((1, 45)))
     assert archive.wants(tokens((1, 51)))
@@ -35,18 +35,20 @@ def test_what_a_longer_one_contains_is_dropped():
 def test_the_least_recently_used_go():
     archive = PrefixArchive(30)
     for token in (1, 2, 3):
-        archive.keep(tokens((token, 40)), b"x" * 10)
+        archive.keep(SavedPrefix(tokens((token, 40)), b"x" * 10))
     archive.best(tokens((1, 40)))
-    archive.keep(tokens((4, 40)), b"x" * 10)
+    archive.keep(SavedPrefix(tokens((4, 40)), b"x" * 10))
     assert [archive.best(tokens((token, 40)))[0] for token in (1, 2, 3, 4)] == [40, 0, 40, 40]
-    archive.keep(tokens((5, 40)), b"x" * 31)
+    archive.keep(SavedPrefix(tokens((5, 40)), b"x" * 31))
     assert archive.used == 30
 
 
 def conversations(toys, *, memory, rounds=3, **shape):
     """Five conversations that take turns over two sequences; the decoder, and the answers."""
     decoder = toys.BatchDecoder(sequences=2, cells=400, context=200, batch=64, **shape)
-    engine = Scheduler(decoder, toys.Tokenizer(), prefix_memory=memory, draft_tokens=0, clock=lambda: 0.0)
+    engine = Scheduler(
+        decoder, toys.Tokenizer(), archive=PrefixArchive(memory) if memory else None, draft_tokens=0, clock=lambda: 0.0
+    )
     prompts = {number: [number] * 60 for number in range(1, 6)}
     answers = []
     for turn in range(rounds):
@@ -76,7 +78,7 @@ def test_a_memory_too_small_is_no_harm(toys):
 def test_a_state_that_cannot_be_restored_is_computed(toys):
     decoder = toys.BatchDecoder(sequences=2, cells=400, context=200, batch=64)
     decoder.forgetful = True
-    engine = Scheduler(decoder, toys.Tokenizer(), prefix_memory=100_000, clock=lambda: 0.0)
+    engine = Scheduler(decoder, toys.Tokenizer(), archive=PrefixArchive(100_000), clock=lambda: 0.0)
     for number in (1, 2, 3, 1, 2, 3):
         request = toys.greedy(number, [number] * 60, num_predict=4)
         assert toys.run(engine, request)[number].tokens == toys.expected(request, 200)[0]
@@ -91,7 +93,7 @@ def test_a_decoder_that_cannot_save_is_asked_once(toys):
             asked.append(sequence)
             raise UnsupportedCapabilityError("no")
 
-    engine = Scheduler(Decoder(sequences=1), toys.Tokenizer(), prefix_memory=1000, clock=lambda: 0.0)
+    engine = Scheduler(Decoder(sequences=1), toys.Tokenizer(), archive=PrefixArchive(1000), clock=lambda: 0.0)
     for number in (1, 2, 3):
         toys.run(engine, toys.greedy(number, [number] * 60, num_predict=2))
     assert len(asked) == 1
@@ -100,7 +102,9 @@ def test_a_decoder_that_cannot_save_is_asked_once(toys):
 @pytest.mark.parametrize("memory", [0, 100_000])
 def test_who_had_to_step_back_goes_on(toys, memory):
     decoder = toys.BatchDecoder(sequences=3, cells=260, context=200, batch=64)
-    engine = Scheduler(decoder, toys.Tokenizer(), prefix_memory=memory, draft_tokens=0, clock=lambda: 0.0)
+    engine = Scheduler(
+        decoder, toys.Tokenizer(), archive=PrefixArchive(memory) if memory else None, draft_tokens=0, clock=lambda: 0.0
+    )
     requests = [toys.greedy(number, [number] * 70, num_predict=60) for number in (1, 2, 3)]
     answers = toys.run(engine, *requests)
     for request in requests:

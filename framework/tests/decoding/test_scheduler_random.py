@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from camelid.decoding.archive import PrefixArchive
 from camelid.decoding.scheduler import Scheduler
 
 COMMON = [59, *range(40)]
@@ -52,7 +53,9 @@ def scenarios(draw):
 def test_every_request_gives_what_it_gives_alone(toys, scenario):
     shape, wanted, memory = scenario
     decoder = toys.BatchDecoder(**shape)
-    engine = Scheduler(decoder, toys.Tokenizer(), prefix_memory=memory, clock=iter(range(10**9)).__next__)
+    engine = Scheduler(
+        decoder, toys.Tokenizer(), archive=PrefixArchive(memory) if memory else None, clock=iter(range(10**9)).__next__
+    )
     cells = engine._cache._cells
     answers = toys.Answers()
     requests = {}

@@ -98,6 +98,12 @@ def test_prefixes_in_host_memory_take_an_eighth_of_what_is_free_at_most():
     assert resolve(request(), prefix_memory=0).prefix_memory == 0
 
 
+def test_prefixes_are_written_beside_the_models_if_that_is_wanted(tmp_path):
+    assert (resolve(request()).prefix_disk, resolve(request()).prefix_folder) == (0, "")
+    wanted = resolve(request(), prefix_disk=1000, models=tmp_path)
+    assert (wanted.prefix_disk, wanted.prefix_folder) == (1000, str(tmp_path / ".camelid" / "prefixes"))
+
+
 def test_a_request_may_say_how_far_to_guess_ahead():
     assert [resolve(request(draft_num_predict=most)).draft_tokens for most in (None, 0, 3, -5)] == [-1, 0, 3, 0]
     assert resolve(request(draft_num_predict=3), speculation=False).draft_tokens == 0

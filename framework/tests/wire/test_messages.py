@@ -91,10 +91,10 @@ def test_a_field_that_a_newer_peer_appends_is_skipped(message):
 
 def test_fields_appended_inside_a_message_are_skipped_too():
     step = Step((Delta(1, "x", 1, logprobs=(LOGPROB,), fault=Fault("ModelError", "m")),))
-    tag, (delta,) = msgspec.msgpack.decode(encode(step))
+    tag, (delta,), _ = msgspec.msgpack.decode(encode(step))
     delta[5][0] += ["future"]
     delta[7] += ["future"]
-    assert decode_from_worker(msgspec.msgpack.encode([tag, [[*delta, "future"]], "future"])) == step
+    assert decode_from_worker(msgspec.msgpack.encode([tag, [[*delta, "future"]], None, "future"])) == step
 
 
 def test_the_order_of_fields_is_the_protocol():

@@ -1,8 +1,9 @@
 import pytest
 
 from camelid.types.generation import FinishReason
+from camelid.types.usage import EngineUsage
 from camelid.wire.messages import Delta, Fault
-from camelid.worker.outbox import FRAME_SECONDS, Outbox
+from camelid.worker.outbox import FRAME_SECONDS, USAGE_SECONDS, Outbox
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def clock():
 
 @pytest.fixture
 def outbox(frames, clock):
-    return Outbox(lambda step: frames.append(list(step.deltas)), FRAME_SECONDS, clock)
+    return Outbox(lambda step: frames.append(list(step.deltas)), EngineUsage, FRAME_SECONDS, clock)
 
 
 def test_the_first_delta_leaves_at_once(outbox, frames):
@@ -65,3 +66,23 @@ def test_no_frame_is_empty(outbox, frames, clock):
     clock.now += 1
     outbox.put([])
     assert frames == []
+
+
+def test_what_the_engine_holds_is_told_each_second_at_an_end_and_before_a_rest(clock):
+    now = EngineUsage()
+    told = []
+    outbox = Outbox(lambda step: told.append(step.usage), lambda: now, 0.0, clock)
+    outbox.rest()
+    for running in range(1, 4):
+        now = EngineUsage(running=running)
+        outbox.put([Delta(1, "a", 1)])
+    assert told == [EngineUsage(running=1), None, None]
+    clock.now += USAGE_SECONDS
+    outbox.put([Delta(1, "a", 1)])
+    outbox.put([Delta(1, "a", 1, finish=FinishReason.STOP)])
+    assert told[3:] == [now, now]
+    outbox.rest()
+    now = EngineUsage(cells_used=7)
+    outbox.rest()
+    outbox.rest()
+    assert told[5:] == [now]

@@ -7,6 +7,7 @@ from litestar.plugins.core import MsgspecDIPlugin
 
 from camelid.api.anthropic.routes import ANTHROPIC_ROUTES
 from camelid.api.errors import EXCEPTION_HANDLERS
+from camelid.api.metrics import metrics
 from camelid.api.ollama.routes import ROUTES
 from camelid.api.openai.responses_routes import RESPONSES_ROUTES
 from camelid.api.openai.routes import OPENAI_ROUTES
@@ -14,6 +15,7 @@ from camelid.api.openapi.routes import openapi
 from camelid.api.origins import Origins
 from camelid.api.routing import StrictRouting
 from camelid.api.security import Security
+from camelid.api.tenants import Tenants
 from camelid.services.container import Services
 
 __all__ = ("create_app",)
@@ -42,7 +44,7 @@ def create_app(services: Services, *, check_host: bool) -> Litestar:
         ConfigurationError: an allowed origin is malformed.
     """
     app = _Application(
-        route_handlers=[*ROUTES, OPENAI_ROUTES, RESPONSES_ROUTES, ANTHROPIC_ROUTES, openapi],
+        route_handlers=[*ROUTES, OPENAI_ROUTES, RESPONSES_ROUTES, ANTHROPIC_ROUTES, metrics, openapi],
         dependencies={"services": Provide(lambda: services, use_cache=True, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[services],
@@ -50,5 +52,7 @@ def create_app(services: Services, *, check_host: bool) -> Litestar:
         logging_config=None,
         request_max_body_size=None,
     )
-    app.asgi_handler = Security(StrictRouting(app), Origins(services.settings.origins), check_host=check_host)
+    settings = services.settings
+    handler = StrictRouting(app) if settings.share_prefixes else Tenants(StrictRouting(app))
+    app.asgi_handler = Security(handler, Origins(settings.origins), check_host=check_host)
     return app

@@ -10,6 +10,7 @@ from camelid.errors import CamelidError
 from camelid.types.generation import FinishReason, TokenLogprob
 from camelid.types.grammar import Grammar
 from camelid.types.options import SamplingOptions
+from camelid.types.usage import EngineUsage
 
 __all__ = ("Engine", "EngineEvent", "EngineRequest")
 
@@ -31,6 +32,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
     media: tuple[MediaSpan, ...] = ()
     """What stands in place of the negative ids in `prompt`, in order. A prompt never ends with media, and with any
     the context does not shift."""
+    tenant: str = ""
+    """Whose request it is. What is computed of it may be reused by requests of the same tenant only."""
 
 
 class EngineEvent:
@@ -85,6 +88,11 @@ class Engine(ABC):
     @abstractmethod
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
+
+    @property
+    def usage(self) -> EngineUsage:
+        """What it holds and has done, for people who watch it; cheap, for it is asked every second."""
+        return EngineUsage()
 
     def close(self) -> None:  # noqa: B027 - some engines own nothing of their own
         """Give native memory back. Called once."""

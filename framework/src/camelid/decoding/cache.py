@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from camelid.contracts.generation import BatchDecoder, KVCacheFullError
-from camelid.decoding.archive import WORTH_KEEPING, PrefixArchive
+from camelid.decoding.archive import WORTH_KEEPING, PrefixArchive, SavedPrefix
 from camelid.decoding.cells import CellLedger
 from camelid.decoding.tokens import TokenArray, common_prefix
 from camelid.errors import CamelidError
@@ -21,7 +21,7 @@ _NO_TOKENS: TokenArray = np.zeros(0, np.int32)
 class Slot:
     """One sequence id of a `BatchDecoder`, and the tokens that the KV cache holds for it."""
 
-    __slots__ = ("exact", "idle", "length", "sequence", "tokens", "used_at")
+    __slots__ = ("exact", "idle", "length", "sequence", "tenant", "tokens", "used_at")
 
     def __init__(self, sequence: int) -> None:
         self.sequence = sequence
@@ -31,6 +31,8 @@ class Slot:
         self.exact = 0
         """Tokens that others may reuse: what a shift has moved is only nearly what computing it would give."""
         self.idle = True
+        self.tenant = ""
+        """Whose tokens these are: only requests of the same tenant may reuse them."""
         self.used_at = 0
 
 
@@ -40,18 +42,19 @@ class PrefixCache:
     What is evicted can be kept in host memory, from where it comes back faster than it would be computed.
     """
 
-    def __init__(self, decoder: BatchDecoder, memory: int = 0) -> None:
+    def __init__(self, decoder: BatchDecoder, archive: PrefixArchive | None = None) -> None:
         """Begin with an empty decoder.
 
         Args:
             decoder: whose cells.
-            memory: bytes that evicted prefixes may take; 0 = they are forgotten.
+            archive: keeps evicted prefixes, and is closed with the cache; without one they are forgotten.
         """
         limits = decoder.limits
-        self._archive: PrefixArchive | None = PrefixArchive(memory) if memory else None
+        self._archive = archive
         self._decoder = decoder
         self._cells = CellLedger(limits.cells, limits.sequences)
-        self._nominal = limits.cells
+        self.cells = limits.cells
+        """Tokens that the decoder says it can hold."""
         self._clock = 0
         self.slots = [Slot(sequence) for sequence in range(limits.sequences)]
         self._copies = type(decoder).copy_prefix is not BatchDecoder.copy_prefix
@@ -69,30 +72,36 @@ class PrefixCache:
         return self.free + sum(self._cells.private(slot.sequence) for slot in self.slots if slot.idle and slot.length)
 
     @property
+    def used(self) -> int:
+        """Cells that are filled."""
+        return self._cells.used
+
+    @property
     def has_idle_slot(self) -> bool:
         """Whether `claim` will find a slot."""
         return any(slot.idle for slot in self.slots)
 
-    def matches(self, tokens: TokenArray) -> list[tuple[int, Slot]]:
-        """The slots that hold a beginning of `tokens`, the longest first.
+    def matches(self, tokens: TokenArray, tenant: str = "") -> list[tuple[int, Slot]]:
+        """The slots that hold a beginning of `tokens` and that a tenant may use, the longest first.
 
         The last token never counts: computing it gives the logits for the next one.
         """
         wanted = tokens[:-1]
-        found = [(common_prefix(wanted, slot.tokens[: slot.exact]), slot) for slot in self.slots if slot.exact]
+        own = (slot for slot in self.slots if slot.exact and slot.tenant == tenant)
+        found = [(common_prefix(wanted, slot.tokens[: slot.exact]), slot) for slot in own]
         found = [match for match in found if match[0]]
         found.sort(key=lambda match: (match[0], match[1].idle, match[1].used_at), reverse=True)
         return found
 
-    def claim(self, tokens: TokenArray) -> Slot:
-        """Take an idle slot for a sequence that consists of `tokens`; `length` of it are there already.
+    def claim(self, tokens: TokenArray, tenant: str = "") -> Slot:
+        """Take an idle slot for a tenant's sequence that consists of `tokens`; `length` of it are there already.
 
         An idle slot is continued in place if at least half of what it holds is of use. Otherwise its prefix is copied,
         as it is from a running one, and the slot keeps what it has for its own next turn. A state in host memory is
         taken if it saves more than what the slots hold.
         """
-        matches = self.matches(tokens)
-        restored = self._restored(tokens, matches[0][0] if matches else 0)
+        matches = self.matches(tokens, tenant)
+        restored = self._restored(tokens, tenant, matches[0][0] if matches else 0)
         if restored is not None:
             return self._take(restored)
         for length, source in matches:
@@ -109,6 +118,7 @@ class PrefixCache:
         if target is None:
             raise RuntimeError("no slot is idle")
         self.evict(target)
+        target.tenant = tenant
         return self._take(target)
 
     def hold(self, slot: Slot, count: int) -> None:
@@ -132,14 +142,9 @@ class PrefixCache:
 
     def evict(self, slot: Slot) -> None:
         """Empty a slot; what it holds goes to host memory if that is worth it."""
-        archive = self._archive
-        known = slot.tokens[: slot.length]
-        if archive is not None and slot.exact == slot.length and archive.wants(known):
-            try:
-                archive.keep(known, self._decoder.save(slot.sequence))
-            except CamelidError as error:
-                self._archive = None
-                _log.warning("prefixes are not kept in host memory any more: %s (%s)", error.message, error.reason)
+        saved = self._saved(slot)
+        if saved is not None and self._archive is not None:
+            self._archive.keep(saved)
         self.forget(slot)
 
     def evict_oldest(self) -> bool:
@@ -184,11 +189,29 @@ class PrefixCache:
 
     def believe_limits(self) -> None:
         """Nothing runs: give the decoder's stated capacity another chance."""
-        self._cells.capacity = self._nominal
+        self._cells.capacity = self.cells
 
-    def _restored(self, tokens: TokenArray, held: int) -> Slot | None:
-        """A slot with a state from host memory that gives clearly more of `tokens` than the `held` in other slots."""
-        length, saved = self._archive.best(tokens[:-1]) if self._archive else (0, None)
+    def close(self) -> None:
+        """Close the archive, which gets what the slots hold."""
+        if self._archive is not None:
+            latest = sorted(self.slots, key=lambda slot: slot.used_at, reverse=True)
+            self._archive.close(saved for slot in latest if (saved := self._saved(slot)) is not None)
+
+    def _saved(self, slot: Slot) -> SavedPrefix | None:
+        """What a slot holds, if that is worth keeping."""
+        known = slot.tokens[: slot.length]
+        if self._archive is None or slot.exact != slot.length or not self._archive.wants(known, slot.tenant):
+            return None
+        try:
+            return SavedPrefix(known.copy(), self._decoder.save(slot.sequence), slot.tenant)
+        except CamelidError as error:
+            self._archive = None
+            _log.warning("prefixes are not kept any more: %s (%s)", error.message, error.reason)
+            return None
+
+    def _restored(self, tokens: TokenArray, tenant: str, held: int) -> Slot | None:
+        """A slot with an archived state that gives clearly more of `tokens` than the `held` in other slots."""
+        length, saved = self._archive.best(tokens[:-1], tenant) if self._archive else (0, None)
         target = self._oldest_idle()
         size = len(saved.tokens) if saved else 0
         if saved is None or target is None or length < held + WORTH_KEEPING or self.reclaimable < size:
@@ -197,7 +220,7 @@ class PrefixCache:
         while self.free < size and self.evict_oldest():
             pass
         try:
-            self._decoder.restore(target.sequence, saved.state)
+            self._decoder.restore(target.sequence, saved.read())
         except KVCacheFullError:
             return None
         except CamelidError as error:
@@ -205,7 +228,7 @@ class PrefixCache:
             if self._archive is not None:
                 self._archive.discard(saved)
             return None
-        target.tokens = saved.tokens
+        target.tokens, target.tenant = saved.tokens, tenant
         target.length = target.exact = size
         self._cells.grow(target.sequence, size)
         if not self.cut(target, length):
@@ -234,7 +257,7 @@ class PrefixCache:
         if not self.shares:
             return False
         self._cells.share(source.sequence, target.sequence, length)
-        target.tokens = source.tokens[:length].copy()
+        target.tokens, target.tenant = source.tokens[:length].copy(), source.tenant
         target.length = target.exact = length
         self._touch(source)
         return True

@@ -8,10 +8,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from camelid.contracts.batch import Batch
 from camelid.contracts.engine import Engine, EngineEvent, EngineRequest
 from camelid.contracts.generation import BatchDecoder, KVCacheFullError
 from camelid.contracts.tokenizer import Tokenizer
+from camelid.decoding.archive import PrefixArchive
 from camelid.decoding.budget import PromptPace, fair_shares
 from camelid.decoding.cache import PrefixCache, Slot
 from camelid.decoding.choosing import Chooser
@@ -21,6 +24,7 @@ from camelid.decoding.tokens import common_prefix
 from camelid.errors import CamelidError, ModelError, ModelMemoryError, PromptTooLongError, RequestError
 from camelid.types.generation import FinishReason
 from camelid.types.grammar import Grammar
+from camelid.types.usage import EngineUsage
 
 if TYPE_CHECKING:
     from camelid.decoding.constraint import Constraint
@@ -52,7 +56,7 @@ class Scheduler(Engine):
         tokenizer: Tokenizer,
         *,
         draft_tokens: int = -1,
-        prefix_memory: int = 0,
+        archive: PrefixArchive | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take over a decoder.
@@ -61,7 +65,7 @@ class Scheduler(Engine):
             decoder: closed with the scheduler.
             tokenizer: of the same model.
             draft_tokens: as in `LoadOptions`: how many may be guessed ahead.
-            prefix_memory: as in `LoadOptions`: bytes for prefixes that leave the KV cache.
+            archive: for prefixes that leave the KV cache; closed with the scheduler.
             clock: seconds.
         """
         limits = decoder.limits
@@ -72,7 +76,8 @@ class Scheduler(Engine):
         self._context = min(limits.context_length, limits.cells)
         self._chooser = Chooser(decoder, tokenizer, self._context)
         self._batch = Batch(limits.batch_tokens)
-        self._cache = PrefixCache(decoder, prefix_memory)
+        self._archive = archive
+        self._cache = PrefixCache(decoder, archive)
         self._pace = PromptPace(limits.batch_tokens)
         self._speculation: Speculation | None = Speculation(decoder, draft_tokens, clock) if draft_tokens else None
         self._grammars: Grammars | None = None
@@ -82,6 +87,7 @@ class Scheduler(Engine):
         self._refusals: list[EngineEvent] = []
         self._arrivals = 0
         self._turn = 0
+        self._counted = _Counters()
 
     @property
     def context_length(self) -> int:
@@ -92,6 +98,22 @@ class Scheduler(Engine):
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
         return bool(self._running or self._waiting or self._refusals or self._preparing)
+
+    @property
+    def usage(self) -> EngineUsage:
+        """What runs, what the KV cache holds, and what was done."""
+        cache, archive = self._cache, self._archive
+        return EngineUsage(
+            running=len(self._running),
+            waiting=len(self._waiting) + len(self._preparing),
+            cells=cache.cells,
+            cells_used=cache.used,
+            prefix_memory=archive.budget if archive else 0,
+            prefix_memory_used=archive.used if archive else 0,
+            prefix_disk=archive.disk_budget if archive else 0,
+            prefix_disk_used=archive.disk_used if archive else 0,
+            **msgspec.structs.asdict(self._counted),
+        )
 
     def submit(self, request: EngineRequest) -> None:
         """Queue a request; one that can never fit is refused in the next step."""
@@ -151,6 +173,7 @@ class Scheduler(Engine):
                 events.extend(self._fail(plan, error))
                 break
             events.extend(self._sample(sequence, row) for sequence, row in rows)
+            self._counted.prompt_tokens += prompts
             self._pace.observe(prompts, self._clock() - started)
             if self._speculation is not None and not prompts:
                 self._speculation.took(self._batch.size, self._clock() - started)
@@ -168,6 +191,7 @@ class Scheduler(Engine):
         self._preparing.clear()
         if self._grammars is not None:
             self._grammars.close()
+        self._cache.close()
         self._decoder.close()
 
     # Who may run
@@ -210,13 +234,15 @@ class Scheduler(Engine):
 
     def _fits(self, sequence: Sequence) -> bool:
         """Whether a waiting sequence can be computed to its end without pushing another out soon."""
-        running = next((length for length, slot in self._cache.matches(sequence.known) if not slot.idle), 0)
+        matches = self._cache.matches(sequence.known, sequence.request.tenant)
+        running = next((length for length, slot in matches if not slot.idle), 0)
         promised = sum(other.pending + _GROWTH for other in self._running)
         return sequence.total + 1 - running + promised <= self._cache.reclaimable
 
     def _place(self, sequence: Sequence) -> None:
         """Put a sequence into a slot with what is computed of it, or behind another that computes more of it now."""
-        slot = self._cache.claim(sequence.known)
+        tenant = sequence.request.tenant
+        slot = self._cache.claim(sequence.known, tenant)
         slot.tokens = sequence.tokens
         sequence.slot = slot
         sequence.leader = None
@@ -224,7 +250,7 @@ class Scheduler(Engine):
             return
         awaited = slot.length + _WORTH_WAITING
         for other in self._running:
-            if other is not sequence and other.leader is None and other.pending > 1:
+            if other is not sequence and other.leader is None and other.pending > 1 and other.request.tenant == tenant:
                 shared = common_prefix(sequence.known[:-1], other.known)
                 if shared >= awaited:
                     sequence.leader, sequence.awaited, awaited = other, shared, shared + 1
@@ -267,6 +293,7 @@ class Scheduler(Engine):
     def _step_back(self, sequence: Sequence) -> None:
         """Free a running sequence's cells; it waits for its turn by arrival, and is restored or computed anew."""
         self._running.remove(sequence)
+        self._counted.preemptions += 1
         if sequence.slot is not None:
             self._cache.evict(sequence.slot)
             self._cache.leave(sequence.slot)
@@ -386,6 +413,8 @@ class Scheduler(Engine):
             event.logprobs = self._chooser.logprobs(request, event.tokens, row)
             for token in event.tokens:
                 sequence.append(token)
+            self._counted.cached_tokens += event.cached_tokens
+            self._counted.generated_tokens += len(event.tokens)
             if len(draft):
                 self._retract(sequence, ended=ended)
             if ended:
@@ -404,14 +433,28 @@ class Scheduler(Engine):
         if slot is None:
             return
         held = min(slot.length, sequence.total if ended else sequence.total - 1)
+        right = len(sequence.draft) - (slot.length - held)
+        self._counted.guessed_tokens += len(sequence.draft)
+        self._counted.accepted_tokens += right
         if self._speculation is not None:
-            self._speculation.learn(sequence, right=len(sequence.draft) - (slot.length - held))
+            self._speculation.learn(sequence, right=right)
         sequence.draft = sequence.draft[:0]
         if not self._cache.cut(slot, held):
             # A memory that cannot go back has no use for guesses; what it holds is computed again, this once.
             self._speculation = None
             self._cache.forget(slot)
             slot.tokens = sequence.tokens
+
+
+class _Counters(msgspec.Struct):
+    """The counters of `EngineUsage`."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    guessed_tokens: int = 0
+    accepted_tokens: int = 0
+    preemptions: int = 0
 
 
 def _as_model_error(error: Exception) -> CamelidError:

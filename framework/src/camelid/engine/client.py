@@ -12,6 +12,7 @@ import msgspec
 from camelid.contracts.placement import Connection, Placement, WorkerSpec
 from camelid.engine.mailbox import Mailbox
 from camelid.errors import CamelidError, ProtocolError, WorkerDiedError, WorkerError, WorkerTimeoutError
+from camelid.types.usage import EngineUsage
 from camelid.wire.faults import error_from
 from camelid.wire.framing import decode_from_worker, encode
 from camelid.wire.messages import (
@@ -59,6 +60,8 @@ class WorkerClient:
 
     ready: Ready
     """What the worker said after loading."""
+    usage: EngineUsage
+    """What it said last of what its engine holds."""
 
     def __init__(self, *, silence: float = SILENCE_SECONDS, patience: float = PATIENCE_SECONDS) -> None:
         loop = asyncio.get_running_loop()
@@ -257,6 +260,7 @@ class WorkerClient:
             return
         match message:
             case Step():
+                self.usage = message.usage or self.usage
                 for delta in message.deltas:
                     mailbox = self._mailboxes.get(delta.id)
                     if mailbox is not None and not mailbox.put(delta):
@@ -279,6 +283,7 @@ class WorkerClient:
             versions = f"{ready.protocol}, this server {PROTOCOL_VERSION}"
             self._doom(ProtocolError(f"the worker speaks version {versions}; install the same camelid on both sides"))
         elif not self._handshake.done():
+            self.usage = ready.usage
             self._handshake.set_result(ready)
 
     def _fail(self, id: int, error: CamelidError) -> None:  # noqa: A002 - the field's name on the wire

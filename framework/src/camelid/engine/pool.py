@@ -115,6 +115,11 @@ class Pool:
         if closing:
             await asyncio.wait(closing)
 
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a model to be loaded."""
+        return len(self._queue)
+
     def running(self) -> list[RunningModel]:
         """The models in memory, on their way in or out; the one that expires last comes first (contract 7.2)."""
         rows = [runner.describe() for runner in self._fleet.runners]

@@ -5,7 +5,9 @@ import msgspec
 from camelid.types.artifact import ModelArtifact
 from camelid.types.capabilities import Capability
 from camelid.types.json import JsonObject
+from camelid.types.memory import MemoryUse
 from camelid.types.options import Options
+from camelid.types.usage import EngineUsage
 
 __all__ = ("LoadRequest", "RunningModel")
 
@@ -54,3 +56,7 @@ class RunningModel(msgspec.Struct, frozen=True):
     """What computes it, for people: library, version and device; empty while it is being loaded."""
     backend_reason: str = ""
     """Why that backend was chosen."""
+    usage: EngineUsage = EngineUsage()
+    """What its engine holds and has done, as it said last."""
+    memory: tuple[MemoryUse, ...] = ()
+    """Of `size`, what is where."""

@@ -106,6 +106,8 @@ class Runner:
             config=self.request.artifact.config,
             runtime=self.client.ready.backend_version,
             backend_reason=self.reason,
+            usage=self.client.usage,
+            memory=memory,
         )
 
     @property

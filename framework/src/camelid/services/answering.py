@@ -11,6 +11,7 @@ from camelid.engine.pool import Lease
 from camelid.services.checks import Think
 from camelid.services.formats import answer_grammar
 from camelid.services.prompting import Prompt, count_tokens
+from camelid.services.tenant import TENANT
 from camelid.types.generation import Completion, FinishReason, GenerationChunk, Timings
 from camelid.types.json import JsonObject, JsonValue
 from camelid.types.options import SamplingOptions
@@ -87,6 +88,7 @@ async def answer(
         media=prompt.pictures,
         media_marker=prompt.marker,
         before=prompt.before,
+        tenant=TENANT.get(),
     )
     async with aclosing(lease.client.generate(submit)) as deltas:
         async for delta in deltas:

@@ -32,3 +32,7 @@ class LoadOptions(msgspec.Struct, frozen=True):
     """Tokens that may be guessed ahead of each sequence, to be verified in one batch; 0 = none, -1 = as many as pay."""
     prefix_memory: int = 0
     """Bytes of host memory for computed prefixes that had to leave the KV cache; 0 = they are forgotten."""
+    prefix_disk: int = 0
+    """Bytes of files for computed prefixes, of all models together; 0 = none are written."""
+    prefix_folder: str = ""
+    """Absolute path of the folder of these files, as seen by the worker."""

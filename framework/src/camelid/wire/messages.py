@@ -17,6 +17,7 @@ from camelid.types.grammar import Grammar
 from camelid.types.loading import LoadOptions
 from camelid.types.memory import MemoryUse
 from camelid.types.options import SamplingOptions
+from camelid.types.usage import EngineUsage
 
 __all__ = (
     "MAX_FRAME_BYTES",
@@ -106,6 +107,8 @@ class Submit(_Message):
     """Stands in the prompt's text where media belong: as often as there are media, and nowhere else."""
     before: tuple[int, ...] = ()
     """Token ids that stand in front of the prompt: what an earlier answer gave back."""
+    tenant: str = ""
+    """Whose request it is, as `EngineRequest.tenant`."""
 
 
 class Convert(_Message):
@@ -169,6 +172,8 @@ class Ready(_Message):
     """Version of the runtime, for people."""
     load_duration: int = 0
     """Nanoseconds."""
+    usage: EngineUsage = EngineUsage()
+    """What the engine holds before the first request."""
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -192,6 +197,8 @@ class Step(_Message):
     """The deltas of all requests since the last frame: of one step, or of a few quick ones."""
 
     deltas: tuple[Delta, ...]
+    usage: EngineUsage | None = None
+    """What the engine holds now; at least once a second, and when an answer ends."""
 
 
 class Embedded(_Message):

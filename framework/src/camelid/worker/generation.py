@@ -64,6 +64,7 @@ class Generation:
                     submit.shift and not submit.media,
                     submit.constraint,
                     self._media.get(submit.id, ()),
+                    submit.tenant,
                 )
             )
         except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this request may suffer

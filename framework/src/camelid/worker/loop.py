@@ -103,6 +103,8 @@ class WorkerLoop:
         inbox = self._inbox
         while True:
             while not (service.busy and inbox.empty()):
+                if inbox.empty():
+                    service.rest()
                 message = inbox.get()
                 if message is None or isinstance(message, Shutdown):
                     return
@@ -117,7 +119,7 @@ class _Service:
         self._session = session
         self._emit = emit
         self._generation = Generation(session)
-        self._outbox = Outbox(emit, frame_seconds)
+        self._outbox = Outbox(emit, session.usage, frame_seconds)
         self._embedding = EmbeddingQueue(session)
 
     @property
@@ -133,6 +135,10 @@ class _Service:
             answer = self._embedding.step(alone=not self._generation.busy)
             if answer is not None:
                 self._emit(answer)
+
+    def rest(self) -> None:
+        """Nothing is to be done until the next message."""
+        self._outbox.rest()
 
     def take(self, message: ToWorker) -> None:
         """Do, or begin, what a message asks for."""

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from importlib import metadata
+from pathlib import Path
 
 import msgspec
 
@@ -14,12 +15,15 @@ from camelid.contracts.engine import Engine
 from camelid.contracts.media import MediaTokenizer
 from camelid.contracts.model import LoadedModel
 from camelid.contracts.tokenizer import Tokenizer
+from camelid.decoding.archive import PrefixArchive
 from camelid.decoding.lift import LIFTED, lift
+from camelid.decoding.prefix_files import PrefixFiles, prefix_folder
 from camelid.errors import CamelidError, RequestError, UnsupportedCapabilityError
 from camelid.plugins.host import PluginHost
 from camelid.types.artifact import FileRole
 from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
+from camelid.types.usage import EngineUsage
 from camelid.wire.faults import fault_from
 from camelid.wire.messages import PROTOCOL_VERSION, Fault, Ready, Start
 
@@ -56,6 +60,7 @@ class Session:
                 backend=start.backend,
                 backend_version=self.model.facts.runtime or _runtime_version(self._distribution),
                 load_duration=time.monotonic_ns() - began,
+                usage=self.usage(),
             )
             if start.artifact.with_role(FileRole.ADAPTER):
                 self.require(Capability.ADAPTERS)
@@ -77,6 +82,14 @@ class Session:
                 f"{self.start.artifact.name} does not support {capability.value} on the backend {self.start.backend}"
             )
 
+    def usage(self) -> EngineUsage:
+        """What the engine holds; nothing, if it cannot even say that."""
+        try:
+            return EngineUsage() if self._engine is None else self._engine.usage
+        except Exception as error:  # noqa: BLE001 - the engine is a backend's: its answers are worth more than this
+            _log.error("the engine cannot tell what it holds", exc_info=error)
+            return EngineUsage()
+
     def engine(self) -> Engine:
         """The model's engine.
 
@@ -97,14 +110,23 @@ class Session:
             return facts
         options = self.start.options
         saves = Capability.STATE_SAVE in facts.capabilities
-        self._engine = lift(
-            generator,
-            self.tokenizer,
-            draft_tokens=options.draft_tokens,
-            prefix_memory=options.prefix_memory if saves else 0,
-        )
+        archive = self._archive(facts) if saves else None
+        self._engine = lift(generator, self.tokenizer, draft_tokens=options.draft_tokens, archive=archive)
         added = LIFTED if self._engine is not generator else frozenset()
         return msgspec.structs.replace(facts, capabilities=facts.capabilities | added)
+
+    def _archive(self, facts: ModelFacts) -> PrefixArchive | None:
+        """Where prefixes go that leave the KV cache; None if they are to be forgotten."""
+        options, artifact = self.start.options, self.start.artifact
+        files: PrefixFiles | None = None
+        if options.prefix_disk and artifact.model.digest:
+            runtime = facts.runtime or _runtime_version(self._distribution)
+            # A state is of use where all of this is the same.
+            identity = (artifact.key, self.start.backend, runtime, options.context_length, options.cache_type)
+            loaded = (options.flash_attention, options.gpu_layers, options.backend)
+            folder = prefix_folder(Path(options.prefix_folder), artifact.model.digest, *identity, *loaded)
+            files = PrefixFiles(folder, options.prefix_disk)
+        return PrefixArchive(options.prefix_memory, files) if options.prefix_memory or files else None
 
     def embedder(self) -> Embedder:
         """The model's embedder.

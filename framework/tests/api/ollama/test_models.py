@@ -112,7 +112,7 @@ async def test_the_running_models(ollama, path):
     (entry,) = reply.json()["models"]
     assert list(entry) == [
         *("name", "model", "size", "digest", "details", "expires_at", "size_vram", "context_length"),
-        *("backend", "backend_reason", "runtime"),
+        *("backend", "backend_reason", "runtime", "cache"),
     ]
     assert entry["backend"] == "echo"
     assert (entry["name"], entry["model"], entry["size_vram"]) == ("echo:latest", "echo:latest", 0)

@@ -29,7 +29,6 @@ async def test_health(ollama):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/metrics", 404),
         ("GET", "/health", 404),
         ("POST", "/api/rerank", 404),
         ("HEAD", "/api/ps", 405),

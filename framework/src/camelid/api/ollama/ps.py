@@ -14,6 +14,21 @@ from camelid.store.config import read_config
 __all__ = ("running",)
 
 
+class CacheReply(msgspec.Struct):
+    """What a model remembers of prompts, and the most that it may."""
+
+    tokens: int
+    """That the KV cache can hold, for all sequences together."""
+    tokens_used: int
+    memory: int
+    """Bytes of host memory for prompts that had to leave it."""
+    memory_used: int
+    disk: int
+    """Bytes of files for those of all models."""
+    disk_used: int
+    """Bytes of this model's files."""
+
+
 class RunningEntry(msgspec.Struct):
     """A model in memory."""
 
@@ -33,6 +48,8 @@ class RunningEntry(msgspec.Struct):
     """Camelid's own: why that one was chosen."""
     runtime: str
     """Camelid's own: the library that computes it, and on what."""
+    cache: CacheReply
+    """Camelid's own."""
 
 
 class RunningReply(msgspec.Struct):
@@ -42,7 +59,7 @@ class RunningReply(msgspec.Struct):
 
 
 def _entry(model: RunningModel) -> RunningEntry:
-    config = read_config(model.config)
+    config, usage = read_config(model.config), model.usage
     return RunningEntry(
         name=model.name,
         model=model.name,
@@ -62,6 +79,14 @@ def _entry(model: RunningModel) -> RunningEntry:
         backend=model.backend,
         backend_reason=model.backend_reason,
         runtime=model.runtime,
+        cache=CacheReply(
+            tokens=usage.cells,
+            tokens_used=usage.cells_used,
+            memory=usage.prefix_memory,
+            memory_used=usage.prefix_memory_used,
+            disk=usage.prefix_disk,
+            disk_used=usage.prefix_disk_used,
+        ),
     )
 
 
