@@ -47,7 +47,8 @@ class Server:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**os.environ, "OLLAMA_MODELS": str(models), **environment},
+                # A worker that waits would be one more process than most tests count, and one more to start.
+                env={**os.environ, "CAMELID_SPARE_WORKER": "false", "OLLAMA_MODELS": str(models), **environment},
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()

@@ -105,3 +105,25 @@ def test_load_and_unload_by_empty_prompt(start_server):
     while server.workers() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert server.workers() == []
+
+
+def test_a_worker_that_waits_loads_the_first_model_and_ends_with_the_server(start_server):
+    server = start_server(CAMELID_SPARE_WORKER="true")
+    server.pull()
+    (spare,) = server.workers()
+    assert spare.cmdline()[-1] == "camelid_llamacpp.backend"
+    answer = server.post("/api/generate", model=MODEL, prompt="Hi", options={"num_predict": 2}, stream=False)
+    assert answer.json()["eval_count"] == 2
+    assert server.workers() == [spare]
+    server.stop()
+    assert not spare.is_running()
+
+
+def test_a_worker_that_waits_and_is_killed_is_replaced(start_server):
+    server = start_server(CAMELID_SPARE_WORKER="true")
+    server.pull()
+    (spare,) = server.workers()
+    spare.kill()
+    answer = server.post("/api/generate", model=MODEL, prompt="Hi", options={"num_predict": 2}, stream=False)
+    assert answer.json()["eval_count"] == 2
+    assert spare not in server.workers()

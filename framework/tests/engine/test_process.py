@@ -5,11 +5,12 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 import uvloop
 
-from camelid.contracts.placement import WorkerSpec
+from camelid.contracts.placement import WorkerPreparation, WorkerSpec
 from camelid.engine import process
 from camelid.engine.process import ProcessPlacement
 from camelid.errors import ProtocolError, WorkerError
@@ -161,3 +162,86 @@ def test_a_cancelled_start_leaves_no_process_behind(run, ticks):
 
     run(main())
     assert psutil.Process().children() == []
+
+
+NAMED = """
+import os, sys
+sys.stderr.write("waits with " + " ".join(sys.argv[1:]) + "\\n")
+while data := os.read(0, 1 << 20):
+    os.write(1, data)
+"""
+PREPARATION = WorkerPreparation("plugin", ("one", "two"))
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - processes have no events
+            await asyncio.sleep(0.01)
+
+
+def test_the_worker_that_waits_is_taken_and_imports_what_it_was_told(run):
+    async def main():
+        placement, before = ProcessPlacement([sys.executable, "-c", NAMED]), children()
+        placement.prepare(PREPARATION)
+        placement.prepare(PREPARATION)
+        await until(lambda: children() - before)
+        (spare,) = children() - before
+        child = Child()
+        child.connection = await placement.start(SPEC, child.on_frame, child.ended.set_result)
+        assert child.connection.pid == spare
+        child.connection.send(b"frame")
+        await child.came.wait()
+        assert child.frames == [b"frame"]
+        other = Child()
+        other.connection = await placement.start(SPEC, other.on_frame, other.ended.set_result)
+        assert other.connection.pid != spare
+        child.connection.kill()
+        other.connection.kill()
+        assert "waits with one two" in await child.end()
+        assert "one two" not in await other.end()
+
+    run(main())
+
+
+@pytest.mark.parametrize("preparation", [WorkerPreparation("other", ()), None])
+def test_a_worker_for_another_plugin_waits_on_until_the_placement_is_closed(run, preparation):
+    async def main():
+        placement, before = ProcessPlacement([sys.executable, "-c", NAMED]), children()
+        placement.prepare(PREPARATION)
+        if preparation is not None:
+            placement.prepare(preparation)  # one waits, not two
+            spec = SPEC
+        else:
+            spec = msgspec.structs.replace(SPEC, plugin="other")
+        child = Child()
+        child.connection = await placement.start(spec, child.on_frame, child.ended.set_result)
+        child.connection.kill()
+        await child.end()
+        await until(lambda: len(children() - before) == 1)
+        await placement.close()
+        await until(lambda: not children() - before)
+
+    run(main())
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "-c", "raise SystemExit(3)"], ["/no/such/python"]])
+def test_a_worker_that_could_not_wait_is_done_without(run, command, tmp_path):
+    async def main():
+        placement = ProcessPlacement(command)
+        placement.prepare(PREPARATION)
+        await until(placement._spare[1].done)
+        if placement._spare[1].exception() is None:
+            await until(lambda: not placement._spare[1].result().alive)
+        placement._command = (sys.executable, "-c", ECHO)
+        child = Child()
+        child.connection = await placement.start(SPEC, child.on_frame, child.ended.set_result)
+        child.connection.send(b"frame")
+        await child.came.wait()
+        child.connection.kill()
+        await child.end()
+
+    run(main())

@@ -36,6 +36,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
             capabilities=frozenset({Capability.COMPLETION, Capability.TOKENIZE, Capability.LOGPROBS}),
             description="older GGML models on ctransformers, on CPU",
             options=CTransformersOptions,
+            modules=("camelid_ctransformers.backend",),
             priority=_PRIORITY,
         )
     )

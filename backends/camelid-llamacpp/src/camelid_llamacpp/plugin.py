@@ -51,6 +51,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
             ),
             description="GGUF models on llama.cpp, on CPU and GPU",
             options=LlamaCppOptions,
+            modules=("camelid_llamacpp.backend",),
         )
     )
 

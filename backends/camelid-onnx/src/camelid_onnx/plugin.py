@@ -43,6 +43,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
             ),
             description="ONNX models on ONNX Runtime, on CPU, CUDA and DirectML",
             options=OnnxOptions,
+            modules=("camelid_onnx.backend",),
         )
     )
 

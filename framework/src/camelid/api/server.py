@@ -9,16 +9,18 @@ from collections.abc import Callable
 from contextlib import closing
 from ipaddress import ip_address
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import uvicorn
 
-from camelid.api.app import create_app
 from camelid.errors import ConfigurationError
 from camelid.services.container import Services
 from camelid.settings import Settings
 from camelid.types.addresses import Address, parse_address
+
+if TYPE_CHECKING:
+    from litestar import Litestar
 
 __all__ = ("bind", "run", "serve")
 
@@ -103,7 +105,13 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         url = msgspec.structs.replace(address, port=port, scheme="http", path="").url
         # Asked of the socket: the setting may be any name or spelling of a loopback address, such as `127.1`.
         check_host = ip_address(bound).is_loopback
-        app = await asyncio.to_thread(lambda: create_app(Services(settings), check_host=check_host))
+        services = await asyncio.to_thread(Services, settings)
+        services.pool.prepare()  # beside what follows, which is half of the start
+        try:
+            app = await asyncio.to_thread(_application, services, check_host=check_host)
+        except BaseException:
+            await services.pool.close()
+            raise
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -121,6 +129,12 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         # Entered here and not by uvicorn, which would turn an error into a log entry and an exit status.
         async with app.lifespan():
             await _until_told(_Server(config, lambda: on_ready(url)), sock)
+
+
+def _application(services: Services, *, check_host: bool) -> "Litestar":
+    from camelid.api.app import create_app  # noqa: PLC0415 - importing Litestar takes a third of a second
+
+    return create_app(services, check_host=check_host)
 
 
 async def _until_told(server: _Server, sock: socket.socket) -> None:

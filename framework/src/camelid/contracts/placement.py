@@ -10,7 +10,7 @@ from camelid.types.artifact import ModelArtifact
 from camelid.types.conversion import ConversionTask
 from camelid.types.loading import LoadOptions
 
-__all__ = ("Connection", "ConversionSpec", "Placement", "WorkerSpec")
+__all__ = ("Connection", "ConversionSpec", "Placement", "WorkerPreparation", "WorkerSpec")
 
 
 class WorkerSpec(msgspec.Struct, frozen=True):
@@ -42,6 +42,15 @@ class ConversionSpec(msgspec.Struct, frozen=True):
         return self.task.converter
 
 
+class WorkerPreparation(msgspec.Struct, frozen=True):
+    """What the next worker will probably be for."""
+
+    plugin: str
+    """Entry-point name: the preparation is good for models of this plugin only."""
+    modules: tuple[str, ...]
+    """To import, as the backend's descriptor names them."""
+
+
 class Connection(Protocol):
     """A running worker as the server sees it: frames go in, frames come out, and one day it ends."""
 
@@ -66,6 +75,14 @@ class Placement(ABC):
     @abstractmethod
     def name(self) -> str:
         """`process`, `in-process`…: the value of the setting `placement`."""
+
+    def prepare(self, preparation: WorkerPreparation) -> None:  # noqa: B027 - few placements can
+        """Have a worker wait that has imported its runtime, for `start` to use. Returns at once; a placement that
+        cannot do that does nothing, and one that fails to says nothing: `start` is as good without.
+        """
+
+    async def close(self) -> None:  # noqa: B027 - as above
+        """End what was prepared and not used. Called once, when the server ends."""
 
     @abstractmethod
     async def start(

@@ -64,6 +64,11 @@ class PrefixArchive:
         self.used = 0
         """Bytes in memory."""
 
+    @property
+    def free(self) -> int:
+        """Bytes in memory that can be filled without letting anything go."""
+        return self.budget - self.used
+
     def wants(self, tokens: TokenArray, tenant: str = "") -> bool:
         """Whether these tokens are worth saving: there are many, and nothing that is kept begins with them."""
         return len(tokens) >= WORTH_KEEPING and not any(

@@ -173,6 +173,7 @@ class Scheduler(Engine):
                 events.extend(self._fail(plan, error))
                 break
             events.extend(self._sample(sequence, row) for sequence, row in rows)
+            self._cache.generated(len(rows))
             self._counted.prompt_tokens += prompts
             self._pace.observe(prompts, self._clock() - started)
             if self._speculation is not None and not prompts:

@@ -14,6 +14,7 @@ from camelid.engine.loader import Loader, Wish
 from camelid.engine.quarantine import Quarantine
 from camelid.engine.request import LoadRequest, RunningModel
 from camelid.engine.runner import Runner
+from camelid.engine.spares import Spares
 from camelid.errors import ServerBusyError
 from camelid.plugins.catalog import Catalog
 from camelid.settings import Settings
@@ -65,15 +66,21 @@ class Pool:
             ConfigurationError: the settings name a placement or a backend that nobody registered.
         """
         self._chooser = BackendChooser(catalog, settings.backends)
+        self._catalog = catalog
         self._settings = settings
         self._quarantine = quarantine or Quarantine()
         self._fleet = Fleet(self._quarantine, self._grant)
         placement = catalog.placement(settings.placement)
+        self._spares = Spares(placement, settings)
         self._loader = Loader(self._fleet, self._quarantine, placement, settings, available)
         self._queue: list[Wish] = []
         self._server: asyncio.Task[None] | None = None
         self._serving: tuple[Wish, asyncio.Task[Runner]] | None = None
         self._closed = False
+
+    def prepare(self) -> None:
+        """Have a worker ready for the first model."""
+        self._spares.begin(self._catalog.backends.values())
 
     @asynccontextmanager
     async def lease(self, request: LoadRequest, keep_alive: float | None) -> AsyncIterator[Lease]:
@@ -138,6 +145,7 @@ class Pool:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await self._spares.close()
         await self._fleet.close()
 
     async def _acquire(self, request: LoadRequest, keep_alive: float | None) -> Runner:
@@ -203,6 +211,7 @@ class Pool:
         error = task.exception()
         if error is None:
             self._grant(task.result(), first=wish)
+            self._spares.replace(wish.backend)
         else:
             self._refuse(wish, error)
 

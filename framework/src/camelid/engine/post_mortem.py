@@ -36,7 +36,7 @@ class OutputTail:
 
     def __init__(self, name: str) -> None:
         """Take `name` as what the log lines belong to: the model, or the converter."""
-        self._name = name
+        self.name = name
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
         self._partial = b""
 
@@ -58,4 +58,4 @@ class OutputTail:
         line = raw[:LONGEST_LINE].decode(errors="replace").rstrip()
         if line:
             self._lines.append(line)
-            _log.log(logging.WARNING if _ALARMING.search(line) else logging.DEBUG, "%s: %s", self._name, line)
+            _log.log(logging.WARNING if _ALARMING.search(line) else logging.DEBUG, "%s: %s", self.name, line)

@@ -2,17 +2,20 @@
 
 import asyncio
 import contextlib
+import logging
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from camelid.contracts.placement import Connection, ConversionSpec, Placement, WorkerSpec
+from camelid.contracts.placement import Connection, ConversionSpec, Placement, WorkerPreparation, WorkerSpec
 from camelid.engine.post_mortem import OutputTail, exit_text
 from camelid.errors import ProtocolError, WorkerError
 from camelid.wire.framing import FrameReader, with_length
 
 __all__ = ("ProcessPlacement",)
+
+_log = logging.getLogger("camelid.engine")
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 LAST_WORDS_SECONDS: Final = 2.0
@@ -29,25 +32,67 @@ class ProcessPlacement(Placement):
     def __init__(self, command: Sequence[str] = _COMMAND) -> None:
         """Take another `command` to run workers under a debugger or a profiler."""
         self._command = tuple(command)
+        self._spare: tuple[WorkerPreparation, asyncio.Task[_WorkerProcess]] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def name(self) -> str:
         """`process`."""
         return "process"
 
+    def prepare(self, preparation: WorkerPreparation) -> None:
+        """Start a process that imports and then waits, unless one does so already."""
+        if self._spare is not None:
+            prepared, starting = self._spare
+            if prepared == preparation and not (starting.done() and _failed(starting)):
+                return
+            self._dismiss()
+        starting = asyncio.create_task(self._launch(*preparation.modules), name="starting a spare worker")
+        self._spare = (preparation, starting)
+
     async def start(
         self, spec: WorkerSpec | ConversionSpec, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]
     ) -> Connection:
-        """Start a child process; see `Placement.start`."""
+        """Start a child process, or take the one that waits; see `Placement.start`."""
+        process = await self._take_spare(spec) or await self._launch()
+        process.belong(spec.name, on_frame, on_end)
+        return process
+
+    async def close(self) -> None:
+        """End the process that waits, and see that it is gone."""
+        self._dismiss()
+        if self._ending:
+            await asyncio.wait(self._ending)
+
+    async def _take_spare(self, spec: WorkerSpec | ConversionSpec) -> "_WorkerProcess | None":
+        """The process that waits, if it is one for this."""
+        if self._spare is None or self._spare[0].plugin != spec.plugin or not isinstance(spec, WorkerSpec):
+            return None
+        (_, starting), self._spare = self._spare, None
+        try:
+            process = await starting
+        except WorkerError as error:
+            _log.warning("no spare worker could be started: %s", error.reason)
+            return None
+        return process if process.alive else None
+
+    def _dismiss(self) -> None:
+        """Do without the process that waits."""
+        if self._spare is not None:
+            ending = asyncio.create_task(_end(self._spare[1]), name="ending a spare worker")
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            self._spare = None
+
+    async def _launch(self, *arguments: str) -> "_WorkerProcess":
+        """Start a process that belongs to nobody.
+
+        Raises:
+            WorkerError: it could not be started.
+        """
         loop = asyncio.get_running_loop()
         starting = asyncio.ensure_future(
-            loop.subprocess_exec(
-                lambda: _WorkerProcess(spec.name, on_frame, on_end),
-                *self._command,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-            )
+            loop.subprocess_exec(_WorkerProcess, *self._command, *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE)
         )
         try:
             # Shielded, because uvloop forgets a process whose start is cancelled.
@@ -63,20 +108,49 @@ class ProcessPlacement(Placement):
         return process
 
 
+def _failed(starting: "asyncio.Task[_WorkerProcess]") -> bool:
+    """Whether a process was not started, or has ended since."""
+    return starting.cancelled() or starting.exception() is not None or not starting.result().alive
+
+
+async def _end(starting: "asyncio.Task[_WorkerProcess]") -> None:
+    """Kill a process as soon as it is there. Bounded: nobody's last words are waited for longer than those."""
+    try:
+        process = await starting
+    except WorkerError as error:
+        _log.debug("a spare worker could not be started: %s", error.reason)
+        return
+    process.kill()
+    await process.gone.wait()
+
+
 class _WorkerProcess(asyncio.SubprocessProtocol):
     """One child process: cuts its output into frames and notices its end."""
 
-    def __init__(self, name: str, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]) -> None:
+    def __init__(self) -> None:
         self.pid = 0
         self.gone = asyncio.Event()
-        self._on_frame = on_frame
-        self._on_end = on_end
+        self._on_frame: Callable[[bytes], None] = _ignore
+        self._on_end: Callable[[str], None] = _ignore
         self._frames = FrameReader()
-        self._errors = OutputTail(name)
+        self._errors = OutputTail("spare worker")
         self._open = {STDOUT, STDERR}
         self._exited = False
         self._ended = False
         self._nonsense = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not exited, nor closed its pipes."""
+        return not self._exited and STDOUT in self._open
+
+    def belong(self, name: str, on_frame: Callable[[bytes], None], on_end: Callable[[str], None]) -> None:
+        """Belong to a model from now on; before, a worker has nothing to say."""
+        self._errors.name = name
+        self._on_frame = on_frame
+        self._on_end = on_end
+        if self._ended:
+            on_end(self._last_words())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.SubprocessTransport", transport)
@@ -123,7 +197,15 @@ class _WorkerProcess(asyncio.SubprocessProtocol):
         if self._ended:
             return
         self._ended = True
-        status = exit_text(self._transport.get_returncode())
         self._transport.close()
         self.gone.set()
-        self._on_end(f"{self._nonsense}{status}\n{self._errors.text()}".rstrip())
+        self._on_end(self._last_words())
+
+    def _last_words(self) -> str:
+        """How it ended, and what it wrote to standard error at last."""
+        status = exit_text(self._transport.get_returncode())
+        return f"{self._nonsense}{status}\n{self._errors.text()}".rstrip()
+
+
+def _ignore(_: object) -> None:
+    """A process that belongs to nobody: nobody hears of it."""

@@ -21,3 +21,6 @@ class BackendDescriptor(msgspec.Struct, frozen=True):
     """Its own load options, as a Struct with defaults; values come from `LoadOptions.backend`."""
     priority: int = 0
     """Among several that fit, the highest wins."""
+    modules: tuple[str, ...] = ()
+    """What a worker may import before it is told what to load, so that loading begins at once: the modules that import
+    the runtime."""

@@ -1,5 +1,6 @@
 """`python -m camelid.worker`: the child process that holds one model. The server starts it, nobody else."""
 
+import importlib
 import logging
 import os
 import queue
@@ -13,7 +14,10 @@ __all__ = ("main",)
 
 
 def main() -> None:
-    """Serve one model, and end the process without running any library's exit handlers: they can hang or crash."""
+    """Serve one model, and end the process without running any library's exit handlers: they can hang or crash.
+
+    The arguments are modules that the model will need: they are imported while the worker waits to be told which.
+    """
     requests, answers = take_pipes()
     logging.basicConfig(
         stream=sys.stderr,
@@ -27,6 +31,11 @@ def main() -> None:
     # Only now, so that a worker without a server ends before it loads anything.
     from camelid.worker.loop import WorkerLoop  # noqa: PLC0415
 
+    for module in sys.argv[1:]:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # noqa: BLE001 - whoever loads a model with it will be told, with the plugin's name
+            logging.getLogger("camelid.worker").debug("%s cannot be imported early: %r", module, error)
     status = WorkerLoop(inbox, writer.send).run()
     sys.stderr.flush()
     os._exit(status)
