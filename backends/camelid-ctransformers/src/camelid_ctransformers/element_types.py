@@ -2,23 +2,11 @@
 
 from typing import Final
 
-__all__ = ("ELEMENT_TYPES", "UNQUANTIZED", "tensor_bytes")
+from camelid.types.element_types import ELEMENT_TYPES
 
-ELEMENT_TYPES: Final = {
-    0: ("F32", 1, 4),
-    1: ("F16", 1, 2),
-    2: ("Q4_0", 32, 18),
-    3: ("Q4_1", 32, 20),
-    6: ("Q5_0", 32, 22),
-    7: ("Q5_1", 32, 24),
-    8: ("Q8_0", 32, 34),
-    10: ("Q2_K", 256, 84),
-    11: ("Q3_K", 256, 110),
-    12: ("Q4_K", 256, 144),
-    13: ("Q5_K", 256, 176),
-    14: ("Q6_K", 256, 210),
-}
-"""Name, elements of a block, bytes of a block."""
+__all__ = ("UNQUANTIZED", "tensor_bytes")
+
+_KNOWN: Final = frozenset({0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14})
 
 UNQUANTIZED: Final = frozenset({0, 1})
 """Types whose layout never changed."""
@@ -31,7 +19,7 @@ def tensor_bytes(kind: int, shape: tuple[int, ...]) -> int | None:
         kind: number of the element type.
         shape: elements by dimension, the one whose elements lie side by side first.
     """
-    if kind not in ELEMENT_TYPES:
+    if kind not in _KNOWN:
         return None
     _, block, size = ELEMENT_TYPES[kind]
     if not shape or shape[0] % block or min(shape) < 1:

@@ -1,6 +1,6 @@
 """A GGUF model in memory, and what is built on it."""
 
-import ctypes
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,12 +15,14 @@ from camelid.types.loading import LoadOptions
 from camelid.types.memory import MemoryUse
 from camelid_llamacpp.adapters import Adapters
 from camelid_llamacpp.buffers import memory_by_device
+from camelid_llamacpp.combined.assembly import Assembly
+from camelid_llamacpp.combined.gguf_file import GGUF_MAGIC
+from camelid_llamacpp.combined.stream import written_file
 from camelid_llamacpp.context import Context, context_parameters
 from camelid_llamacpp.decoder import OUTPUT_ROWS, LlamaDecoder
 from camelid_llamacpp.drafter import Drafter
 from camelid_llamacpp.embedder import EMBEDDING_SEQUENCES, LlamaEmbedder, splits_inputs
 from camelid_llamacpp.encodings import Encodings
-from camelid_llamacpp.failures import load_error
 from camelid_llamacpp.logs import NATIVE_LOG
 from camelid_llamacpp.media import LlamaMediaTokenizer
 from camelid_llamacpp.native import llama_cpp
@@ -29,10 +31,10 @@ from camelid_llamacpp.projector import Projector, ProjectorOptions
 from camelid_llamacpp.sight import Sight
 from camelid_llamacpp.tokenizer import LlamaTokenizer
 from camelid_llamacpp.traits import ModelTraits, metadata, read_traits
+from camelid_llamacpp.weights import load_weights
 
 __all__ = ("LlamaModel",)
 
-_MAGIC = b"GGUF"
 _MOST_CELLS = 2**31 - 1
 _WHOLE_INPUT_TOKENS = 2048
 """Longest input of models that need all of it in one computation: Ollama's default for them (contract 3.1)."""
@@ -65,13 +67,15 @@ class LlamaModel(LoadedModel):
         NATIVE_LOG.take_complaints()
         NATIVE_LOG.take_buffers()
         model, adapter = f"model {self._name!r}", f"the adapter of model {self._name!r}"
-        adapters = [_checked(file.path, adapter) for file in artifact.with_role(FileRole.ADAPTER)]
-        self._handle = self._load([_checked(file.path, model) for file in artifact.with_role(FileRole.MODEL)])
+        adapters = [os.fsencode(_checked(file.path, adapter)) for file in artifact.with_role(FileRole.ADAPTER)]
+        files = [_checked(file.path, model) for file in artifact.with_role(FileRole.MODEL)]
+        weights = load_weights(self._name, files, options, self._extra)
+        self._handle = weights.handle
         try:
             self._adapters = Adapters(self._name, self._handle, adapters)
             self._buffers = NATIVE_LOG.take_buffers()
             self._traits = read_traits(self._handle)
-            self._projector = self._load_projector(artifact.with_role(FileRole.PROJECTOR))
+            self._projector = self._load_projector(artifact.with_role(FileRole.PROJECTOR), weights.projector)
             self._facts = self._read_facts()
             self._drafter = self._load_drafter(artifact.with_role(FileRole.DRAFT))
             # Opened now, so that a cache that does not fit is a failure to load, and `memory` tells of it.
@@ -80,21 +84,11 @@ class LlamaModel(LoadedModel):
             self.close()
             raise
 
-    def _load(self, paths: list[bytes]) -> int:
-        handle: int | None
-        parameters = _model_parameters(self._options, self._extra)
-        if len(paths) == 1:
-            handle = llama_cpp.llama_model_load_from_file(paths[0], parameters)
-        else:
-            parts = (ctypes.c_char_p * len(paths))(*paths)
-            handle = llama_cpp.llama_model_load_from_splits(parts, len(paths), parameters)
-        if not handle:
-            raise load_error(self._name, NATIVE_LOG.take_complaints())
-        return handle
-
-    def _load_projector(self, files: Sequence[ModelFile]) -> Projector | None:
-        """The first of the projectors, as in Ollama; None if there is none, or nobody could be shown a picture."""
-        if not files or not self._traits.generates:
+    def _load_projector(self, files: Sequence[ModelFile], within: Assembly | None) -> Projector | None:
+        """The first of the projectors, as in Ollama, else the one in the model's own file; None if there is none, or
+        nobody could be shown a picture.
+        """
+        if not self._traits.generates or (not files and within is None):
             return None
         parameters = context_parameters(self._options, self._extra)
         options = ProjectorOptions(
@@ -102,8 +96,12 @@ class LlamaModel(LoadedModel):
             threads=parameters.n_threads_batch,
             flash_attention=parameters.flash_attn_type,
         )
-        path = _checked(files[0].path, f"the projector of model {self._name!r}")
-        return Projector(self._name, path, self._handle, options)
+        owner = f"the projector of model {self._name!r}"
+        if within is None or files:
+            path = _checked(files[0].path, owner)
+            return Projector(self._name, os.fsencode(path), self._handle, options)
+        with written_file(within, owner) as path:
+            return Projector(self._name, os.fsencode(path), self._handle, options)
 
     def _load_drafter(self, files: Sequence[ModelFile]) -> Drafter | None:
         """The first of the draft models; None if there is none, or no guesses are wanted."""
@@ -111,7 +109,7 @@ class LlamaModel(LoadedModel):
         if not files or not options.draft_tokens or not self._traits.generates:
             return None
         path = _checked(files[0].path, f"the draft model of {self._name!r}")
-        handle = self._load([path])
+        handle = load_weights(self._name, [path], options, self._extra).handle
         self._buffers += NATIVE_LOG.take_buffers()
         parameters = context_parameters(options, self._extra)
         parameters.n_ctx = self._facts.context_length * options.parallel
@@ -250,35 +248,17 @@ class LlamaModel(LoadedModel):
         )
 
 
-def _checked(path: str, owner: str) -> bytes:
-    """The path for llama.cpp, if a GGUF file lies there; `owner` says in errors whose it is."""
+def _checked(path: str, owner: str) -> Path:
+    """The path, if a GGUF file lies there; `owner` says in errors whose it is."""
     try:
         with Path(path).open("rb") as file:
-            magic = file.read(len(_MAGIC))
+            magic = file.read(len(GGUF_MAGIC))
     except OSError as error:
         raise ModelLoadError(f"the file of {owner} cannot be read", reason=str(error)) from error
-    if magic != _MAGIC:
+    if magic != GGUF_MAGIC:
         reason = f"it begins with {magic!r}"
         raise InvalidModelFileError(f"the file of {owner} is not a GGUF file", reason=reason)
-    return path.encode("utf-8", "surrogateescape")
-
-
-def _model_parameters(options: LoadOptions, extra: LlamaCppOptions) -> llama_cpp.llama_model_params:
-    parameters: llama_cpp.llama_model_params = llama_cpp.llama_model_default_params()
-    parameters.n_gpu_layers = options.gpu_layers
-    if options.main_gpu is not None:
-        parameters.split_mode = llama_cpp.LLAMA_SPLIT_MODE_NONE
-        parameters.main_gpu = options.main_gpu
-    parameters.load_mode = {
-        (None, False): llama_cpp.LLAMA_LOAD_MODE_AUTO,
-        (None, True): llama_cpp.LLAMA_LOAD_MODE_MMAP_MLOCK,
-        (True, False): llama_cpp.LLAMA_LOAD_MODE_MMAP,
-        (True, True): llama_cpp.LLAMA_LOAD_MODE_MMAP_MLOCK,
-        (False, False): llama_cpp.LLAMA_LOAD_MODE_NONE,
-        (False, True): llama_cpp.LLAMA_LOAD_MODE_MLOCK,
-    }[options.memory_map, extra.lock_memory]
-    parameters.check_tensors = extra.check_tensors
-    return parameters
+    return Path(path)
 
 
 def _whole_shares(tokens: int) -> int:

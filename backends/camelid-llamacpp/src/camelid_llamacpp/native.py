@@ -2,9 +2,10 @@
 
 import ctypes
 import os
+from collections.abc import Callable
 from types import ModuleType
 
-__all__ = ("llama_cpp", "load_mtmd")
+__all__ = ("dequantizer", "llama_cpp", "load_mtmd")
 
 # OpenMP reads this when llama.cpp is loaded. All threads meet after every operation, thousands of times for each
 # token. By default one that has to wait spins for milliseconds, and where the CPUs are shared it spins away the very
@@ -31,3 +32,20 @@ def load_mtmd() -> ModuleType:
     log_set.argtypes, log_set.restype = [llama_cpp.llama_log_callback, ctypes.c_void_p], None
     mtmd_cpp.mtmd_helper_log_set = log_set
     return mtmd_cpp
+
+
+def dequantizer(element_type: str) -> Callable[[bytes, int, int], None] | None:
+    """What makes 32-bit numbers of quantized ones; None if ggml cannot, for this type.
+
+    Args:
+        element_type: as the field calls it: `Q4_K`.
+
+    Returns:
+        A function that takes the blocks, the address where the numbers shall lie, and how many they are.
+    """
+    name = f"dequantize_row_{element_type.lower().replace('_k', '_K')}"
+    if not hasattr(llama_cpp._lib, name):
+        return None
+    signature = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int64)
+    function: Callable[[bytes, int, int], None] = signature((name, llama_cpp._lib))
+    return function

@@ -12,7 +12,8 @@ import msgspec
 
 from camelid.errors import InvalidModelFileError
 from camelid.store.gguf_values import Array, Cursor, Value, open_model_file, read_value
-from camelid.store.quantization import FILE_TYPES, TENSOR_TYPES
+from camelid.store.quantization import FILE_TYPES
+from camelid.types.element_types import ELEMENT_TYPES
 
 __all__ = ("MAGIC", "GGUFHeader", "TensorInfo", "read_header")
 
@@ -194,7 +195,7 @@ def _read_tensor(cursor: Cursor) -> tuple[TensorInfo, int]:
     count = prod(shape)
     if count > _LARGEST:
         raise InvalidModelFileError("a tensor is too large", reason=f"{name[:100]!r} has the shape {shape}")
-    type_name, block, block_bytes = TENSOR_TYPES.get(kind, (f"type {kind}", 1, 0))
+    type_name, block, block_bytes = ELEMENT_TYPES.get(kind, (f"type {kind}", 1, 0))
     if shape and shape[0] % block:
         raise InvalidModelFileError("a tensor does not fill its blocks", reason=f"{name[:100]!r} has the shape {shape}")
     return TensorInfo(name, type_name, shape, offset), count // block * block_bytes

@@ -64,6 +64,10 @@ _ENCODER_HEADS: Final = 2
 _PATCH: Final = 8
 _SIDE: Final = 32
 
+_HALVES: Final = [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]
+_OPENAI: Final = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+"""Mean and standard deviation with which pictures are normalized: as for SigLIP, and as for CLIP."""
+
 _MEL_BINS: Final = 16
 _STACKED: Final = 100
 _FRAMES: Final = 1500
@@ -82,6 +86,12 @@ class ProjectorKind(StrEnum):
     """4 tokens for the whole picture; wide ones in several parts of 4 tokens, with text between them."""
     QWEN2VL = "qwen2vl_merger"
     """A token for each 16 by 16 pixels, at least 8, in two dimensions; for models of the architecture `qwen2vl`."""
+    QWEN25VL = "qwen2.5vl_merger"
+    """The same; the patches of most layers see their neighbours only."""
+    QWEN3VL = "qwen3vl_merger"
+    """The same; a layer's states go to the language model's layers, too. For the architecture `qwen3vl`."""
+    PIXTRAL = "pixtral"
+    """A token for each 16 by 16 pixels, at least 8, and one after each row."""
 
 
 def write_language_model(path: Path, architecture: str = "llama", *, width: int = 64, seed: int = 1) -> Path:
@@ -89,7 +99,8 @@ def write_language_model(path: Path, architecture: str = "llama", *, width: int 
 
     Args:
         path: the file to write.
-        architecture: `llama`, or `qwen2vl` for one whose positions have several dimensions.
+        architecture: `llama`, `mistral3`, `gemma3`, or one of those whose positions have several dimensions: `qwen2vl`
+            and `qwen3vl`.
         width: of its hidden state; a multiple of 32.
         seed: of its weights.
     """
@@ -107,6 +118,10 @@ def write_language_model(path: Path, architecture: str = "llama", *, width: int 
             block[f"attn_{name}.weight"] = (width, width)
             if architecture == "qwen2vl" and name != "output":
                 block[f"attn_{name}.bias"] = (width,)
+        if architecture in ("gemma3", "qwen3vl"):
+            block |= {"attn_q_norm.weight": (width // _HEADS,), "attn_k_norm.weight": (width // _HEADS,)}
+        if architecture == "gemma3":
+            block |= {"post_attention_norm.weight": (width,), "post_ffw_norm.weight": (width,)}
         shapes |= {f"blk.{layer}.{name}": shape for name, shape in block.items()}
     shapes["output.weight"] = (len(_VOCABULARY), width)
 
@@ -116,10 +131,15 @@ def write_language_model(path: Path, architecture: str = "llama", *, width: int 
         writer.add_block_count(_LAYERS)
         writer.add_feed_forward_length(hidden)
         writer.add_head_count(_HEADS)
-        writer.add_layer_norm_rms_eps(1e-5)
-        if architecture == "qwen2vl":
+        writer.add_layer_norm_rms_eps(1e-6 if architecture == "gemma3" else 1e-5)
+        if architecture in ("qwen2vl", "qwen3vl"):
             eighth = width // _HEADS // 8
             writer.add_rope_dimension_sections([2 * eighth, eighth, eighth, 0])
+        if architecture == "qwen3vl":
+            writer.add_num_deepstack_layers(1)
+        if architecture == "gemma3":
+            writer.add_sliding_window(CONTEXT // 2)
+            writer.add_rope_freq_base(1e6)
         writer.add_tokenizer_model("llama")
         writer.add_token_list(list(_VOCABULARY))
         writer.add_token_scores([0.0] * len(_VOCABULARY))
@@ -157,9 +177,20 @@ def write_projector(path: Path, kind: ProjectorKind, *, width: int = 64, seed: i
         writer.add_vision_attention_layernorm_eps(1e-5)
         writer.add_vision_image_size(_SIDE)
         writer.add_vision_patch_size(_PATCH)
-        writer.add_vision_image_mean([0.5, 0.5, 0.5])
-        writer.add_vision_image_std([0.5, 0.5, 0.5])
-        writer.add_vision_use_gelu(True)
+        mean, spread = _OPENAI if kind in (ProjectorKind.QWEN25VL, ProjectorKind.PIXTRAL) else _HALVES
+        writer.add_vision_image_mean(mean)
+        writer.add_vision_image_std(spread)
+        if kind in (ProjectorKind.QWEN25VL, ProjectorKind.PIXTRAL):
+            writer.add_vision_use_silu(True)
+        else:
+            writer.add_vision_use_gelu(True)
+        if kind is ProjectorKind.QWEN25VL:
+            writer.add_vision_n_wa_pattern(_LAYERS)
+            writer.add_uint32("clip.vision.window_size", 4 * _PATCH)
+        if kind is ProjectorKind.QWEN3VL:
+            writer.add_vision_is_deepstack_layers([True] + [False] * (_LAYERS - 1))
+        if kind is ProjectorKind.PIXTRAL:
+            writer.add_vision_spatial_merge_size(2)
         if kind in (ProjectorKind.GEMMA3, ProjectorKind.IDEFICS3):
             writer.add_vision_projector_scale_factor(2)
         if kind is ProjectorKind.IDEFICS3:
@@ -212,12 +243,37 @@ def _encoder_shapes(kind: ProjectorKind) -> _Shapes:
     """The tensors of the part that looks at the picture."""
     wide, hidden = _ENCODER_WIDTH, 3 * _ENCODER_WIDTH
     shapes: _Shapes = {"v.patch_embd.weight": (wide, 3, _PATCH, _PATCH)}
-    if kind is ProjectorKind.QWEN2VL:
+    if kind in (ProjectorKind.QWEN2VL, ProjectorKind.QWEN25VL, ProjectorKind.QWEN3VL):
         shapes["v.patch_embd.weight.1"] = shapes["v.patch_embd.weight"]
-    else:
+    if kind not in (ProjectorKind.QWEN2VL, ProjectorKind.QWEN25VL, ProjectorKind.PIXTRAL):
         shapes["v.position_embd.weight"] = ((_SIDE // _PATCH) ** 2, wide)
         shapes["v.patch_embd.bias"] = (wide,)
-    return shapes | _block_shapes("v", hidden)
+    if kind is ProjectorKind.PIXTRAL:
+        return shapes | {"v.pre_ln.weight": (wide,)} | _plain_block_shapes(hidden, biases=False)
+    if kind is ProjectorKind.QWEN25VL:
+        return shapes | {"v.post_ln.weight": (wide,)} | _plain_block_shapes(hidden, biases=True)
+    blocks = _block_shapes("v", hidden)
+    if kind is ProjectorKind.QWEN3VL:
+        for layer in range(_LAYERS):
+            for suffix in ("weight", "bias"):
+                shapes_of_parts = [blocks.pop(f"v.blk.{layer}.attn_{part}.{suffix}") for part in "qkv"]
+                blocks[f"v.blk.{layer}.attn_qkv.{suffix}"] = (3 * wide, *shapes_of_parts[0][1:])
+    return shapes | blocks
+
+
+def _plain_block_shapes(hidden: int, *, biases: bool) -> _Shapes:
+    """The tensors of an encoder's layers that are built as those of a language model."""
+    wide = _ENCODER_WIDTH
+    shapes: _Shapes = {}
+    for layer in range(_LAYERS):
+        linear: _Shapes = {f"attn_{name}": (wide, wide) for name in ("q", "k", "v", "out")}
+        linear |= {"ffn_gate": (hidden, wide), "ffn_up": (hidden, wide), "ffn_down": (wide, hidden)}
+        for name, shape in linear.items():
+            shapes[f"v.blk.{layer}.{name}.weight"] = shape
+            if biases:
+                shapes[f"v.blk.{layer}.{name}.bias"] = shape[:1]
+        shapes |= {f"v.blk.{layer}.ln1.weight": (wide,), f"v.blk.{layer}.ln2.weight": (wide,)}
+    return shapes
 
 
 def _block_shapes(prefix: str, hidden: int) -> _Shapes:
@@ -245,9 +301,27 @@ def _connector_shapes(kind: ProjectorKind, width: int) -> _Shapes:
             return {"mm.input_projection.weight": (wide, width), "mm.soft_emb_norm.weight": (wide,)}
         case ProjectorKind.IDEFICS3:
             return {"mm.model.fc.weight": (width, 4 * wide)}
-        case ProjectorKind.QWEN2VL:
-            first, second = (4 * wide, 4 * wide), (width, 4 * wide)
-            return {"mm.0.weight": first, "mm.0.bias": first[:1], "mm.2.weight": second, "mm.2.bias": (width,)}
+        case ProjectorKind.QWEN2VL | ProjectorKind.QWEN25VL:
+            return _merger_shapes("mm.0", "mm.2", width)
+        case ProjectorKind.QWEN3VL:
+            deep: _Shapes = {"v.deepstack.0.norm.weight": (4 * wide,), "v.deepstack.0.norm.bias": (4 * wide,)}
+            deep |= _merger_shapes("v.deepstack.0.fc1", "v.deepstack.0.fc2", width)
+            return deep | _merger_shapes("mm.0", "mm.2", width)
+        case ProjectorKind.PIXTRAL:
+            return {
+                "mm.input_norm.weight": (wide,),
+                "mm.patch_merger.weight": (wide, 4 * wide),
+                "mm.1.weight": (width, wide),
+                "mm.2.weight": (width, width),
+                "v.token_embd.img_break": (width,),
+            }
+
+
+def _merger_shapes(first: str, second: str, width: int) -> _Shapes:
+    """Two matrices that make a token of four patches."""
+    four = 4 * _ENCODER_WIDTH
+    shapes: _Shapes = {f"{first}.weight": (four, four), f"{first}.bias": (four,)}
+    return shapes | {f"{second}.weight": (width, four), f"{second}.bias": (width,)}
 
 
 def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, npt.NDArray[np.float32]]:
@@ -255,12 +329,15 @@ def _random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[st
     random = np.random.default_rng(seed)
     weights = {}
     for name, shape in shapes.items():
-        if "norm" in name or ".ln" in name or "post_ln" in name:
+        if name == "v.token_embd.img_break":
+            value = np.zeros(shape)
+        elif "norm" in name or ".ln" in name or "_ln" in name:
             value = np.full(shape, 0.0 if name.endswith("bias") else 1.0)
         else:
             inputs = int(np.prod(shape[1:])) if len(shape) > 1 else 64
             value = random.normal(0.0, 1.5 / np.sqrt(inputs), shape)
-        weights[name] = value.astype(np.float32)
+        # 16 bits are enough for the first layer, which some files have with no more.
+        weights[name] = value.astype(np.float16 if "patch_embd" in name else np.float32).astype(np.float32)
     return weights
 
 

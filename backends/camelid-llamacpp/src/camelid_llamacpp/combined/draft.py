@@ -1,0 +1,255 @@
+"""A GGUF file in the making: what is left out of another one, and what is called differently."""
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from math import isfinite, prod
+from typing import Final
+
+import msgspec
+
+from camelid.errors import InvalidModelFileError
+from camelid.types.element_types import ELEMENT_TYPES
+from camelid_llamacpp.combined.assembly import Assembly, Piece, Range, piece_size
+from camelid_llamacpp.combined.gguf_file import GGUF_MAGIC, GGUFFile
+from camelid_llamacpp.combined.values import (
+    ARRAY,
+    FLOAT32,
+    STRING,
+    array_value,
+    decimal_value,
+    numbers_of,
+    text_of,
+    text_value,
+    whole_value,
+)
+
+__all__ = ("Draft", "DraftTensor")
+
+_VERSION: Final = 3
+_ALIGNMENT: Final = 32
+_ARCHITECTURE: Final = "general.architecture"
+_NOTHING: Final = b"\xff\xff\xff\xff"
+"""A value of no type."""
+_WORDS: Final = "tokenizer.ggml.tokens"
+_VOCABULARY: Final = (_WORDS, "tokenizer.ggml.scores", "tokenizer.ggml.token_type")
+_ARRAY_HEAD: Final = struct.Struct("<IIQ")
+_ARRAY_KIND, _STRING_KIND = struct.pack("<I", ARRAY), struct.pack("<I", STRING)
+
+
+class DraftTensor(msgspec.Struct, frozen=True):
+    """A tensor to be written."""
+
+    kind: int
+    """Number of its element type."""
+    shape: tuple[int, ...]
+    """The dimension whose elements lie side by side first."""
+    pieces: tuple[Piece, ...]
+    """What it consists of, without gaps."""
+
+
+class Draft:
+    """Metadata and tensors, both in the order in which they are written. Missing keys and tensors are passed over:
+    whoever loads the file says what it cannot be without.
+    """
+
+    def __init__(self, file: GGUFFile, metadata: Mapping[str, bytes], tensors: Iterable[str]) -> None:
+        """Begin.
+
+        Args:
+            file: what it is made of.
+            metadata: to begin with.
+            tensors: names of those that it shall have.
+        """
+        self._file = file
+        self.metadata = dict(metadata)
+        self.tensors = {
+            name: DraftTensor(tensor.kind, tensor.shape, (Range(tensor.offset, tensor.size),))
+            for name in tensors
+            for tensor in (file.tensors[name],)
+        }
+
+    @property
+    def architecture(self) -> str:
+        """The model's family, as it is called so far."""
+        return self.text(_ARCHITECTURE)
+
+    def whole(self, key: str) -> int | None:
+        """A whole number that is not negative; None if there is none."""
+        number = self.decimal(key)
+        return int(number) if number is not None and 0 <= number < 1 << 32 else None
+
+    def decimal(self, key: str) -> float | None:
+        """A number; None if there is none."""
+        numbers = numbers_of(self.metadata.get(key, _NOTHING))
+        return numbers[0] if len(numbers) == 1 and isfinite(numbers[0]) else None
+
+    def decimals(self, key: str) -> tuple[float, ...]:
+        """The numbers of an array; none if there are none."""
+        return numbers_of(self.metadata.get(key, _NOTHING))
+
+    def wholes(self, key: str) -> tuple[int, ...]:
+        """The whole numbers of an array; none if there are none."""
+        numbers = self.decimals(key)
+        return tuple(number for number in numbers if isinstance(number, int))
+
+    def text(self, key: str) -> str:
+        """A string; empty if there is none."""
+        return text_of(self.metadata.get(key, _NOTHING))
+
+    def default(self, key: str, value: bytes) -> None:
+        """Say something unless the file does."""
+        self.metadata.setdefault(key, value)
+
+    def copy(self, source: str, key: str) -> None:
+        """Say under another key, too, what the file says."""
+        if source in self.metadata:
+            self.metadata.setdefault(key, self.metadata[source])
+
+    def call_architecture(self, name: str) -> None:
+        """Give the architecture, and each of its keys, the name that llama.cpp has for it."""
+        old = self.text(_ARCHITECTURE) + "."
+        self.metadata = {
+            name + "." + key.removeprefix(old) if key.startswith(old) else key: value
+            for key, value in self.metadata.items()
+        }
+        self.metadata[_ARCHITECTURE] = text_value(name)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's; empty if there is no such tensor."""
+        return self.tensors[name].shape if name in self.tensors else ()
+
+    def rename(self, *names: tuple[str, str]) -> None:
+        """Replace parts of tensors' names, in this order.
+
+        Raises:
+            InvalidModelFileError: two tensors would be called the same.
+        """
+        renamed: dict[str, DraftTensor] = {}
+        for name, tensor in self.tensors.items():
+            for old, new in names:
+                name = name.replace(old, new, 1)  # noqa: PLW2901 - one after the other
+            if name in renamed:
+                raise InvalidModelFileError(
+                    f"the file of {self._file.owner} is damaged: two of its tensors are one", reason=name[:100]
+                )
+            renamed[name] = tensor
+        self.tensors = renamed
+
+    def join(self, name: str, parts: Sequence[str]) -> None:
+        """Make one tensor of several along the last dimension, if all of them are there and fit."""
+        found = [self.tensors[part] for part in parts if part in self.tensors]
+        if len(found) < len(parts):
+            return
+        first = found[0]
+        if any((tensor.kind, tensor.shape[:-1]) != (first.kind, first.shape[:-1]) for tensor in found):
+            return
+        for part in parts:
+            del self.tensors[part]
+        self.tensors[name] = DraftTensor(
+            first.kind,
+            (*first.shape[:-1], sum(tensor.shape[-1] for tensor in found)),
+            tuple(chain.from_iterable(tensor.pieces for tensor in found)),
+        )
+
+    def cut(self, name: str, rows: int) -> None:
+        """Keep the first rows of a matrix that lies in the file in one piece."""
+        tensor = self.tensors.get(name)
+        if tensor is None or len(tensor.shape) != 2 or not 0 < rows < tensor.shape[1]:
+            return
+        (piece,) = tensor.pieces
+        if isinstance(piece, Range):
+            kept = Range(piece.offset, piece.size // tensor.shape[1] * rows)
+            self.tensors[name] = DraftTensor(tensor.kind, (tensor.shape[0], rows), (kept,))
+
+    def cut_vocabulary(self, rows: Sequence[int]) -> None:
+        """Keep the first words, as many as the first of `rows`; all of them if there is none."""
+        if not rows:
+            return
+        for key in _VOCABULARY:
+            value = self.metadata.get(key, b"")
+            if value[:4] == _ARRAY_KIND and _ARRAY_HEAD.unpack_from(value)[2] > rows[0]:
+                element = _ARRAY_HEAD.unpack_from(value)[1]
+                end = _place(value, rows[0])
+                self.metadata[key] = _ARRAY_HEAD.pack(ARRAY, element, rows[0]) + value[_ARRAY_HEAD.size : end]
+
+    def word_number(self, word: str) -> int | None:
+        """The token that a word of the file's vocabulary is; None if it has no such word."""
+        value, wanted = self._file.metadata.get(_WORDS, b""), _string(word)
+        if value[:8] != _ARRAY_KIND + _STRING_KIND:
+            return None
+        at, size = _ARRAY_HEAD.size, len(value)
+        for number in range(_ARRAY_HEAD.unpack_from(value)[2]):
+            if value.startswith(wanted, at):
+                return number
+            at += 8 + int.from_bytes(value[at : at + 8], "little")
+            if at >= size:
+                break
+        return None
+
+    def source_row(self, name: str, row: int | None) -> DraftTensor | None:
+        """A row of one of the file's matrices; None if there is no such row."""
+        tensor = self._file.tensors.get(name)
+        if tensor is None or row is None or len(tensor.shape) != 2 or row >= tensor.shape[1]:
+            return None
+        size = tensor.size // tensor.shape[1]
+        return DraftTensor(tensor.kind, tensor.shape[:1], (Range(tensor.offset + row * size, size),))
+
+    def set_whole(self, key: str, number: int) -> None:
+        """Say a whole number, whatever the file says."""
+        self.metadata[key] = whole_value(number)
+
+    def set_text(self, key: str, text: str) -> None:
+        """Say a text, whatever the file says."""
+        self.metadata[key] = text_value(text)
+
+    def default_decimal(self, key: str, number: float) -> None:
+        """Say a number unless the file does."""
+        self.default(key, decimal_value(number))
+
+    def default_decimals(self, key: str, numbers: Sequence[float]) -> None:
+        """Say several numbers unless the file does."""
+        self.default(key, array_value(FLOAT32, numbers))
+
+    def assemble(self) -> Assembly:
+        """The file."""
+        self.metadata.pop("general.alignment", None)
+        parts = [GGUF_MAGIC, struct.pack("<IQQ", _VERSION, len(self.tensors), len(self.metadata))]
+        for key, value in self.metadata.items():
+            parts += [_string(key), value]
+        body: list[Piece] = []
+        offset = 0
+        for name, tensor in self.tensors.items():
+            size = sum(map(piece_size, tensor.pieces))
+            if size != _size(tensor):
+                raise InvalidModelFileError(
+                    f"the file of {self._file.owner} is damaged: a tensor has another size than its shape",
+                    reason=name[:100],
+                )
+            layout = f"<I{len(tensor.shape)}QIQ"
+            parts += [_string(name), struct.pack(layout, len(tensor.shape), *tensor.shape, tensor.kind, offset)]
+            body += [*tensor.pieces, bytes(-size % _ALIGNMENT)]
+            offset += size + -size % _ALIGNMENT
+        header = b"".join(parts)
+        return Assembly(self._file.path, [header, bytes(-len(header) % _ALIGNMENT), *body])
+
+
+def _place(value: bytes, number: int) -> int:
+    """Where an element of an array begins that has it, or more."""
+    element, count = value[4:8], int.from_bytes(value[8:16], "little")
+    at = _ARRAY_HEAD.size
+    if element != _STRING_KIND:
+        return at + (len(value) - at) // count * number
+    for _ in range(number):
+        at += 8 + int.from_bytes(value[at : at + 8], "little")
+    return at
+
+
+def _string(text: str) -> bytes:
+    content = text.encode("utf-8", "surrogateescape")
+    return struct.pack("<Q", len(content)) + content
+
+
+def _size(tensor: DraftTensor) -> int:
+    _, block, block_bytes = ELEMENT_TYPES[tensor.kind]
+    return prod(tensor.shape) // block * block_bytes
