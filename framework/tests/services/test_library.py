@@ -189,7 +189,7 @@ async def test_arrays_are_shown_when_asked_for(library, add_gguf):
         ("{{ .Prompt }}", {"tokenizer.chat_template": JINJA}, (JINJA, {"completion", "tools"})),
         (GO_TOOLS, {"tokenizer.chat_template": JINJA}, (GO_TOOLS, {"completion", "tools", "insert"})),
         (None, {"llama.pooling_type": 1}, ("", {"embedding"})),
-        (None, {"llama.vision.block_count": 2}, ("", {"completion", "vision"})),
+        (None, {"llama.vision.block_count": 2}, ("", {"completion"})),
         ("{{ .Prompt", {}, ("{{ .Prompt", {"completion"})),
     ],
 )
@@ -220,6 +220,16 @@ async def test_a_projector_sees_and_is_shown(library, add_gguf):
     report = await show(library, "tiny")
     assert report.capabilities == (Capability.COMPLETION, Capability.VISION, Capability.AUDIO)
     assert report.projector_info["clip.has_audio_encoder"] is True
+
+
+async def test_a_projector_in_the_models_own_file_needs_a_backend_that_uses_it(store, add_gguf):
+    add_gguf("tiny", **{"llama.vision.block_count": 2, "llama.audio.block_count": 2})
+    for sees_within, sees in (({"llama"}, True), ({"gemma3"}, False), ((), False)):
+        library, models = Library(store, sees_within=sees_within), Models(store, sees_within=sees_within)
+        (row,) = await library.rows()
+        for able in (row, await show(library, "tiny"), await models.find("tiny")):
+            assert (Capability.VISION in able.capabilities) is sees
+            assert Capability.AUDIO not in able.capabilities
 
 
 async def test_a_model_without_a_header_is_shown_by_its_config(library, add_model):

@@ -13,6 +13,7 @@ from camelid.types.capabilities import Capability
 from camelid.types.conversion import ConverterDescriptor
 from camelid.types.descriptor import BackendDescriptor
 from camelid.types.loading import LoadOptions
+from camelid_llamacpp.combined.architectures import SEEING_ARCHITECTURES
 from camelid_llamacpp.file_types import FILE_TYPES
 from camelid_llamacpp.options import LlamaCppOptions
 
@@ -52,6 +53,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
             description="GGUF models on llama.cpp, on CPU and GPU",
             options=LlamaCppOptions,
             modules=("camelid_llamacpp.backend",),
+            sees_within=SEEING_ARCHITECTURES,
         )
     )
 

@@ -53,4 +53,4 @@ def test_files_that_llama_cpp_reads_are_left_alone(files):
 
 
 def test_what_sees_is_what_has_a_projector():
-    assert set(SEEING_ARCHITECTURES) == {name for name, family in FAMILIES.items() if family.projector is not None}
+    assert {name for name, family in FAMILIES.items() if family.projector is not None} == SEEING_ARCHITECTURES

@@ -109,6 +109,11 @@ class Catalog:
             )
         return able
 
+    @property
+    def sees_within(self) -> frozenset[str]:
+        """Architectures that some backend lets see though their projector lies in the language model's own file."""
+        return frozenset().union(*(backend.descriptor.sees_within for backend in self.backends.values()))
+
     def _able(self, format: str) -> tuple[RegisteredBackend, ...]:  # noqa: A002
         return tuple(backend for backend in self.backends.values() if format in backend.descriptor.formats)
 

@@ -23,6 +23,7 @@ def capabilities_of(
     language: str,
     template_says: Collection[Capability],
     formats: Sequence[RegisteredAnswerFormat] = (),
+    sees_within: Collection[str] = (),
 ) -> tuple[Capability, ...]:
     """The capabilities of a model, each once, in the order of contract 12.3.
 
@@ -31,6 +32,7 @@ def capabilities_of(
         language: of the template it is prompted with, `go` or `jinja`.
         template_says: which capabilities that template knows.
         formats: the answer formats of plugins; the config may name one of these, or one that is built in.
+        sees_within: architectures that can see though their projector lies in the language model's own file.
     """
     header, says = model.header, [word for word in _TEMPLATES_SAY if word in template_says]
     found = [_KNOWN[word] for word in model.config.capabilities if word in _KNOWN]
@@ -38,8 +40,7 @@ def capabilities_of(
         found += says
     if header is not None:
         found.append(Capability.EMBEDDING if header.has_pooling else Capability.COMPLETION)
-        found += [Capability.VISION] if header.sees else []
-        found += [Capability.AUDIO] if header.hears else []
+        found += [Capability.VISION] if header.sees and header.architecture in sees_within else []
     elif not {Capability.COMPLETION, Capability.EMBEDDING} & set(found):
         found.append(Capability.COMPLETION)
     if model.manifest.of_type(PROJECTOR):

@@ -50,8 +50,9 @@ class Services:
         )
         self.store = Store(settings.models, prune=not settings.noprune)
         self.pool = Pool(self.plugins.catalog, settings)
-        formats = self.plugins.catalog.answer_formats
-        self.models = Models(self.store, prefer_go=settings.go_template, formats=formats)
+        formats, sees_within = self.plugins.catalog.answer_formats, self.plugins.catalog.sees_within
+        template = settings.go_template
+        self.models = Models(self.store, prefer_go=template, formats=formats, sees_within=sees_within)
         self.chat = Chat(self.models, self.pool, formats)
         self.generate = Generate(self.models, self.pool, formats)
         self.embed = Embed(self.models, self.pool)
@@ -60,7 +61,9 @@ class Services:
         self.remote_pictures = RemotePictures(settings.image_hosts)
         self.kept_responses = KeptResponses()
         chooser = BackendChooser(self.plugins.catalog, settings.backends)
-        self.library = Library(self.store, prefer_go=settings.go_template, formats=formats, chooser=chooser)
+        self.library = Library(
+            self.store, prefer_go=template, formats=formats, chooser=chooser, sees_within=sees_within
+        )
         registries = Registries(self.plugins.catalog.registries, _rules(settings))
         transfers = Transfers(self.store.blobs, _policy(settings))
         self.pull = Pull(self.store, registries, transfers)

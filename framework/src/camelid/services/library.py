@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -101,6 +101,7 @@ class Library:
         prefer_go: bool | None = None,
         formats: Sequence[RegisteredAnswerFormat] = (),
         chooser: BackendChooser | None = None,
+        sees_within: Collection[str] = (),
     ) -> None:
         """Bind.
 
@@ -109,10 +110,12 @@ class Library:
             prefer_go: which template is used where a model has both languages; None to compare them.
             formats: the answer formats of plugins.
             chooser: says which backend would serve a model.
+            sees_within: architectures that can see though their projector lies in the language model's own file.
         """
         self._store = store
         self._prefer_go = prefer_go
         self._formats = formats
+        self._sees_within = sees_within
         self._chooser = chooser
         self._rows: dict[ModelName, ListedModel] = {}
         self._used: OrderedDict[_Key, _Used] = OrderedDict()
@@ -177,7 +180,7 @@ class Library:
             return known
         if known is not None and _key(known.model) == _key(model):
             return msgspec.structs.replace(known, model=model)
-        return _row(model, self._formats)
+        return _row(model, self._formats, self._sees_within)
 
     def _show(self, request: ShowRequest) -> ModelReport:
         name = parse_reference(request.model, unavailable=_REMOTE)
@@ -241,7 +244,7 @@ class Library:
             except ModelError as error:
                 _log.warning("the template of %s: %s", model.name.short, error)
                 template = choose_template(None, "")
-            able = capabilities_of(model, template.language, template.capabilities, self._formats)
+            able = capabilities_of(model, template.language, template.capabilities, self._formats, self._sees_within)
             used = _Used(template.language, able)
         self._used[_key(model)] = used
         self._used.move_to_end(_key(model))
@@ -255,14 +258,14 @@ def _key(model: StoredModel) -> _Key:
     return model.digest, model.header is not None
 
 
-def _row(model: StoredModel, formats: Sequence[RegisteredAnswerFormat]) -> ListedModel:
+def _row(model: StoredModel, formats: Sequence[RegisteredAnswerFormat], sees_within: Collection[str]) -> ListedModel:
     """A broken template is listed as one that can nothing but complete."""
     try:
         template_says = go_capabilities(model.template or "")
     except ModelError as error:
         _log.warning("the template of %s: %s", model.name.short, error)
         template_says = frozenset()
-    return ListedModel(model, details_of(model), capabilities_of(model, "go", template_says, formats))
+    return ListedModel(model, details_of(model), capabilities_of(model, "go", template_says, formats, sees_within))
 
 
 def _folder_template(model: StoredModel) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -100,7 +100,12 @@ class Models:
     """Finds models by name."""
 
     def __init__(
-        self, store: Store, *, prefer_go: bool | None = None, formats: Sequence[RegisteredAnswerFormat] = ()
+        self,
+        store: Store,
+        *,
+        prefer_go: bool | None = None,
+        formats: Sequence[RegisteredAnswerFormat] = (),
+        sees_within: Collection[str] = (),
     ) -> None:
         """Bind.
 
@@ -108,10 +113,12 @@ class Models:
             store: whose models.
             prefer_go: which template is used where a model has both languages; None to compare them.
             formats: the answer formats of plugins.
+            sees_within: architectures that can see though their projector lies in the language model's own file.
         """
         self._store = store
         self._prefer_go = prefer_go
         self._formats = formats
+        self._sees_within = sees_within
         self._traits: OrderedDict[str, ModelTraits] = OrderedDict()
 
     async def find(self, asked: str, *, not_found: str = NOT_FOUND) -> Model:
@@ -158,6 +165,10 @@ class Models:
             self._traits.popitem(last=False)
         return traits
 
+    def _capabilities(self, stored: StoredModel, template: ChatTemplate) -> tuple[Capability, ...]:
+        says = template.capabilities
+        return capabilities_of(stored, template.language, says, self._formats, self._sees_within)
+
     def _read_traits(self, stored: StoredModel) -> ModelTraits:
         if stored.artifact.format != GGUF:
             files = small_files(stored.artifact)
@@ -172,7 +183,7 @@ class Models:
             )
             return ModelTraits(
                 template=template,
-                capabilities=capabilities_of(stored, template.language, template.capabilities, self._formats),
+                capabilities=self._capabilities(stored, template),
                 trained_context=stored.config.context_length,
                 cache_bytes_per_token=read_onnx_facts(files).cache_bytes_per_token if has_onnx(files) else 0,
             )
@@ -189,7 +200,7 @@ class Models:
         )
         return ModelTraits(
             template=template,
-            capabilities=capabilities_of(stored, template.language, template.capabilities, self._formats),
+            capabilities=self._capabilities(stored, template),
             trained_context=summary.context_length,
             cache_bytes_per_token=summary.cache_bytes_per_token,
             raw_embeddings=summary.raw_embeddings,

@@ -6,6 +6,7 @@ compared with what comes of the other. Needs the package `gguf`.
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import gguf
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from camelid.testing.tiny_gguf import ProjectorKind, write_language_model, write_projector
 
-__all__ = ("COMBINED_FAMILIES", "CombinedFiles", "write_combined_model")
+__all__ = ("COMBINED_FAMILIES", "UNKNOWN_FAMILY", "CombinedFiles", "write_combined_model")
 
 _Names = tuple[tuple[str, str], ...]
 _Weights = npt.NDArray[np.float32]
@@ -124,19 +125,26 @@ _FAMILIES: Final[Mapping[str, _Writing]] = {
         numbers={"spatial_merge_size": 2},
         halves=("v.patch_embd.weight",),
     ),
+    "llama": _Writing(language="llama", kind=ProjectorKind.MLP),
 }
 
-COMBINED_FAMILIES: Final = tuple(_FAMILIES)
-"""Architectures, as Ollama's files call them."""
+UNKNOWN_FAMILY: Final = "llama"
+"""An architecture whose files hold no projector, as far as anybody knows."""
+
+COMBINED_FAMILIES: Final = tuple(family for family in _FAMILIES if family != UNKNOWN_FAMILY)
+"""Architectures whose files hold a projector, as the files call them."""
 
 
-def write_combined_model(folder: Path, family: str, *, seed: int = 1) -> CombinedFiles:
-    """Write a model of one of `COMBINED_FAMILIES`: `language.gguf`, `mmproj.gguf` and `combined.gguf`.
+def write_combined_model(
+    folder: Path, family: str, *, seed: int = 1, lies: Mapping[str, int] = MappingProxyType({})
+) -> CombinedFiles:
+    """Write a model: `language.gguf`, `mmproj.gguf` and `combined.gguf`.
 
     Args:
         folder: which is there.
-        family: the architecture.
+        family: one of `COMBINED_FAMILIES`, or `UNKNOWN_FAMILY`.
         seed: of its weights.
+        lies: what the combined file says of its encoder, by keys below the architecture's `vision.`.
     """
     writing = _FAMILIES[family]
     language = write_language_model(folder / "language.gguf", writing.language, seed=seed)
@@ -144,7 +152,7 @@ def write_combined_model(folder: Path, family: str, *, seed: int = 1) -> Combine
     writer = gguf.GGUFWriter(folder / "combined.gguf", family)
     _add_language_keys(writer, gguf.GGUFReader(language), family, writing)
     seeing = gguf.GGUFReader(projector)
-    _add_vision_keys(writer, seeing, family)
+    _add_vision_keys(writer, seeing, family, lies)
     for key, number in writing.numbers.items():
         if isinstance(number, list):
             writer.add_array(f"{family}.{key}", number)
@@ -179,7 +187,7 @@ def _add_language_keys(writer: gguf.GGUFWriter, reader: gguf.GGUFReader, family:
         writer.add_key_value(key, value + more.get(key, []) if isinstance(value, list) else value, kind, element)
 
 
-def _add_vision_keys(writer: gguf.GGUFWriter, reader: gguf.GGUFReader, family: str) -> None:
+def _add_vision_keys(writer: gguf.GGUFWriter, reader: gguf.GGUFReader, family: str, lies: Mapping[str, int]) -> None:
     """What llama.cpp finds out otherwise, or takes for granted, is left out."""
     prefix = "clip.vision."
     silent = (
@@ -193,7 +201,8 @@ def _add_vision_keys(writer: gguf.GGUFWriter, reader: gguf.GGUFReader, family: s
     for field in reader.fields.values():
         below = field.name.removeprefix(prefix)
         if field.name.startswith(prefix) and below not in silent:
-            writer.add_key_value(f"{family}.vision.{below}", field.contents(), field.types[0])
+            value = lies.get(below, field.contents())
+            writer.add_key_value(f"{family}.vision.{below}", value, field.types[0])
     if family == "qwen3vl":
         for name in ("image_mean", "image_std"):
             writer.add_array(f"{family}.vision.{name}", [0.5, 0.5, 0.5])

@@ -24,3 +24,6 @@ class BackendDescriptor(msgspec.Struct, frozen=True):
     modules: tuple[str, ...] = ()
     """What a worker may import before it is told what to load, so that loading begins at once: the modules that import
     the runtime."""
+    sees_within: frozenset[str] = frozenset()
+    """Architectures of GGUF files, as the files call them, that can see here though their projector lies in the same
+    file as the language model. Others only read."""

@@ -4,8 +4,10 @@ from typing import Final
 
 __all__ = ("SEEING_ARCHITECTURES",)
 
-SEEING_ARCHITECTURES: Final = (
-    *("gemma3", "gemma4", "glmocr", "llama4", "mistral3"),
-    *("qwen25vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe"),
+SEEING_ARCHITECTURES: Final = frozenset(
+    {
+        *("gemma3", "gemma4", "glmocr", "llama4", "mistral3"),
+        *("qwen25vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe"),
+    }
 )
 """As their files call them."""
