@@ -19,7 +19,7 @@ from camelid_llamacpp.combined.assembly import Assembly
 
 __all__ = ("Stream", "opened_stream", "streams_are_possible", "written_file")
 
-_BUFFER: Final = 1 << 20
+_BUFFER: Final = 1 << 16
 _FULL_BUFFERING: Final = 0
 _FROM_BEGINNING, _FROM_HERE = 0, 1
 
