@@ -1,7 +1,7 @@
 """A GGUF file in the making: what is left out of another one, and what is called differently."""
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import isfinite, prod
 from typing import Final
@@ -15,6 +15,7 @@ from camelid_llamacpp.combined.gguf_file import GGUF_MAGIC, GGUFFile
 from camelid_llamacpp.combined.values import (
     ARRAY,
     FLOAT32,
+    INT32,
     STRING,
     array_value,
     decimal_value,
@@ -32,9 +33,10 @@ _ARCHITECTURE: Final = "general.architecture"
 _NOTHING: Final = b"\xff\xff\xff\xff"
 """A value of no type."""
 _WORDS: Final = "tokenizer.ggml.tokens"
-_VOCABULARY: Final = (_WORDS, "tokenizer.ggml.scores", "tokenizer.ggml.token_type")
+_KINDS: Final = "tokenizer.ggml.token_type"
+_VOCABULARY: Final = (_WORDS, "tokenizer.ggml.scores", _KINDS)
 _ARRAY_HEAD: Final = struct.Struct("<IIQ")
-_ARRAY_KIND, _STRING_KIND = struct.pack("<I", ARRAY), struct.pack("<I", STRING)
+_ARRAY_KIND, _STRING_KIND, _INT32_KIND = (struct.pack("<I", kind) for kind in (ARRAY, STRING, INT32))
 
 
 class DraftTensor(msgspec.Struct, frozen=True):
@@ -175,17 +177,20 @@ class Draft:
 
     def word_number(self, word: str) -> int | None:
         """The token that a word of the file's vocabulary is; None if it has no such word."""
-        value, wanted = self._file.metadata.get(_WORDS, b""), _string(word)
-        if value[:8] != _ARRAY_KIND + _STRING_KIND:
-            return None
-        at, size = _ARRAY_HEAD.size, len(value)
-        for number in range(_ARRAY_HEAD.unpack_from(value)[2]):
-            if value.startswith(wanted, at):
-                return number
-            at += 8 + int.from_bytes(value[at : at + 8], "little")
-            if at >= size:
-                break
-        return None
+        wanted, words = word.encode(), _words(self._file.metadata.get(_WORDS, b""))
+        return next((number for number, found in enumerate(words) if found == wanted), None)
+
+    def change_kinds(self, kind_of: Callable[[bytes], int | None]) -> None:
+        """Say anew what kind of token a word is, where `kind_of` knows it."""
+        value = self.metadata.get(_KINDS, b"")
+        if value[:8] != _ARRAY_KIND + _INT32_KIND:
+            return
+        kinds = memoryview(bytearray(value[_ARRAY_HEAD.size :])).cast("i")
+        for place, word in zip(range(len(kinds)), _words(self.metadata.get(_WORDS, b"")), strict=False):
+            kind = kind_of(word)
+            if kind is not None:
+                kinds[place] = kind
+        self.metadata[_KINDS] = value[: _ARRAY_HEAD.size] + kinds.tobytes()
 
     def source_row(self, name: str, row: int | None) -> DraftTensor | None:
         """A row of one of the file's matrices; None if there is no such row."""
@@ -232,6 +237,17 @@ class Draft:
             offset += size + -size % _ALIGNMENT
         header = b"".join(parts)
         return Assembly(self._file.path, [header, bytes(-len(header) % _ALIGNMENT), *body])
+
+
+def _words(value: bytes) -> Iterator[bytes]:
+    """The strings of an array, one after the other; none if it is no array of strings."""
+    if value[:8] != _ARRAY_KIND + _STRING_KIND:
+        return
+    at = _ARRAY_HEAD.size
+    while at < len(value):
+        end = at + 8 + int.from_bytes(value[at : at + 8], "little")
+        yield value[at + 8 : end]
+        at = end
 
 
 def _place(value: bytes, number: int) -> int:

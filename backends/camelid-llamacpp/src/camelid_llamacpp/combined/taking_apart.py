@@ -70,7 +70,8 @@ def _is_marked(file: GGUFFile, family: Family) -> bool:
     """Whether Ollama wrote the file in its own way."""
     keys = {f"{file.architecture}.{mark}" for mark in family.marks}
     lacking = bool(family.lacks) and f"{file.architecture}.{family.lacks}" not in file.metadata
-    return family.foreign or lacking or not keys.isdisjoint(file.metadata)
+    named = bool(family.mark_tensors) and any(name.endswith(family.mark_tensors) for name in file.tensors)
+    return family.foreign or lacking or named or not keys.isdisjoint(file.metadata)
 
 
 def _projector(file: GGUFFile, names: list[str], known: ProjectorNames) -> Assembly:

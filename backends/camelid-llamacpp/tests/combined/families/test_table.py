@@ -96,9 +96,54 @@ def test_embeddings_of_gemma(language):
 
 def test_gemma_3n_has_as_many_words_as_rows(language):
     tensors = {"token_embd.weight": MATRIX, "per_layer_token_embd.weight": MATRIX[:3]}
-    reader = language("gemma3n", tensors, {"gemma3n.head_dim": 8, "tokenizer.ggml.tokens": [*"abcd"]})
-    assert values(reader)["tokenizer.ggml.tokens"] == [*"abc"]
+    words = ["a", "<0x0A>", "<unused3>", "<image>"]
+    told = {"gemma3n.head_dim": 8, "tokenizer.ggml.tokens": words, "tokenizer.ggml.token_type": [3, 1, 3, 3]}
+    reader = language("gemma3n", tensors, told)
+    assert values(reader)["tokenizer.ggml.tokens"] == words[:3]
+    assert values(reader)["tokenizer.ggml.token_type"] == [3, 6, 1]
     assert {tensor.data.shape for tensor in reader.tensors} == {(3, 32)}
+
+
+def test_qwen_3_next(language):
+    reader = language("qwen3next", {"blk.0.ssm_dt": ROW}, {"qwen3next.attention.head_count_kv": [0, 4]})
+    assert names(reader) == {"blk.0.ssm_dt.bias"}
+    assert values(reader)["qwen3next.attention.head_count_kv"] == 4
+
+
+def test_lfm_2(language):
+    reader = language("lfm2", {"output_norm.weight": ROW, "blk.0.ffn_gate.weight": MATRIX}, {})
+    assert names(reader) == {"token_embd_norm.weight", "blk.0.ffn_gate.weight"}
+    assert values(reader)["lfm2.feed_forward_length"] == 4
+
+
+def test_glm_4_flash(language):
+    told = {
+        "glm4moelite.attention.key_length": 256,
+        "glm4moelite.attention.kv_lora_rank": 512,
+        "glm4moelite.rope.dimension_count": 64,
+        "tokenizer.ggml.eos_token_ids": [1, 2, 3],
+    }
+    found = values(language("glm4moelite", {"token_embd.weight": MATRIX}, told))
+    assert found["general.architecture"] == "deepseek2"
+    lengths = ("key_length", "value_length", "key_length_mla", "value_length_mla")
+    assert [found[f"deepseek2.attention.{length}"] for length in lengths] == [576, 512, 256, 256]
+    assert (found["tokenizer.ggml.eot_token_id"], found["tokenizer.ggml.eom_token_id"]) == (2, 3)
+
+
+@pytest.mark.parametrize(("experts", "expected"), [({}, "nemotron_h"), ({"expert_count": 8}, "nemotron_h_moe")])
+def test_nemotron_reads(language, experts, expected):
+    told = {f"nemotron_h_omni.{key}": value for key, value in experts.items()}
+    tensors = {"blk.1.ffn_latent_in.weight": MATRIX, "blk.1.ffn_latent_out.weight": MATRIX, "mtp.x": ROW, "a.x": ROW}
+    reader = language("nemotron_h_omni", tensors, told)
+    assert names(reader) == {"blk.1.ffn_latent_down.weight", "blk.1.ffn_latent_up.weight"}
+    assert values(reader)["general.architecture"] == expected
+    assert values(reader)["nemotron_h_moe.moe_latent_size"] == 4
+
+
+def test_laguna(language):
+    reader = language("laguna", {"blk.0.attn_g.weight": MATRIX}, {"laguna.rope.swa.freq_base": 5e3})
+    assert names(reader) == {"blk.0.attn_gate.weight"}
+    assert values(reader)["laguna.rope.freq_base_swa"] == 5e3
 
 
 def test_qwen_3_5_reads(language):

@@ -54,6 +54,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     """Keys below the architecture by which a file is known as Ollama's, if no part of a projector is in it."""
     lacks: str = ""
     """A key below the architecture that Ollama leaves out and llama.cpp needs: it marks a file as well."""
+    mark_tensors: tuple[str, ...] = ()
+    """Ends of tensors' names that mark a file, too."""
     foreign: bool = False
     """Whether llama.cpp does not know the architecture by this name, so that each such file is Ollama's."""
     language: Callable[[Draft], None] = as_it_is

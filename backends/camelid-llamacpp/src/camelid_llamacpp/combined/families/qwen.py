@@ -1,4 +1,4 @@
-"""Qwen 2.5 VL, 3 VL and 3.5."""
+"""Qwen 2.5 VL, 3 VL, 3.5, and 3 Next, which is 3.5 without eyes."""
 
 from math import isqrt
 from typing import Final
@@ -11,10 +11,11 @@ from camelid_llamacpp.combined.families.family import HALVES, OPENAI_MEAN, OPENA
 from camelid_llamacpp.combined.numbers import made_of_floats, reads_as_floats
 from camelid_llamacpp.combined.values import BOOL, INT32, array_value
 
-__all__ = ("QWEN3VL", "QWEN25VL", "QWEN35")
+__all__ = ("QWEN3NEXT", "QWEN3VL", "QWEN25VL", "QWEN35")
 
 _SECTIONS: Final = {"qwen2vl": (16, 24, 24, 0), "qwen3vl": (24, 20, 20, 0), "qwen3vlmoe": (24, 20, 20, 0)}
 """How the positions' dimensions share a head, where the file does not say; all these models have the same."""
+_STEP: Final = ".ssm_dt"
 _COLOURS: Final = 3
 _FRAMES: Final = 2
 
@@ -55,13 +56,19 @@ def _qwen3vl_language(draft: Draft) -> None:
 def _qwen35_language(draft: Draft) -> None:
     architecture = draft.architecture
     _sections(draft, architecture)
-    heads = [number for number in draft.wholes(f"{architecture}.attention.head_count_kv") if number > 0]
-    if len(draft.wholes(f"{architecture}.attention.head_count_kv")) > 1:
-        draft.set_whole(f"{architecture}.attention.head_count_kv", max(heads, default=2))
-    for name in [name for name in draft.tensors if name.endswith(".ssm_dt")]:
-        draft.tensors[f"{name}.bias"] = draft.tensors.pop(name)
+    _mixed_layers(draft)
     if not any(".nextn." in name for name in draft.tensors):  # they were called `mtp.`, and are left out
         draft.metadata.pop(f"{architecture}.nextn_predict_layers", None)
+
+
+def _mixed_layers(draft: Draft) -> None:
+    """Layers that do not attend have no heads in the file; llama.cpp wants the number of the others."""
+    key = f"{draft.architecture}.attention.head_count_kv"
+    heads = draft.wholes(key)
+    if len(heads) > 1:
+        draft.set_whole(key, max(1, *heads))
+    for name in [name for name in draft.tensors if name.endswith(_STEP)]:
+        draft.tensors[f"{name}.bias"] = draft.tensors.pop(name)
 
 
 def _qwen3vl_projector(draft: Draft) -> None:
@@ -163,7 +170,9 @@ QWEN25VL = Family(
     ),
 )
 QWEN3VL = Family(lacks="rope.dimension_sections", language=_qwen3vl_language, projector=_QWEN3_PROJECTOR)
+QWEN3NEXT = Family(mark_tensors=(_STEP,), language=_mixed_layers)
 QWEN35 = Family(
+    mark_tensors=(_STEP,),
     marks=frozenset({"image_token_id", "ssm.v_head_reordered", "rope.mrope_interleaved"}),
     language=_qwen35_language,
     projector=_QWEN3_PROJECTOR,

@@ -9,7 +9,7 @@ from camelid_llamacpp.combined.families.gemma4 import GEMMA4
 from camelid_llamacpp.combined.families.glmocr import GLMOCR
 from camelid_llamacpp.combined.families.llama4 import LLAMA4
 from camelid_llamacpp.combined.families.mistral3 import MISTRAL3
-from camelid_llamacpp.combined.families.qwen import QWEN3VL, QWEN25VL, QWEN35
+from camelid_llamacpp.combined.families.qwen import QWEN3NEXT, QWEN3VL, QWEN25VL, QWEN35
 from camelid_llamacpp.combined.families.text_only import TEXT_ONLY
 
 __all__ = ("FAMILIES",)
@@ -21,6 +21,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "llama4": LLAMA4,
     "mistral3": MISTRAL3,
     "qwen25vl": QWEN25VL,
+    "qwen3next": QWEN3NEXT,
     "qwen3vl": QWEN3VL,
     "qwen3vlmoe": QWEN3VL,
     "qwen35": QWEN35,
