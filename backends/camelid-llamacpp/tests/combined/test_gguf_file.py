@@ -54,6 +54,21 @@ def test_damage_ends_in_an_error_or_in_a_file(path, place, bytes_):
             assert sum(len(chunk) for chunk in assembly.chunks()) == assembly.size
 
 
+def test_numbers_of_a_type_that_is_not_known_here_are_llama_cpps_business(path, write):
+    name = b"token_embd.weight"
+    for architecture, refused in (("gemma3", True), ("llama", False)):
+        path = write(architecture, {"token_embd.weight": TENSORS["token_embd.weight"]})
+        content = path.read_bytes()
+        kind = content.index(name) + len(name) + 4 + 2 * 8
+        path.write_bytes(content[:kind] + (200).to_bytes(4, "little") + content[kind + 4 :])
+        assert read_gguf(path, "it").tensors["token_embd.weight"].size is None
+        if refused:
+            with pytest.raises(ModelLoadError, match="not known here"):
+                take_apart(path, "it")
+        else:
+            assert take_apart(path, "it") is None
+
+
 def test_what_is_no_model_is_told_apart(tmp_path):
     other, empty = tmp_path / "other", tmp_path / "empty"
     other.write_bytes(b"PK\3\4" * 10)

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from camelid.errors import InvalidModelFileError
+from camelid.errors import InvalidModelFileError, ModelLoadError
 from camelid.types.element_types import ELEMENT_TYPES
 from camelid_llamacpp.combined.assembly import Assembly, Piece, Range, piece_size
 from camelid_llamacpp.combined.gguf_file import GGUF_MAGIC, GGUFFile
@@ -62,14 +62,13 @@ class Draft:
             file: what it is made of.
             metadata: to begin with.
             tensors: names of those that it shall have.
+
+        Raises:
+            ModelLoadError: the size of one of them is not known.
         """
         self._file = file
         self.metadata = dict(metadata)
-        self.tensors = {
-            name: DraftTensor(tensor.kind, tensor.shape, (Range(tensor.offset, tensor.size),))
-            for name in tensors
-            for tensor in (file.tensors[name],)
-        }
+        self.tensors = {name: _source_tensor(file, name) for name in tensors}
 
     @property
     def architecture(self) -> str:
@@ -195,7 +194,7 @@ class Draft:
     def source_row(self, name: str, row: int | None) -> DraftTensor | None:
         """A row of one of the file's matrices; None if there is no such row."""
         tensor = self._file.tensors.get(name)
-        if tensor is None or row is None or len(tensor.shape) != 2 or row >= tensor.shape[1]:
+        if tensor is None or tensor.size is None or row is None or len(tensor.shape) != 2 or row >= tensor.shape[1]:
             return None
         size = tensor.size // tensor.shape[1]
         return DraftTensor(tensor.kind, tensor.shape[:1], (Range(tensor.offset + row * size, size),))
@@ -237,6 +236,16 @@ class Draft:
             offset += size + -size % _ALIGNMENT
         header = b"".join(parts)
         return Assembly(self._file.path, [header, bytes(-len(header) % _ALIGNMENT), *body])
+
+
+def _source_tensor(file: GGUFFile, name: str) -> DraftTensor:
+    tensor = file.tensors[name]
+    if tensor.size is None:
+        raise ModelLoadError(
+            f"{file.owner} has numbers of a type that is not known here; update camelid",
+            reason=f"element type {tensor.kind} of {name[:100]!r}",
+        )
+    return DraftTensor(tensor.kind, tensor.shape, (Range(tensor.offset, tensor.size),))
 
 
 def _words(value: bytes) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ import mmap
 import struct
 from collections.abc import Mapping
 from contextlib import closing
+from math import prod
 from pathlib import Path
 from typing import Final
 
@@ -39,8 +40,8 @@ class Tensor(msgspec.Struct, frozen=True):
     """The dimension whose elements lie side by side first."""
     offset: int
     """Bytes from the beginning of the file."""
-    size: int
-    """Bytes."""
+    size: int | None
+    """Bytes; None if the element type is younger than what is known here."""
 
 
 class GGUFFile(msgspec.Struct, frozen=True):
@@ -149,23 +150,19 @@ class _Reader:
     def _tensor(self, name: str) -> Tensor:
         """A tensor, whose offset counts from the end of the header yet."""
         dimensions = self._number("<I")
-        if not 1 <= dimensions <= _MOST_DIMENSIONS:
+        if dimensions > _MOST_DIMENSIONS:
             raise self._broken(f"the tensor {name[:100]!r} has {dimensions} dimensions")
         shape = tuple(self._number("<Q") for _ in range(dimensions))
         kind, offset = self._number("<I"), self._number("<Q")
-        if kind not in ELEMENT_TYPES:
-            raise ModelLoadError(f"{self._owner} has tensors of the element type {kind}, which is not known here")
-        _, block, block_bytes = ELEMENT_TYPES[kind]
-        elements = 1
-        for length in shape:
-            elements *= length
-        if not 0 < elements < _MOST_ELEMENTS or shape[0] % block:
+        _, block, block_bytes = ELEMENT_TYPES.get(kind, ("", 1, 0))
+        elements = prod(shape)
+        if elements > _MOST_ELEMENTS or (shape or (1,))[0] % block:
             raise self._broken(f"the tensor {name[:100]!r} has the shape {shape}")
-        return Tensor(kind, shape, offset, elements // block * block_bytes)
+        return Tensor(kind, shape, offset, elements // block * block_bytes if block_bytes else None)
 
     def _placed(self, name: str, tensor: Tensor, start: int) -> Tensor:
         offset = start + tensor.offset
-        if offset + tensor.size > len(self._content):
+        if offset + (tensor.size or 0) > len(self._content):
             raise self._broken(f"it ends before the tensor {name[:100]!r} does")
         return msgspec.structs.replace(tensor, offset=offset)
 

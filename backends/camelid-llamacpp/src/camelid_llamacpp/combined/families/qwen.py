@@ -18,6 +18,7 @@ _SECTIONS: Final = {"qwen2vl": (16, 24, 24, 0), "qwen3vl": (24, 20, 20, 0), "qwe
 _STEP: Final = ".ssm_dt"
 _COLOURS: Final = 3
 _FRAMES: Final = 2
+_MOST_MERGERS: Final = 64
 
 
 def _sections(draft: Draft, architecture: str) -> None:
@@ -80,7 +81,7 @@ def _qwen3vl_projector(draft: Draft) -> None:
     places, patch = draft.shape("v.pos_embed.weight"), draft.whole("clip.vision.patch_size") or 0
     if len(places) == 2 and draft.whole("clip.vision.image_size") is None:
         draft.set_whole("clip.vision.image_size", min(isqrt(places[1]) * patch, 1 << 16))
-    deep = draft.wholes(f"{file}.vision.deepstack_visual_indexes")
+    deep = draft.wholes(f"{file}.vision.deepstack_visual_indexes")[:_MOST_MERGERS]
     draft.metadata["clip.vision.is_deepstack_layers"] = array_value(BOOL, [block in deep for block in range(blocks)])
     draft.rename(*(pair for place, block in enumerate(deep) for pair in _deep_names(place, block)))
     for block in range(blocks):
