@@ -109,11 +109,12 @@ def _name_problem(item: Registry | Placement | BackendDescriptor | ConverterDesc
 
 def _descriptor_problem(descriptor: BackendDescriptor) -> str:
     """What is wrong with a descriptor: Structs do not check what they are made of."""
-    formats: object = descriptor.formats
     capabilities: object = descriptor.capabilities
     options: object = descriptor.options
-    if not isinstance(formats, frozenset) or not all(isinstance(item, str) for item in formats):
-        return f"whose formats are {formats!r}, not a frozenset of strings"
+    names: dict[str, object] = {"formats": descriptor.formats, "sees_within": descriptor.sees_within}
+    for field, value in names.items():
+        if not isinstance(value, frozenset) or not all(isinstance(item, str) for item in value):
+            return f"whose {field} are {value!r}, not a frozenset of strings"
     if not isinstance(capabilities, frozenset) or not all(isinstance(item, Capability) for item in capabilities):
         return f"whose capabilities are {capabilities!r}, not a frozenset of Capability"
     if options is not None and not (isinstance(options, type) and issubclass(options, msgspec.Struct)):

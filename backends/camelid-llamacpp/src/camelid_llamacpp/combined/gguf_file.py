@@ -152,11 +152,11 @@ class _Reader:
         dimensions = self._number("<I")
         if dimensions > _MOST_DIMENSIONS:
             raise self._broken(f"the tensor {name[:100]!r} has {dimensions} dimensions")
-        shape = tuple(self._number("<Q") for _ in range(dimensions))
+        shape = tuple(self._number("<Q") for _ in range(dimensions)) or (1,)
         kind, offset = self._number("<I"), self._number("<Q")
         _, block, block_bytes = ELEMENT_TYPES.get(kind, ("", 1, 0))
         elements = prod(shape)
-        if elements > _MOST_ELEMENTS or (shape or (1,))[0] % block:
+        if elements > _MOST_ELEMENTS or shape[0] % block:
             raise self._broken(f"the tensor {name[:100]!r} has the shape {shape}")
         return Tensor(kind, shape, offset, elements // block * block_bytes if block_bytes else None)
 

@@ -63,6 +63,9 @@ class Stream:
             library: the C library.
             assembly: what it reads.
             source: the file that the assembly is made of, opened unbuffered.
+
+        Raises:
+            OSError: the C library would not.
         """
         self._library = library
         self._assembly = assembly
@@ -72,7 +75,10 @@ class Stream:
         # All of these have to live as long as the file.
         self._functions = _Functions(_Read(self._read), None, _Seek(self._seek), None)
         self._buffer = ctypes.create_string_buffer(_BUFFER)
-        self.handle: int = library.fopencookie(None, b"rb", self._functions)
+        handle: int | None = library.fopencookie(None, b"rb", self._functions)
+        if not handle:
+            raise OSError("the C library made no file of functions")
+        self.handle = handle
         library.setvbuf(self.handle, self._buffer, _FULL_BUFFERING, _BUFFER)
 
     def close(self) -> None:
