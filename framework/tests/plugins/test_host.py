@@ -107,8 +107,10 @@ def test_a_plugin_is_found_by_its_entry_point_and_registers(install, backend_sou
             "whose options are <class 'dict'>",
         ),
         (
-            "f = frozenset()\n@hookimpl\ndef camelid_backends(register):\n"
-            "    register(BackendDescriptor('x', f, f, sees_within=['gemma3']))",
+            (
+                "f = frozenset()\n@hookimpl\ndef camelid_backends(register):\n"
+                "    register(BackendDescriptor('x', f, f, sees_within=['gemma3']))"
+            ),
             "CAMELID_API = 1",
             "whose sees_within are ['gemma3'], not a frozenset",
         ),
