@@ -21,6 +21,7 @@ from camelid.services.create import Create
 from camelid.services.create_request import CreateRequest
 from camelid.store import workplace
 from camelid.store.gguf import read_header
+from camelid.store.leases import FOLDER
 from camelid.types.artifact import FileRole
 from camelid.types.names import ModelName
 
@@ -89,7 +90,7 @@ def origin(store, role=FileRole.MODEL) -> str:
 
 def litter(store) -> list[str]:
     """What is in the folder of the blobs and no blob."""
-    return [path.name for path in store.blobs.folder.iterdir() if not path.name.startswith("sha256-")]
+    return [path.name for path in store.blobs.folder.iterdir() if not path.name.startswith(("sha256-", FOLDER))]
 
 
 async def test_safetensors_are_converted(create, store, safetensors):
@@ -125,7 +126,7 @@ async def test_a_converted_model_is_quantized_and_nothing_in_between_stays(creat
     assert lines[2:] == ["quantizing F16 model to Q4_K_M", "creating new layer", "writing manifest", "success"]
     assert origin(store) == "toy-quantize Q4_K_M: model.gguf"
     assert found(store).config.file_type == "Q4_K_M"
-    blobs = {path.name.replace("-", ":") for path in store.blobs.folder.iterdir()}
+    blobs = {path.name.replace("-", ":") for path in store.blobs.folder.glob("sha256-*")}
     assert blobs == {*files.values(), *found(store).manifest.digests}
 
 

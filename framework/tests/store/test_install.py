@@ -13,6 +13,7 @@ from camelid.errors import InvalidModelFileError, RegistryError
 from camelid.store import media_types
 from camelid.store.digests import digest_of
 from camelid.store.install import install
+from camelid.store.leases import FOLDER
 from camelid.store.manifest import Layer, Manifest, encode_manifest
 from camelid.store.store import Store
 from camelid.store.stored import StoredModel
@@ -66,7 +67,7 @@ def bring(store: Store, resolved: ResolvedModel, remote: Remote | None = None) -
 
 def untouched(store: Store) -> bool:
     """No model appeared, and no file is half written."""
-    blobs = list(store.blobs.folder.iterdir())
+    blobs = [path for path in store.blobs.folder.iterdir() if path.name != FOLDER]
     return not store.list() and all(digest_of(path.read_bytes()) == path.name.replace("-", ":") for path in blobs)
 
 

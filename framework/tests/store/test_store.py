@@ -14,6 +14,7 @@ from camelid.store import media_types
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig
 from camelid.store.digests import digest_of
+from camelid.store.leases import FOLDER
 from camelid.store.manifest import Layer, Manifest, encode_manifest
 from camelid.store.store import Store
 from camelid.types.artifact import FileRole
@@ -30,7 +31,7 @@ def shorts(store: Store) -> list[str]:
 
 
 def blob_count(store: Store) -> int:
-    return len(list(store.blobs.folder.iterdir()))
+    return len(list(store.blobs.folder.glob("sha256-*")))
 
 
 def manifest_path(store: Store, text: str) -> Path:
@@ -206,7 +207,7 @@ def test_a_file_that_is_in_use_does_not_keep_its_model_from_being_deleted(store,
         assert store.delete(name("a"))
     assert shorts(store) == []
     assert "used by another process" in caplog.text
-    assert len(list(store.blobs.folder.iterdir())) == 3
+    assert blob_count(store) == 3
 
 
 def test_a_copy_shares_blobs_and_outlives_the_original(store, add_model):
@@ -315,7 +316,7 @@ def test_fifty_models_are_listed_again_without_reading_their_blobs(store, add_mo
 
 def test_old_unused_blobs_and_remains_go_at_start(root, store, add_model):
     add_model("one")
-    used = {path.name for path in store.blobs.folder.iterdir()}
+    used = {path.name for path in store.blobs.folder.glob("sha256-*")}
     old = [store.blobs.path(store.blobs.put(b"unused")), *(store.blobs.folder / text for text in _REMAINS)]
     for path in old[1:]:
         path.write_bytes(b"x")
@@ -324,12 +325,13 @@ def test_old_unused_blobs_and_remains_go_at_start(root, store, add_model):
     empty = root / "manifests" / "host" / "namespace" / "model"
     empty.mkdir(parents=True)
     young = store.blobs.put(b"young")
+    store.blobs.claim([digest_of(b"unused")])
     for path in [*old, stray, *(store.blobs.folder / text for text in used)]:
         os.utime(path, (time.time() - 3700,) * 2)
     Store(root, prune=False)
     assert all(path.exists() for path in old)
     Store(root)
-    assert {path.name for path in store.blobs.folder.iterdir()} == used | {young.replace(":", "-")}
+    assert {path.name for path in store.blobs.folder.iterdir()} - {FOLDER} == used | {young.replace(":", "-")}
     assert [path.name for path in (root / "manifests").iterdir()] == ["registry.ollama.ai"]
 
 
@@ -348,6 +350,7 @@ def test_a_store_that_may_not_be_changed_can_still_be_used(root, store, add_mode
 
     add_model("one")
     unused = store.blobs.path(store.blobs.put(b"unused"))
+    store.blobs.claim([digest_of(b"unused")])
     os.utime(unused, (1000, 1000))
     monkeypatch.setattr(Path, "unlink", refuse)
     opened = Store(root)
@@ -359,6 +362,7 @@ def test_nothing_goes_at_start_while_a_manifest_is_corrupt(root, store, add_mode
     add_model("bad")
     manifest_path(store, "bad").write_bytes(b"\0")
     unused = store.blobs.path(store.blobs.put(b"unused"))
+    store.blobs.claim([digest_of(b"unused")])
     os.utime(unused, (1000, 1000))
     Store(root)
     assert unused.exists()
@@ -382,7 +386,7 @@ def test_the_two_folders_may_be_links_to_another_disk(tmp_path, root):
     builder = ModelBuilder(store, ModelConfig(model_format="echo"))
     builder.write(name("x"))
     assert shorts(store) == ["x:latest"]
-    assert len(list((tmp_path / "disk" / "blobs").iterdir())) == 1
+    assert len(list((tmp_path / "disk" / "blobs").glob("sha256-*"))) == 1
 
 
 def test_making_and_deleting_at_once_never_leaves_a_model_incomplete(store):

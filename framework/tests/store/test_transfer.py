@@ -12,6 +12,7 @@ from camelid.contracts.registry import BlobSource, OnlyFromStartError, Transient
 from camelid.errors import DiskFullError, RegistryError
 from camelid.store.digests import digest_of
 from camelid.store.transfer import Transfers
+from camelid.store.transfer_partial import PREFIX
 from camelid.store.transfer_policy import TransferPolicy
 
 CONTENT = os.urandom(1_000_003)
@@ -77,7 +78,7 @@ def stored(store) -> bool:
 
 
 def remains(store) -> list[str]:
-    return [path.name for path in store.blobs.folder.iterdir() if path.name.startswith(".")]
+    return [path.name for path in store.blobs.folder.iterdir() if path.name.startswith(PREFIX)]
 
 
 def test_ranges_side_by_side_make_one_blob(store, make_transfers):
@@ -189,7 +190,7 @@ def test_a_wrong_blob_is_refused_and_forgotten(store, make_transfers):
 def test_what_was_damaged_on_the_disk_is_fetched_again(store, make_transfers):
     source = Source()
     leave_after(make_transfers(streams=1), source, 300_000)
-    (partial,) = [path for path in store.blobs.folder.iterdir() if not path.name.endswith(".counts")]
+    (partial,) = [path for path in store.blobs.folder.glob(f"{PREFIX}*") if not path.name.endswith(".counts")]
     with partial.open("r+b") as file:
         file.write(b"damaged by a power failure")
     make_transfers().fetch(BLOB, DIGEST, source.open, ignore)

@@ -4,16 +4,26 @@ import time
 import pytest
 
 from camelid.errors import DiskFullError, RequestError, StoreError
-from camelid.store import workplace as module
 from camelid.store.durable import NO_HARD_LINK
+from camelid.store.leases import FOLDER, Leases
 from camelid.store.store import Store
-from camelid.store.workplace import Workplace, remove_old_workplace
+from camelid.store.workplace import PREFIX, Workplace, remove_old_workplace
 
 
 @pytest.fixture
-def workplace(tmp_path):
-    with Workplace(tmp_path) as workplace:
+def make(tmp_path):
+    return lambda: Workplace(tmp_path, Leases(tmp_path))
+
+
+@pytest.fixture
+def workplace(make):
+    with make() as workplace:
         yield workplace
+
+
+@pytest.fixture
+def entries(tmp_path):
+    return lambda: [path for path in tmp_path.iterdir() if path.name != FOLDER]
 
 
 @pytest.fixture
@@ -23,9 +33,9 @@ def blob(tmp_path):
     return path
 
 
-def test_nothing_is_there_before_it_is_used_and_after_it_is_closed(tmp_path, blob):
-    with Workplace(tmp_path) as workplace:
-        assert list(tmp_path.iterdir()) == [blob]
+def test_nothing_is_there_before_it_is_used_and_after_it_is_closed(make, entries, blob):
+    with make() as workplace:
+        assert entries() == [blob]
         source = workplace.source({"a/b.json": blob, "c": blob})
         target = workplace.target()
         target.write_bytes(b"new")
@@ -33,18 +43,18 @@ def test_nothing_is_there_before_it_is_used_and_after_it_is_closed(tmp_path, blo
         assert (source / "a" / "b.json").read_bytes() == b"content"
         assert not target.is_relative_to(source)
         assert workplace.target() != target
-    assert list(tmp_path.iterdir()) == [blob]
+    assert entries() == [blob]
     assert blob.read_bytes() == b"content"
 
 
-def test_nothing_is_made_any_more_after_the_end(tmp_path, blob):
-    workplace = Workplace(tmp_path)
+def test_nothing_is_made_any_more_after_the_end(make, entries, blob):
+    workplace = make()
     workplace.close()
     with pytest.raises(StoreError):
         workplace.source({"a": blob})
     with pytest.raises(StoreError):
         workplace.target()
-    assert list(tmp_path.iterdir()) == [blob]
+    assert entries() == [blob]
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/a", "a/", "a//b", "../a", "a/../b", "a\\b", "C:a", "a\0"])
@@ -79,10 +89,10 @@ def test_room_is_measured(workplace):
         workplace.require(10**15)
 
 
-def test_what_a_killed_server_left_goes_when_it_is_old(tmp_path, blob):
-    left = Workplace(tmp_path)
+def test_what_a_killed_server_left_goes_when_it_is_old(make, entries, blob):
+    left = make()
     source = left.source({"a": blob})
-    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    (folder,) = (path for path in entries() if path.is_dir())
     target = left.target()
     target.write_bytes(b"half")
     assert not remove_old_workplace(folder, time.time() - 60)
@@ -93,17 +103,21 @@ def test_what_a_killed_server_left_goes_when_it_is_old(tmp_path, blob):
     assert not remove_old_workplace(folder, time.time() - 60), "somebody still writes"
     os.utime(target, (long_ago, long_ago))
     assert remove_old_workplace(folder, time.time() - 60)
-    assert list(tmp_path.iterdir()) == [blob]
+    assert entries() == [blob]
 
 
-def test_a_store_sweeps_old_workplaces_at_start(root, monkeypatch):
+def test_a_store_sweeps_old_workplaces_that_nobody_uses_at_start(root):
     store = Store(root)
-    left = store.workplace()
-    left.target().write_bytes(b"half")
+    used, left = store.workplace(), store.blobs.folder / f"{PREFIX}0123456789abcdef"
+    used.target().write_bytes(b"half")
+    (left / "1-target").mkdir(parents=True)
     Store(root)
-    assert any(path.name.startswith(module.PREFIX) for path in store.blobs.folder.iterdir())
+    assert left.exists()
     long_ago = time.time() - 7200
     for path in [*store.blobs.folder.rglob("*")]:
         os.utime(path, (long_ago, long_ago))
     Store(root)
-    assert list(store.blobs.folder.iterdir()) == []
+    assert not left.exists()
+    assert used.target().parent.exists(), "a conversion may wait for longer than an hour"
+    used.close()
+    assert list(store.blobs.folder.glob(f"{PREFIX}*")) == []

@@ -5,17 +5,16 @@ A blob appears under its name only when it is complete, hashed and on the disk. 
 
 import os
 import stat
-import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
 
 from camelid.errors import BlobNotFoundError, DigestMismatchError, RequestError, StoreError
 from camelid.store.digests import digest_of, parse_digest
 from camelid.store.durable import NO_HARD_LINK, create_file, disk_errors, sync_folder, temporary_path, write_all
+from camelid.store.leases import Leases
 
 __all__ = ("CHUNK", "BlobStore", "BlobWriter")
 
@@ -24,7 +23,6 @@ CHUNK = 1 << 20
 
 _PREFIX = "sha256-"
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_WANTED_SECONDS = 3600.0
 
 
 class BlobWriter:
@@ -87,15 +85,16 @@ class BlobWriter:
 class BlobStore:
     """The folder `blobs`. Safe to use from several threads, and beside another server.
 
-    A blob that was stored or touched counts as wanted until a manifest names it, or for an hour: `discard` spares it.
-    Who makes a model says so with an `owner`, any object of its own; an upload, which is for nobody yet, has none.
+    A blob that was stored or touched is taken until a manifest names it or its owner releases it: `discard` spares it.
+    Who makes a model says so with an `owner`, any object of its own; an upload, which is for nobody yet, has none, and
+    is spared for an hour.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         """Absolute."""
-        self._lock = Lock()
-        self._wanted: dict[str, dict[object, float]] = {}
+        self.leases = Leases(folder)
+        """What must stay in the folder, beside what manifests name."""
 
     def path(self, digest: str) -> Path:
         """Where the blob lies, or would lie.
@@ -150,14 +149,14 @@ class BlobStore:
             DiskFullError: no room.
             StoreError: the system refused.
         """
-        temporary = temporary_path(self.folder, _PREFIX)
-        with disk_errors(temporary):
-            descriptor = create_file(temporary)
-        writer = BlobWriter(descriptor, temporary, partial(self._keep, owner=owner))
-        try:
-            yield writer
-        finally:
-            writer.abandon()
+        with self._temporary() as temporary:
+            with disk_errors(temporary):
+                descriptor = create_file(temporary)
+            writer = BlobWriter(descriptor, temporary, partial(self._keep, owner=owner))
+            try:
+                yield writer
+            finally:
+                writer.abandon()
 
     def put(self, content: bytes, owner: object = None) -> str:
         """Store bytes; what is here already is kept.
@@ -187,11 +186,11 @@ class BlobStore:
             Whether it is here.
         """
         path = self.path(digest)
-        with self._lock:
+        with self.leases.exclusive():
             found = self._size(path)
             if found is None or (size is not None and found != size):
                 return False
-            self._want(parse_digest(digest), owner)
+            self.leases.take(path.name, owner)
             _refresh(path)
             return True
 
@@ -228,19 +227,19 @@ class BlobStore:
             raise RequestError(f"{path} cannot be read: check that it exists", reason=str(error)) from error
         if not regular:
             raise RequestError(f"{path} is not a file")
-        temporary = self._hard_link(source)
-        if temporary is None:
-            return self._copy(source, owner, expected, on_progress)
-        try:
-            # Hashed under the new name: nobody can put another file there in between.
-            digest = _hash_file(temporary, on_progress)
-            if expected and digest != expected:
-                raise _mismatch(expected, digest)
-            with disk_errors(temporary):
-                self._keep(temporary, digest, owner)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return digest
+        with self._temporary() as temporary:
+            if not _hard_link(source, temporary):
+                return self._copy(source, owner, expected, on_progress)
+            try:
+                # Hashed under the new name: nobody can put another file there in between.
+                digest = _hash_file(temporary, on_progress)
+                if expected and digest != expected:
+                    raise _mismatch(expected, digest)
+                with disk_errors(temporary):
+                    self._keep(temporary, digest, owner)
+            finally:
+                temporary.unlink(missing_ok=True)
+            return digest
 
     def adopt(self, path: Path, owner: object = None, *, on_progress: Callable[[int], None] | None = None) -> str:
         """Store a file that was made for the store, on its file system, and that nobody writes to any more: it moves.
@@ -286,20 +285,14 @@ class BlobStore:
 
     def claim(self, digests: Iterable[str], owner: object = None) -> None:
         """Say that a manifest of `owner` names these blobs now. Others may still want them."""
-        with self._lock:
-            for digest in digests:
-                wanted = self._wanted.get(digest, {})
-                wanted.pop(owner, None)
-                wanted.pop(None, None)
-                if not wanted:
-                    self._wanted.pop(digest, None)
+        names = [self.path(digest).name for digest in digests]
+        with self.leases.exclusive():
+            self.leases.drop(owner, names)
+            self.leases.drop(None, names)
 
     def release(self, owner: object) -> None:
         """Say that `owner` is about to use nothing any more. Others may be."""
-        with self._lock:
-            for wanted in self._wanted.values():
-                wanted.pop(owner, None)
-            self._wanted = {digest: wanted for digest, wanted in self._wanted.items() if wanted}
+        self.leases.drop(owner)
 
     def discard(self, digest: str) -> bool:
         """Remove a blob that no manifest names, unless somebody is about to use it.
@@ -307,12 +300,10 @@ class BlobStore:
         Returns:
             Whether it was removed.
         """
-        with self._lock:
-            newest = max(self._wanted.get(digest, {}).values(), default=-_WANTED_SECONDS)
-            if time.monotonic() - newest < _WANTED_SECONDS:
+        path = self.path(digest)
+        with self.leases.exclusive():
+            if path.name in self.leases.taken():
                 return False
-            self._wanted.pop(digest, None)
-            path = self.path(digest)
             with disk_errors(path):
                 try:
                     path.unlink()
@@ -320,18 +311,25 @@ class BlobStore:
                     return False
             return True
 
-    def _want(self, digest: str, owner: object) -> None:
-        self._wanted.setdefault(digest, {})[owner] = time.monotonic()
-
     def _keep(self, temporary: Path, digest: str, owner: object) -> None:
         path = self.path(digest)
-        with self._lock:
+        with self.leases.exclusive():
             # What lay there may have been damaged since it was verified; this one has just been.
             temporary.replace(path)
             temporary.unlink(missing_ok=True)  # still there if both were links to one file
-            self._want(digest, owner)
+            self.leases.take(path.name, owner)
             _refresh(path)
         sync_folder(self.folder)
+
+    @contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        """A name for a file on its way in, however long that takes."""
+        path = temporary_path(self.folder, _PREFIX)
+        self.leases.take(path.name, path)
+        try:
+            yield path
+        finally:
+            self.leases.drop(path)
 
     def _size(self, path: Path) -> int | None:
         try:
@@ -339,18 +337,6 @@ class BlobStore:
         except OSError:
             return None
         return status.st_size if stat.S_ISREG(status.st_mode) else None
-
-    def _hard_link(self, source: Path) -> Path | None:
-        temporary = temporary_path(self.folder, _PREFIX)
-        with disk_errors(temporary):
-            try:
-                os.link(source, temporary)
-            except OSError as error:
-                if error.errno not in NO_HARD_LINK:
-                    raise
-                return None
-        _refresh(temporary)
-        return temporary
 
     def _copy(self, source: Path, owner: object, expected: str, on_progress: Callable[[int], None] | None) -> str:
         with closing(_chunks(source)) as chunks, self.writer(owner) as writer:
@@ -363,6 +349,19 @@ class BlobStore:
 
 def _mismatch(expected: str, got: str) -> DigestMismatchError:
     return DigestMismatchError(f'digest mismatch, expected "{expected}", got "{got}"', reason=f"got {got}")
+
+
+def _hard_link(source: Path, path: Path) -> bool:
+    """Give a file a second name; False where that cannot be."""
+    with disk_errors(path):
+        try:
+            os.link(source, path)
+        except OSError as error:
+            if error.errno not in NO_HARD_LINK:
+                raise
+            return False
+    _refresh(path)
+    return True
 
 
 def _refresh(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Bring a model that a registry knows into the store."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
@@ -62,25 +63,29 @@ def install(
     """
     if len(resolved.layers) > _MOST_LAYERS:
         raise RegistryError(f"the registry's manifest of {name.short} has {len(resolved.layers)} layers: too many")
-    builder = ModelBuilder(store, ModelConfig())
-    blobs = _Blobs(store.blobs, builder.owner, open_range, on_progress, transfers or Transfers(store.blobs))
-    blobs.require(layer.blob for layer in resolved.layers)
-    digests = [blobs.bring(layer.blob) for layer in resolved.layers]
-    if resolved.manifest is None:
-        content: Manifest | bytes = _make_manifest(store, builder, resolved, digests)
-    else:
-        content = resolved.manifest
-        try:
-            missing = decode_manifest(content).digests - set(digests)
-        except CorruptManifestError as error:
-            raise RegistryError(f"the registry's manifest of {name.short} is corrupt", reason=error.reason) from error
-        if missing:
-            raise RegistryError(f"the registry left out blobs of {name.short}", reason=", ".join(sorted(missing)))
-    spelled = store.write(name, content, builder.owner)
+    with closing(ModelBuilder(store, ModelConfig())) as builder:
+        blobs = _Blobs(store.blobs, builder.owner, open_range, on_progress, transfers or Transfers(store.blobs))
+        blobs.require(layer.blob for layer in resolved.layers)
+        digests = [blobs.bring(layer.blob) for layer in resolved.layers]
+        if resolved.manifest is None:
+            content: Manifest | bytes = _make_manifest(store, builder, resolved, digests)
+        else:
+            content = resolved.manifest
+            _check_manifest(content, digests, name)
+        spelled = store.write(name, content, builder.owner)
     model = store.find(spelled)
     if model is None:
         raise RegistryError(f"{spelled.short} was deleted while it was stored: try again")
     return model
+
+
+def _check_manifest(content: bytes, digests: Iterable[str], name: ModelName) -> None:
+    try:
+        missing = decode_manifest(content).digests - set(digests)
+    except CorruptManifestError as error:
+        raise RegistryError(f"the registry's manifest of {name.short} is corrupt", reason=error.reason) from error
+    if missing:
+        raise RegistryError(f"the registry left out blobs of {name.short}", reason=", ".join(sorted(missing)))
 
 
 class _Blobs:

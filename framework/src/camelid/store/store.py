@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from threading import RLock
+from threading import Lock
 
 import msgspec
 
@@ -56,7 +56,7 @@ class Store:
         self.blobs = BlobStore(blobs)
         self._tree = ManifestTree(manifests)
         self._prune = prune
-        self._lock = RLock()
+        self._lock = Lock()
         self._headers = Headers(self.root / ".camelid" / "headers")
         self._read: dict[str, StoredModel] = {}
         self._seen: dict[str, tuple[Stamp, StoredModel]] = {}
@@ -153,7 +153,7 @@ class Store:
         """
         content = manifest if isinstance(manifest, bytes) else encode_manifest(manifest)
         digests = decode_manifest(content).digests
-        with self._lock:
+        with self.blobs.leases.exclusive():
             for digest in sorted(digests):
                 if not self.blobs.has(digest):
                     raise StoreError(f"blob {digest} went missing: try again", reason="removed by another program?")
@@ -161,7 +161,8 @@ class Store:
             spelled = self._tree.spelling(name) if old is None else old.name
             replaced = frozenset() if old is None else self._digests(old)
             self._tree.write(spelled, content)
-            self._read.pop(sha256(content).hexdigest(), None)  # its blobs may have been damaged when it was read
+            with self._lock:  # its blobs may have been damaged when it was read
+                self._read.pop(sha256(content).hexdigest(), None)
             self.blobs.claim(digests, owner)
             if self._prune:
                 self._discard_unused(replaced - digests)
@@ -174,14 +175,14 @@ class Store:
             owner: for whom blobs were stored.
             digests: those of them to remove if nobody needs them.
         """
-        with self._lock:
+        with self.blobs.leases.exclusive():
             self.blobs.release(owner)
             if self._prune and digests:
                 self._discard_unused(digests)
 
     def workplace(self) -> Workplace:
         """Room for files that shall become blobs once they are complete."""
-        return Workplace(self.blobs.folder)
+        return Workplace(self.blobs.folder, self.blobs.leases)
 
     def copy(self, source: ModelName, destination: ModelName) -> bool:
         """Give a model a second name; nothing happens if both are the same.
@@ -192,7 +193,7 @@ class Store:
         Raises:
             CorruptManifestError: its manifest is not valid.
         """
-        with self._lock:
+        with self.blobs.leases.exclusive():
             file = self._tree.find(source)
             content = None if file is None else self._tree.read(file)
             if file is None or content is None:
@@ -208,7 +209,7 @@ class Store:
         Returns:
             Whether there was such a model.
         """
-        with self._lock:
+        with self.blobs.leases.exclusive():
             file = self._tree.find(name)
             if file is None:
                 return False
@@ -222,12 +223,12 @@ class Store:
 
         Nothing is removed while any manifest is corrupt: what it uses cannot be known.
         """
-        with self._lock:
-            try:
+        try:
+            with self.blobs.leases.exclusive():
                 sweep(self.blobs, self._tree, self._used())
                 self._headers.sweep(self.blobs.folder)
-            except StoreError as error:
-                _log.warning("pruning stopped: %s (%s)", error, error.reason)
+        except StoreError as error:
+            _log.warning("pruning stopped: %s (%s)", error, error.reason)
 
     def _load(self, file: ManifestFile) -> StoredModel | None:
         """Read a model, or take it from memory: an unchanged file holds the same manifest, and that the same blobs."""

@@ -31,7 +31,9 @@ def rename_old_blobs(folder: Path) -> None:
 
 
 def sweep(blobs: BlobStore, tree: ManifestTree, used: AbstractSet[str]) -> None:
-    """Remove what nobody uses and nobody can be about to use, since it is older than an hour.
+    """Remove what nobody uses and nobody is about to use, in the middle of `Leases.exclusive`.
+
+    What was written within the hour is spared: other programs than this one know no leases.
 
     Args:
         blobs: unused blobs, files that are none, and old workplaces are removed from its folder.
@@ -39,7 +41,10 @@ def sweep(blobs: BlobStore, tree: ManifestTree, used: AbstractSet[str]) -> None:
         used: the digests that stay.
     """
     before = time.time() - _GRACE_SECONDS
+    taken = blobs.leases.taken()
     for path in blobs.folder.iterdir():
+        if path.name in taken:
+            continue
         digest = _blob_digest(path)
         if digest is None and path.name.startswith(PREFIX):
             _remove_old_workplace(path, before)

@@ -15,7 +15,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from camelid.store.durable import disk_errors
+from camelid.store.durable import disk_errors, write_all
+from camelid.store.file_lock import open_locked
 
 __all__ = ("PREFIX", "Partial", "kept_bytes")
 
@@ -52,7 +53,7 @@ class Partial:
         """The file."""
         self._alone = False
         with disk_errors(self.path):
-            counts_file = _open_locked(_counts_path(self.path))
+            counts_file = open_locked(_counts_path(self.path))
             if counts_file is None:
                 self._alone = True
                 self.path = self.path.with_name(f"{self.path.name}-{secrets.token_hex(4)}")
@@ -206,37 +207,16 @@ def _counts_path(path: Path) -> Path:
 
 
 if sys.platform == "win32":
-    import msvcrt
-
-    def _lock_file(descriptor: int) -> None:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
     def _write_at(descriptor: int, content: bytes | memoryview, offset: int, lock: Lock) -> None:
         with lock:
             os.lseek(descriptor, offset, os.SEEK_SET)
-            rest = memoryview(content)
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]
+            write_all(descriptor, content)
 
 else:
-    import fcntl
-
-    def _lock_file(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _write_at(descriptor: int, content: bytes | memoryview, offset: int, lock: Lock) -> None:  # noqa: ARG001 - Windows
         rest = memoryview(content)
         while rest:
             written = os.pwrite(descriptor, rest, offset)
             rest, offset = rest[written:], offset + written
-
-
-def _open_locked(path: Path) -> int | None:
-    """Open a file for this process alone; None while another one has it."""
-    descriptor = os.open(path, _OPEN, 0o644)
-    try:
-        _lock_file(descriptor)
-    except (BlockingIOError, PermissionError):
-        os.close(descriptor)
-        return None
-    return descriptor

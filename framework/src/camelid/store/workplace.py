@@ -15,6 +15,7 @@ from typing import Final, Self
 from camelid.errors import DiskFullError, RequestError, StoreError
 from camelid.store.durable import NO_HARD_LINK, disk_errors
 from camelid.store.file_names import name_parts
+from camelid.store.leases import Leases
 
 __all__ = ("PREFIX", "Workplace", "remove_old_workplace")
 
@@ -28,9 +29,10 @@ class Workplace:
     What a killed server leaves of it, `remove_old_workplace` removes.
     """
 
-    def __init__(self, blobs: Path) -> None:
-        """Take the folder of the blobs; nothing is written yet."""
+    def __init__(self, blobs: Path, leases: Leases) -> None:
+        """Take the folder of the blobs, and the leases of it; nothing is written yet."""
         self._folder = blobs / f"{PREFIX}{secrets.token_hex(8)}"
+        self._leases = leases
         self._parts = 0
         self._lock = Lock()
         self._closed = False
@@ -101,7 +103,9 @@ class Workplace:
         """Remove everything. What cannot be removed now is removed at a later start."""
         with self._lock:
             self._closed = True
-            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._parts:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._leases.drop(self)
 
     @contextmanager
     def _new(self, kind: str) -> Iterator[Path]:
@@ -109,6 +113,7 @@ class Workplace:
         with self._lock:
             if self._closed:
                 raise StoreError("the work was given up", reason="its workplace is closed")
+            self._leases.take(self._folder.name, self)
             self._parts += 1
             folder = self._folder / f"{self._parts}-{kind}"
             with disk_errors(folder):
