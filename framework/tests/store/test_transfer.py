@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import threading
@@ -9,7 +10,8 @@ from typing import BinaryIO
 import pytest
 
 from camelid.contracts.registry import BlobSource, OnlyFromStartError, TransientRegistryError
-from camelid.errors import DiskFullError, RegistryError
+from camelid.errors import DiskFullError, RegistryError, StoreError
+from camelid.store import file_lock
 from camelid.store.digests import digest_of
 from camelid.store.transfer import Transfers
 from camelid.store.transfer_partial import PREFIX
@@ -335,6 +337,7 @@ def test_two_servers_with_one_store_do_not_disturb_each_other(store, make_transf
     make_transfers().fetch(BLOB, DIGEST, Source().open, ignore)
     assert stored(store)
     assert len(remains(store)) == 2
+    store.blobs.path(DIGEST).unlink()
     broken = Source()
     broken.fault = lambda offset: offset > 300_000
     with pytest.raises(RegistryError, match="max retries"):
@@ -343,3 +346,47 @@ def test_two_servers_with_one_store_do_not_disturb_each_other(store, make_transf
     release.set()
     first.join()
     assert (stored(store), remains(store)) == (True, [])
+
+
+def test_one_who_opens_the_counts_as_another_one_finishes_finds_the_blob(store, make_transfers, monkeypatch):
+    """The file of counts is opened before the other one removes it, and locked after that."""
+    source, lock, finished = Source(), file_lock._lock, Event()
+    release, begun = Event(), Event()
+
+    def wait(_offset: int) -> None:
+        begun.set()
+        release.wait()
+
+    def lock_late(descriptor: int) -> None:
+        if threading.current_thread() is not first and os.fstat(descriptor).st_ino == counts and not finished.is_set():
+            release.set()
+            first.join()
+            finished.set()
+        lock(descriptor)
+
+    source.fault = wait
+    first = threading.Thread(target=lambda: make_transfers().fetch(BLOB, DIGEST, source.open, ignore))
+    first.start()
+    assert begun.wait(30)
+    (path,) = store.blobs.folder.glob("*.counts")
+    counts = path.stat().st_ino
+    monkeypatch.setattr(file_lock, "_lock", lock_late)
+    late = Source()
+    make_transfers().fetch(BLOB, DIGEST, late.open, ignore)
+    assert finished.is_set()
+    assert (stored(store), remains(store), late.requests) == (True, [], [])
+
+
+def test_what_the_disk_did_not_take_is_not_fetched_again(store, make_transfers, monkeypatch):
+    source = Source()
+
+    def fails(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("camelid.store.transfer_partial.os.fsync", fails)
+        with pytest.raises(StoreError, match="Input/output error"):
+            make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    assert not store.blobs.has(DIGEST)
+    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    assert (stored(store), source.sent, remains(store)) == (True, len(CONTENT), [])

@@ -106,17 +106,23 @@ class Transfers:
 
         def work(job: _Job) -> None:
             partial = Partial(self._blobs.folder, digest, blob.size, self.policy.segment)
-            keep = True
+            keep, verified = True, False
             try:
+                if self._blobs.touch(digest, size=blob.size):  # another process has just finished it
+                    keep = False
+                    return
                 download = Download(blob, digest, partial, open_range, policy=self.policy, limits=self.limits)
                 job.watch(download)
-                if download.run():
+                verified = download.run()
+                if verified:
                     partial.finish()
                     self._blobs.keep(partial.path, digest)
                     keep = False
             except BaseException:
-                # All bytes and an error: what is here is not what was announced.
-                keep = 0 < partial.completed < partial.size
+                # What has the right digest stays when the disk fails to take it: a full one may have room, and a share
+                # of another machine be there again, at the next try, which hashes all of it before it believes it.
+                # All bytes, no digest and an error: what is here is not what was announced.
+                keep = verified or 0 < partial.completed < partial.size
                 raise
             finally:
                 partial.close(keep=keep)

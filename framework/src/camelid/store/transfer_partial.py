@@ -165,7 +165,13 @@ class Partial:
             StoreError: the system refused.
         """
         with disk_errors(self.path):
-            os.fsync(self._file)
+            try:
+                os.fsync(self._file)
+            except OSError:
+                # What could not be written counts as written from now on, and would be found right in memory: whoever
+                # hashes it again must read it from the disk.
+                _forget_pages(self._file)
+                raise
             os.close(self._file)
         self._file = -1
 
@@ -200,6 +206,11 @@ def kept_bytes(folder: Path, digest: str) -> int:
     except OSError:
         return 0
     return min(status.st_size, getattr(status, "st_blocks", 0) * 512)
+
+
+def _forget_pages(descriptor: int) -> None:
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _counts_path(path: Path) -> Path:
