@@ -148,7 +148,9 @@ def details(server, model: str) -> dict:
 
 def litter(server) -> list[str]:
     """What is in the folder of the blobs and no blob."""
-    return [path.name for path in (server.models / "blobs").iterdir() if len(path.name) != 71 and path.name != ".leases"]
+    return [
+        path.name for path in (server.models / "blobs").iterdir() if len(path.name) != 71 and path.name != ".leases"
+    ]
 
 
 def wait_for(condition) -> None:

@@ -1,4 +1,8 @@
+import asyncio
+import threading
 from collections.abc import Callable
+from contextlib import aclosing
+from threading import Event
 
 import pytest
 
@@ -46,9 +50,12 @@ class Shelf(Registry):
 
 
 @pytest.fixture
-def push(store) -> Callable[[Registry], Push]:
-    policy = TransferPolicy(tries=3, pause=0.001)
-    return lambda registry: Push(store, Registries([registry]), Transfers(store.blobs, policy))
+def push(store) -> Callable[..., Push]:
+    def make(registry: Registry, **rules: float) -> Push:
+        policy = TransferPolicy(**{"tries": 3, "pause": 0.001, **rules})
+        return Push(store, Registries([registry]), Transfers(store.blobs, policy))
+
+    return make
 
 
 async def lines(push: Push, name: ModelName = NAME, **options: bool) -> list[Progress]:
@@ -122,3 +129,58 @@ async def test_plain_http_must_be_allowed(store, add_model, push):
     shelf = Shelf()
     assert (await lines(push(shelf), name, insecure=True))[-1].status == "success"
     assert list(shelf.manifests) == ["localhost:5000/a/b:c"]
+
+
+class Silent(Shelf):
+    """Takes nothing and says nothing, until it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = Event()
+        self.asked = 0
+
+    def send(self, name: ModelName, blob: BlobToSend, on_progress: Callable[[int], None]) -> None:
+        self.asked += 1
+        self.released.wait()
+        on_progress(blob.size)
+        self.blobs[blob.digest] = b""
+
+
+async def test_a_registry_that_says_nothing_is_given_up_and_its_turn_is_free_again(store, add_model, push):
+    add_model("echo")
+    silent = Silent()
+    pushing = push(silent, all_streams=1, patience=0.05)
+    for asked in (3, 6):
+        with pytest.raises(
+            RegistryError, match=r"^max retries exceeded: nothing was heard of the registry for 0\.05 s$"
+        ):
+            await lines(pushing)
+        assert silent.asked == asked
+    silent.released.set()
+    assert silent.blobs == {}
+
+
+async def test_who_waits_for_a_turn_is_told_when_it_takes_too_long(store, add_model):
+    add_model("echo")
+    transfers = Transfers(store.blobs, TransferPolicy(all_streams=1, patience=0.05))
+    pushing = Push(store, Registries([Shelf()]), transfers)
+    with transfers.limits.slots, pytest.raises(RegistryError, match="busy with other transfers: try again later"):
+        await lines(pushing)
+    assert (await lines(pushing))[-1].status == "success"
+
+
+async def test_who_leaves_while_waiting_for_a_turn_takes_none(store, add_model):
+    add_model("echo")
+    transfers, shelf = Transfers(store.blobs, TransferPolicy(all_streams=1)), Shelf()
+    before = threading.active_count()
+    with transfers.limits.slots:
+        async with aclosing(Push(store, Registries([shelf]), transfers)(NAME)) as told:
+            async for line in told:
+                if line.digest:
+                    break
+        for _ in range(1000):
+            if threading.active_count() == before:
+                break
+            await asyncio.sleep(0.01)
+        assert threading.active_count() == before
+    assert shelf.blobs == {}

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 
@@ -157,3 +158,11 @@ def test_models_go_to_the_first_that_takes_them():
     assert (registry.name, name.scheme, name.host) == ("far", "http", "127.0.0.1:5000")
     with pytest.raises(RegistryError, match=r"no installed registry takes models for registry\.ollama\.ai"):
         Registries([Named("near")]).target(NAME)
+
+
+def test_one_that_never_answers_is_given_up():
+    release = Event()
+    silent = Named("silent", remote=True, knows=lambda _: release.wait())
+    with pytest.raises(RegistryError, match=r"^pull model manifest: nothing was heard of the registry for 0\.01 s$"):
+        Registries([silent], patience=0.01).resolve(NAME)
+    release.set()

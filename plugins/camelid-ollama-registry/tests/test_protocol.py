@@ -1,6 +1,7 @@
 import json
 import stat
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler
 
 import msgspec
 import pytest
@@ -9,6 +10,7 @@ from camelid.contracts.registry import BlobToSend, Registry, TransientRegistryEr
 from camelid.errors import RegistryError
 from camelid.testing.loopback import LoopbackServer, Reply, Request
 from camelid.types.names import ModelName
+from camelid_ollama_registry import tokens
 from camelid_ollama_registry.plugin import CAMELID_API, camelid_registries
 
 MODEL = "application/vnd.ollama.image.model"
@@ -100,6 +102,26 @@ def test_a_second_refusal_is_final(source, registry, small):
     with pytest.raises(RegistryError, match=r"^unauthorized: access denied$"):
         registry.resolve(small)
     assert asked(source.server).count("GET /token") == 1
+
+
+def test_a_token_that_drips_is_given_up(source, registry, small, monkeypatch):
+    """Each byte comes in time, so that no read ever fails."""
+    answer = type(source.server).answer
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        if not handler.path.startswith("/token"):
+            answer(source.server, handler)
+            return
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        while not source.server.released.wait(0.005):
+            handler.wfile.write(b" ")
+
+    monkeypatch.setattr(source.server, "answer", drip)
+    monkeypatch.setattr(tokens, "_LONGEST_ANSWER", 0.05)
+    with pytest.raises(OSError, match="the token takes too long"):
+        registry.resolve(small)
 
 
 class Fixed(LoopbackServer):

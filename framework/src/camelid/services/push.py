@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import Final
 
@@ -11,6 +11,7 @@ from camelid.contracts.registry import BlobToSend, Registry, TransientRegistryEr
 from camelid.errors import CamelidError, RegistryError, StoreError
 from camelid.services.progress import SUCCESS, Progress
 from camelid.services.registries import Registries, broken
+from camelid.services.registry_call import Beat, call_registry
 from camelid.services.watched_job import AbandonedError, Report, WatchedJobs
 from camelid.store.manifest import Layer
 from camelid.store.store import Store
@@ -78,9 +79,9 @@ class Push:
         _log.info("pushing %s to the registry %s", name, registry.name)
         for layer in {layer.digest: layer for layer in (*manifest.layers, manifest.config)}.values():
             self._send_blob(registry, asked, layer, report)
-        line = Progress(_PUSHING_MANIFEST)
-        report(line)
-        self._patiently(registry, lambda: registry.publish(asked, content), report, line)
+        tell = partial(report, Progress(_PUSHING_MANIFEST))
+        tell()
+        self._patiently(registry, lambda _: registry.publish(asked, content), tell)
         report(Progress(SUCCESS))
 
     def _send_blob(self, registry: Registry, name: ModelName, layer: Layer, report: Report) -> None:
@@ -88,28 +89,47 @@ class Push:
         size = self._store.blobs.size(layer.digest)
         path = self._store.blobs.path(layer.digest)
         blob = BlobToSend(layer.media_type, layer.digest, size, path, layer.from_)
-        sent = 0
+        limits, sent = self._transfers.limits, 0
 
-        def on_progress(completed: int) -> None:
-            nonlocal sent
-            line = Progress(status, layer.digest, size, completed)
-            report(line)
-            delay = self._transfers.limits.delay(max(0, completed - sent))
-            sent = completed
-            _wait(delay, report, line)
+        def send(beat: Beat) -> None:
+            def on_progress(completed: int) -> None:
+                nonlocal sent
+                beat()
+                delay, sent = limits.delay(max(0, completed - sent)), completed
+                _sleep(delay, beat)
 
-        line = Progress(status, layer.digest, size)
-        report(line)
-        with self._transfers.limits.slots:
-            self._patiently(registry, lambda: registry.send(name, blob, on_progress), report, line)
+            registry.send(name, blob, on_progress)
+
+        def tell() -> None:
+            report(Progress(status, layer.digest, size, sent))
+
+        tell()
+        with self._turn(tell):
+            self._patiently(registry, send, tell)
         report(Progress(status, layer.digest, size, size))
 
-    def _patiently(self, registry: Registry, work: Callable[[], None], report: Report, line: Progress) -> None:
+    @contextmanager
+    def _turn(self, tell: Callable[[], None]) -> Iterator[None]:
+        """One of the slots that all transfers share."""
+        slots, patience = self._transfers.limits.slots, self._transfers.policy.patience
+        until = time.monotonic() + patience
+        while not slots.acquire(timeout=_LONGEST_SLEEP):
+            tell()
+            if time.monotonic() > until:
+                raise RegistryError(
+                    "the server is busy with other transfers: try again later", reason=f"no slot for {patience:g} s"
+                )
+        try:
+            yield
+        finally:
+            slots.release()
+
+    def _patiently(self, registry: Registry, work: Callable[[Beat], None], tell: Callable[[], None]) -> None:
         """Do it, again with pauses if it fails for a reason that may pass."""
         policy = self._transfers.policy
         for again in range(1, policy.tries + 1):
             try:
-                work()
+                call_registry(work, patience=policy.patience, watch=tell)
             except (OSError, TransientRegistryError) as error:
                 _log.info("registry %s, try %d: %s", registry.name, again, error)
                 if again == policy.tries:
@@ -120,12 +140,12 @@ class Push:
                 raise broken(registry, error) from error
             else:
                 return
-            _wait(policy.pause * 2.0 ** (again - 1), report, line)
+            _sleep(policy.pause * 2.0 ** (again - 1), tell)
 
 
-def _wait(seconds: float, report: Report, line: Progress) -> None:
-    """Wait, and give up if nobody does so any more."""
+def _sleep(seconds: float, look: Callable[[], None]) -> None:
+    """Wait; what `look` raises ends it, for example when nobody waits any more."""
     until = time.monotonic() + seconds
     while (rest := until - time.monotonic()) > 0:
         time.sleep(min(rest, _LONGEST_SLEEP))
-        report(line)
+        look()

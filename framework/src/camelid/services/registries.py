@@ -9,6 +9,8 @@ import msgspec
 
 from camelid.contracts.registry import BlobSource, BlobStream, Registry, ResolvedModel, TransientRegistryError
 from camelid.errors import CamelidError, ConfigurationError, RegistryError, RequestError
+from camelid.services.registry_call import call_registry
+from camelid.store.transfer_policy import TransferPolicy
 from camelid.types.names import ModelName
 
 __all__ = ("Known", "Registries", "RegistryRules", "broken")
@@ -49,18 +51,26 @@ class Known(msgspec.Struct, frozen=True):
 class Registries:
     """All registries of a server. Asking them may block."""
 
-    def __init__(self, registries: Sequence[Registry], rules: RegistryRules | None = None) -> None:
+    def __init__(
+        self,
+        registries: Sequence[Registry],
+        rules: RegistryRules | None = None,
+        *,
+        patience: float = TransferPolicy().patience,
+    ) -> None:
         """Sort.
 
         Args:
             registries: as they registered. Those that the rules name are asked first, in that order, then those of
                 this machine, then those that ask other machines.
             rules: from the settings.
+            patience: seconds that one on another machine may take to resolve a name.
 
         Raises:
             ConfigurationError: the rules name a registry that there is not, or a mirror is none.
         """
         self._rules = RegistryRules() if rules is None else rules
+        self._patience = patience
         self._registries = _in_order(registries, self._rules.first)
         self._mirrors = dict(map(_read_mirror, self._rules.mirrors))
         hosts = self._rules.hosts
@@ -80,7 +90,7 @@ class Registries:
         for registry in self._registries:
             if registry.remote:
                 self._check_allowed(name, _MANIFEST)
-            resolved = _resolve(registry, asked if registry.remote else name)
+            resolved = _resolve(registry, asked if registry.remote else name, self._patience)
             if resolved is not None:
                 return Known(registry, resolved)
         everyone = ", ".join(registry.name for registry in self._registries) or "none, for none is installed"
@@ -116,9 +126,11 @@ class Registries:
             raise RegistryError(f"{prefix}the setting registry_hosts does not allow {name.host}")
 
 
-def _resolve(registry: Registry, name: ModelName) -> ResolvedModel | None:
+def _resolve(registry: Registry, name: ModelName, patience: float) -> ResolvedModel | None:
     try:
-        return _patiently(registry, name)
+        if not registry.remote:
+            return registry.resolve(name)
+        return _patiently(registry, name, patience)
     except RegistryError as error:
         message = error.message
         if registry.remote and not message.startswith(_MANIFEST):
@@ -132,14 +144,17 @@ def _resolve(registry: Registry, name: ModelName) -> ResolvedModel | None:
         raise broken(registry, error) from error
 
 
-def _patiently(registry: Registry, name: ModelName) -> ResolvedModel | None:
+def _patiently(registry: Registry, name: ModelName, patience: float) -> ResolvedModel | None:
+    def resolve() -> ResolvedModel | None:
+        return call_registry(lambda _: registry.resolve(name), patience=patience)
+
     for again in range(_TRIES - 1):
         try:
-            return registry.resolve(name)
+            return resolve()
         except TransientRegistryError as error:
             _log.info("registry %s, try %d: %s", registry.name, again + 1, error)
             time.sleep(_PAUSE * 2**again)
-    return registry.resolve(name)
+    return resolve()
 
 
 def _in_order(registries: Sequence[Registry], first: Sequence[str]) -> tuple[Registry, ...]:

@@ -29,6 +29,8 @@ class TransferPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds before the second try; twice as many before each further one."""
     stall: float = 30.0
     """Seconds without a byte, after which a stream is given up and asked for anew."""
+    patience: float = 120.0
+    """Seconds without news of a registry that is asked for a manifest or is sent something, or of a turn to send."""
 
 
 class Limits:

@@ -12,6 +12,7 @@ from camelid.services.progress import Progress
 from camelid.services.pull import Pull
 from camelid.services.push import Push
 from camelid.services.registries import Registries
+from camelid.store.leases import FOLDER
 from camelid.store.store import Store
 from camelid.store.transfer import Transfers
 from camelid.store.transfer_policy import TransferPolicy
@@ -98,4 +99,5 @@ class Client:
 
     def remains(self) -> list[str]:
         """Files that are no blobs."""
-        return sorted(path.name for path in self.store.blobs.folder.iterdir() if not path.name.startswith("sha256-"))
+        names = (path.name for path in self.store.blobs.folder.iterdir())
+        return sorted(name for name in names if not name.startswith(("sha256-", FOLDER)))

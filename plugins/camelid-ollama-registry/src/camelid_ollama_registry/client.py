@@ -27,6 +27,8 @@ _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=15.0, pool=None)
 _LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=32)
 _REPOSITORY: Final = re.compile(r"(.*?)/(?:blobs|manifests)/")
+_LONGEST_WAIT: Final = 60.0
+"""Seconds for another thread's question for a token."""
 _LONGEST_REASON: Final = 2000
 """Bytes of an error's body that are told."""
 
@@ -146,12 +148,16 @@ class Client:
         """Get a token, unless another thread just did."""
         with self._lock:
             renewing = self._renewing.setdefault(repository, Lock())
-        with renewing:
+        if not renewing.acquire(timeout=_LONGEST_WAIT):
+            raise TransientRegistryError("the registry gives no token", reason=f"{url}: another request waits for it")
+        try:
             if self._tokens.get(repository, "") == shown:
                 asked = read_challenge(challenge, url)
                 if asked is None:
                     raise RegistryError("unauthorized: access denied", reason=f"{url} wants {challenge[:200]!r}")
                 self._tokens[repository] = fetch_token(self._http, asked, self._keys)
+        finally:
+            renewing.release()
 
 
 def repository_url(name: ModelName) -> str:

@@ -19,6 +19,8 @@ __all__ = ("Challenge", "fetch_token", "read_challenge")
 _PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _LARGEST_ANSWER: Final = 1 << 20
+_LONGEST_ANSWER: Final = 30.0
+"""Seconds for all of it: the timeout of the connection begins anew with each byte."""
 _NOTHING: Final = base64.b64encode(sha256(b"").hexdigest().encode()).decode()
 """Stands in what is signed for the body, which is empty."""
 
@@ -70,6 +72,7 @@ def fetch_token(http: httpx.Client, challenge: Challenge, keys: Path | None) -> 
     Raises:
         RegistryError: the registry gives none, or the key cannot be used.
         httpx.HTTPError: the connection broke.
+        TimeoutError: the answer came too slowly.
     """
     key = load_key(keys)
     query = httpx.QueryParams(
@@ -82,12 +85,15 @@ def fetch_token(http: httpx.Client, challenge: Challenge, keys: Path | None) -> 
     )
     url = challenge.realm.copy_merge_params(query)
     headers = {"Authorization": _signature(key, url)}
+    until = time.monotonic() + _LONGEST_ANSWER
     with http.stream("GET", url, headers=headers, follow_redirects=False) as response:
         if response.status_code != 200:
             raise RegistryError("unauthorized: access denied", reason=f"{url}: {response.status_code}")
         content = bytearray()
         for chunk in response.iter_bytes():
             content += chunk
+            if time.monotonic() > until:
+                raise TimeoutError(f'GET "{url}": the token takes too long')
             if len(content) > _LARGEST_ANSWER:
                 raise RegistryError("the registry's token is too long", reason=str(url))
     try:
