@@ -9,8 +9,9 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
-from blockbuster import blockbuster_ctx
+from blockbuster import BlockBusterFunction, blockbuster_ctx
 
+from camelid.api import base64_files
 from camelid.api.server import serve as serve_settings
 from camelid.settings import Settings
 
@@ -29,9 +30,16 @@ class _Server(uvicorn.Server):
 
 @pytest.fixture(autouse=True)
 def nothing_blocks() -> Iterator[None]:
-    """A blocking call of our code inside the event loop fails the test."""
+    """A blocking call of our code inside the event loop fails the test; so does decoding a large file there."""
+    decoding = BlockBusterFunction(
+        base64_files, "b64decode", can_block_predicate=lambda text, **_: len(text) < base64_files._LARGE
+    )
     with blockbuster_ctx("camelid"):
-        yield
+        decoding.activate()
+        try:
+            yield
+        finally:
+            decoding.deactivate()
 
 
 @pytest.fixture

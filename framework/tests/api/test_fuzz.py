@@ -1,11 +1,13 @@
 """Whatever a client sends, it is told what is wrong with it; no body may look like a fault of the server."""
 
+import asyncio
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camelid.api.base64_files import decode_files
 from camelid.api.body import decode
 from camelid.api.ollama.chat import ChatBody
 from camelid.api.ollama.create import CreateBody
@@ -16,7 +18,7 @@ from camelid.api.ollama.models import CopyBody, DeleteBody
 from camelid.api.ollama.pull import PullBody
 from camelid.api.ollama.show import ShowBody
 from camelid.api.ollama.tools import read_tools
-from camelid.api.ollama.values import parse_images, parse_think
+from camelid.api.ollama.values import parse_think
 from camelid.errors import RequestError
 from camelid.types.durations import parse_keep_alive
 
@@ -52,7 +54,7 @@ def test_any_json_is_a_request_or_a_clients_mistake(kind, value):
 def test_any_messages_and_tools(value):
     def read() -> None:
         body = decode(json.dumps(value).encode(), ChatBody)
-        read_messages(body.messages)
+        asyncio.run(read_messages(body.messages))
         read_tools(body.tools)
 
     assert status_of(read) in (200, 400)
@@ -66,7 +68,7 @@ def test_any_value(value):
 
 @given(st.text())
 def test_any_image(text):
-    assert status_of(lambda: parse_images([text])) in (200, 400)
+    assert status_of(lambda: asyncio.run(decode_files([text]))) in (200, 400)
 
 
 @pytest.mark.parametrize("path", ["generate", "chat", "embed", "embeddings", "show", "copy", "pull", "create"])

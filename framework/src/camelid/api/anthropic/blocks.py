@@ -5,8 +5,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from camelid.api.base64_files import decode_files
 from camelid.api.json_values import read_struct
-from camelid.api.ollama.values import parse_images
 from camelid.errors import RequestError
 from camelid.types.json import JsonValue
 from camelid.types.messages import FunctionCall, Message, ToolCall
@@ -169,7 +169,7 @@ async def _image(source: SourceBody | None, load: LoadPicture) -> bytes:
     if source.type != "base64":
         raise RequestError(f"invalid image source type: {source.type}. Only base64 images are supported.")
     try:
-        (image,) = parse_images((source.data,))
+        (image,) = await decode_files((source.data,))
     except RequestError as error:
         raise RequestError(f"invalid base64 image data: {error.message}", reason=error.reason) from error
     return image

@@ -134,7 +134,7 @@ async def chat(request: ApiRequest, services: ApiServices) -> ASGIApp:
     chunks = services.chat(
         ChatRequest(
             model=body.model,
-            messages=read_messages(body.messages),
+            messages=await read_messages(body.messages),
             tools=read_tools(body.tools),
             options=body.options,
             keep_alive=parse_keep_alive(body.keep_alive),

@@ -84,7 +84,7 @@ async def create(request: ApiRequest, services: ApiServices) -> ASGIApp:
         system=body.system,
         licenses=_licenses(body.license),
         parameters=body.parameters,
-        messages=read_messages(body.messages),
+        messages=await read_messages(body.messages),
         quantize=body.quantize or body.quantization,
         draft_quantize=body.draft_quantize,
         renderer=body.renderer,

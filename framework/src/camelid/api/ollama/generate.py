@@ -4,6 +4,7 @@ import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
+from camelid.api.base64_files import decode_files
 from camelid.api.body import read_body
 from camelid.api.description import Description
 from camelid.api.encoding import encode, encode_text
@@ -17,7 +18,7 @@ from camelid.api.ollama.generation import (
     read_logprobs,
     reply,
 )
-from camelid.api.ollama.values import parse_images, parse_think
+from camelid.api.ollama.values import parse_think
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.timestamps import now
 from camelid.services.generate import GenerateRequest
@@ -117,7 +118,7 @@ async def generate(request: ApiRequest, services: ApiServices) -> ASGIApp:
             template=body.template,
             context=body.context,
             raw=body.raw,
-            images=parse_images(body.images),
+            images=await decode_files(body.images),
             options=body.options,
             keep_alive=parse_keep_alive(body.keep_alive),
             think=parse_think(body.think),

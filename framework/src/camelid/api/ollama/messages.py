@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from camelid.api.ollama.values import parse_images
+from camelid.api.base64_files import decode_files
 from camelid.types.messages import FunctionCall, Message, ToolCall
 
 __all__ = ("MessageBody", "read_messages")
@@ -37,16 +37,16 @@ class MessageBody(msgspec.Struct):
     tool_call_id: str = ""
 
 
-def read_messages(messages: Iterable[MessageBody]) -> tuple[Message, ...]:
+async def read_messages(messages: Iterable[MessageBody]) -> tuple[Message, ...]:
     """The messages of a request.
 
     Raises:
         RequestError: an image is no base64.
     """
-    return tuple(_read(message) for message in messages)
+    return tuple([await _read(message) for message in messages])
 
 
-def _read(message: MessageBody) -> Message:
+async def _read(message: MessageBody) -> Message:
     calls = (
         ToolCall(FunctionCall(call.function.name, call.function.arguments, call.function.index), call.id)
         for call in message.tool_calls
@@ -55,7 +55,7 @@ def _read(message: MessageBody) -> Message:
         role=message.role.lower(),
         content=message.content,
         thinking=message.thinking,
-        images=parse_images(message.images),
+        images=await decode_files(message.images),
         tool_calls=tuple(calls),
         tool_name=message.tool_name,
         tool_call_id=message.tool_call_id,

@@ -1,13 +1,12 @@
 """Chat messages as OpenAI's requests carry them (contract 9.2)."""
 
-import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
-from camelid.api.ollama.values import parse_images
+from camelid.api.base64_files import decode_files
 from camelid.errors import RequestError
 from camelid.services.remote_pictures import RemotePictures
 from camelid.types.json import JsonObject, JsonValue
@@ -16,8 +15,6 @@ from camelid.types.messages import FunctionCall, Message, ToolCall
 __all__ = ("ChatMessage", "read_messages", "read_picture")
 
 _DATA_URL: Final = re.compile(r"data:(?:image/(?:jpeg|jpg|png|webp))?;base64,", re.IGNORECASE)
-_LONG: Final = 100_000
-"""Characters of base64 that take about as long as a token, so that they are decoded in a thread."""
 
 
 class ChatToolCallFunction(msgspec.Struct):
@@ -99,7 +96,7 @@ async def _content(message: ChatMessage, pictures: RemotePictures) -> tuple[list
             case {"type": "image_url", "image_url": str(url) | {"url": str(url)}}:
                 files.append(await read_picture(url, pictures))
             case {"type": "input_audio", "input_audio": sound}:
-                files.append(_sound(sound))
+                files.append(await _sound(sound))
             case _:
                 raise RequestError("invalid message format")
     return texts, files
@@ -116,24 +113,21 @@ async def read_picture(url: str, pictures: RemotePictures) -> bytes:
     head = _DATA_URL.match(url)
     if head is None:
         raise RequestError("invalid image input")
-    text = url[head.end() :]
-    if len(text) < _LONG:
-        return _file(text, "invalid image input")
-    return await asyncio.to_thread(_file, text, "invalid image input")
+    return await _file(url[head.end() :], "invalid image input")
 
 
-def _sound(sound: JsonValue) -> bytes:
+async def _sound(sound: JsonValue) -> bytes:
     if not isinstance(sound, dict):
         raise RequestError("invalid input_audio format")
     data = sound.get("data")
     if not isinstance(data, str) or not data:
         raise RequestError("invalid input_audio format: missing data")
-    return _file(data, "invalid input_audio base64 data")
+    return await _file(data, "invalid input_audio base64 data")
 
 
-def _file(text: str, complaint: str) -> bytes:
+async def _file(text: str, complaint: str) -> bytes:
     try:
-        (file,) = parse_images([text])
+        (file,) = await decode_files((text,))
     except RequestError as error:
         raise RequestError(f"{complaint}: {error.message}") from error
     return file
