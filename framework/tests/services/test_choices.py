@@ -3,8 +3,10 @@ from contextlib import aclosing
 
 import pytest
 
+from camelid.decoding.sampling import resolve_seed
 from camelid.errors import WorkerDiedError
-from camelid.services.choices import merged, options_of_choice
+from camelid.services.choices import merged, sampling_of_choice
+from camelid.types.options import SamplingOptions
 
 
 class Stream:
@@ -55,10 +57,13 @@ async def test_closing_closes_all(count):
     assert all(stream.closed for stream in streams)
 
 
-@pytest.mark.parametrize(
-    ("seed", "expected"),
-    [(7, [{"seed": 7}, {"seed": 8}]), (-1, [{"seed": -1}] * 2), ("x", [{"seed": "x"}] * 2), (None, [{}] * 2)],
-)
+@pytest.mark.parametrize(("seed", "expected"), [(7, [7, 8, 9]), (0, [0, 1, 2]), (-1, [-1] * 3)])
 def test_seeds(seed, expected):
-    options = {} if seed is None else {"seed": seed}
-    assert [options_of_choice(options, place) for place in range(2)] == expected
+    sampling = SamplingOptions(seed=seed)
+    assert [sampling_of_choice(sampling, place).seed for place in range(3)] == expected
+
+
+def test_no_seed_becomes_random_by_counting():
+    sampling = SamplingOptions(seed=-2)
+    seeds = [resolve_seed(sampling_of_choice(sampling, place).seed) for place in range(3)]
+    assert seeds == [0xFFFF_FFFE, 0xFFFF_FFFF, 0]

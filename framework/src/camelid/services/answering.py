@@ -9,6 +9,7 @@ import msgspec
 from camelid.contracts.answers.parser import OutputParser, Parsed
 from camelid.engine.pool import Lease
 from camelid.services.checks import Think
+from camelid.services.choices import sampling_of_choice
 from camelid.services.formats import answer_grammar
 from camelid.services.prompting import Prompt, count_tokens
 from camelid.services.tenant import TENANT
@@ -38,6 +39,8 @@ class AnswerRequest(msgspec.Struct, frozen=True, kw_only=True):
     top_logprobs: int = 0
     render_only: bool = False
     """Give the prompt that the model would get, as `GenerationChunk.prompt`, instead of an answer."""
+    choice: int = 0
+    """Which of several answers to one request this is."""
     count_only: bool = False
     """Give the number of the prompt's tokens, in the timings of the only chunk, instead of an answer."""
 
@@ -76,7 +79,7 @@ async def answer(
     submit = Submit(
         id=0,
         prompt=prompt.content,
-        sampling=sampling,
+        sampling=sampling_of_choice(sampling, request.choice),
         add_special=prompt.add_special,
         truncate=request.truncate,
         shift=request.shift,

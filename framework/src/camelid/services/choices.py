@@ -5,19 +5,20 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
-from camelid.types.json import JsonObject
+import msgspec
 
-__all__ = ("merged", "options_of_choice")
+from camelid.types.options import SamplingOptions
+
+__all__ = ("merged", "sampling_of_choice")
 
 _Item = TypeVar("_Item")
 
 
-def options_of_choice(options: JsonObject, place: int) -> JsonObject:
-    """The options of one of several answers: equal seeds would make them equal."""
-    seed = options.get("seed")
-    if not place or not isinstance(seed, int) or seed < 0:
-        return options
-    return {**options, "seed": seed + place}
+def sampling_of_choice(sampling: SamplingOptions, place: int) -> SamplingOptions:
+    """How one of several answers is sampled: equal seeds, whoever set them, would make them equal."""
+    if not place or sampling.seed == -1:
+        return sampling
+    return msgspec.structs.replace(sampling, seed=(sampling.seed & 0xFFFF_FFFF) + place)
 
 
 async def merged(streams: Sequence[AsyncGenerator[_Item, None]]) -> AsyncGenerator[tuple[int, _Item], None]:

@@ -85,9 +85,13 @@ async def test_several_answers(ask, events, stream):
     assert usage["completion_tokens"] == 3 * alone["completion_tokens"]
 
 
-async def test_answers_to_one_seed_differ_and_are_repeated(ask):
+@pytest.mark.parametrize("seed", [{"seed": 7}, {"model": "seeded"}])
+async def test_answers_to_one_seed_differ_and_are_repeated(ask, ollama, seed):
+    made = {"model": "seeded", "from": "echo", "parameters": {"seed": 7}, "stream": False}
+    (await ollama.post("/api/create", json=made)).raise_for_status()
+
     async def said():
-        fields = {"temperature": 2.0, "seed": 7, "response_format": {"type": "json_object"}, "max_tokens": 30}
+        fields = {**seed, "temperature": 2.0, "response_format": {"type": "json_object"}, "max_tokens": 30}
         return [choice["message"]["content"] for choice in (await ask(n=3, **fields)).json()["choices"]]
 
     first = await said()

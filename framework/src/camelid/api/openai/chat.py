@@ -25,7 +25,7 @@ from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import terminated_json_reply
 from camelid.errors import RequestError
 from camelid.services.chat import ChatRequest
-from camelid.services.choices import merged, options_of_choice
+from camelid.services.choices import merged
 from camelid.services.container import Services
 from camelid.types.durations import parse_keep_alive
 from camelid.types.json import JsonValue
@@ -74,12 +74,7 @@ async def chat_completions(request: ApiRequest, services: ApiServices) -> ASGIAp
     body = await read_compatible_body(request, ChatCompletionBody)
     count = choice_count(body.n)
     asked = await _read(body, services)
-    chunks = merged(
-        [
-            services.chat(msgspec.structs.replace(asked, options=options_of_choice(asked.options, place)))
-            for place in range(count)
-        ]
-    )
+    chunks = merged([services.chat(msgspec.structs.replace(asked, choice=place)) for place in range(count)])
     shape = ChatShape(body.model, count, include_usage=body.stream_options.include_usage)
     if body.stream:
         return EventStream(shape.events(chunks), failed=error_event)

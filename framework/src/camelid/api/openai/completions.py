@@ -17,7 +17,7 @@ from camelid.api.openai.tokens import Given, read_given
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import terminated_json_reply
 from camelid.errors import RequestError
-from camelid.services.choices import merged, options_of_choice
+from camelid.services.choices import merged
 from camelid.services.container import Services
 from camelid.services.generate import GenerateRequest
 from camelid.services.tokenize import DetokenizeRequest
@@ -64,7 +64,9 @@ async def completions(request: ApiRequest, services: ApiServices) -> ASGIApp:
     if body.echo:
         async with cancelled_when_gone(request.receive):
             echoed = await asyncio.gather(*(_text(each, services) for each in asked))
-    chunks = merged([services.generate(_varied(each, place)) for each in asked for place in range(made)])
+    chunks = merged(
+        [services.generate(msgspec.structs.replace(each, choice=place)) for each in asked for place in range(made)]
+    )
     shape = CompletionShape(
         body.model,
         echoed,
@@ -144,10 +146,6 @@ def _stop(value: JsonValue) -> list[str] | None:
             raise RequestError(f"invalid type for 'stop' field: {kind}")
         stop += [item] if item else []
     return stop
-
-
-def _varied(asked: GenerateRequest, place: int) -> GenerateRequest:
-    return msgspec.structs.replace(asked, options=options_of_choice(asked.options, place))
 
 
 async def _text(asked: GenerateRequest, services: Services) -> str:
