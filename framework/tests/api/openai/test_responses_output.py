@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camelid.api.openai.responses_items import ResponseReply
+from camelid.api.openai.responses_items import MessageItem, ResponseReply
 from camelid.api.openai.responses_output import Answer
 from camelid.errors import ServerBusyError, WorkerDiedError
 from camelid.types.generation import Completion, FinishReason, GenerationChunk, Timings, TokenLogprob
@@ -161,7 +161,28 @@ def test_logprobs_come_with_the_text_they_are_of():
     (part,) = events[-1]["response"]["output"][0]["content"]
     assert [entry["token"] for entry in part["logprobs"]] == ["S", "o"]
     deltas = [event for event in events if event["type"] == "response.output_text.delta"]
-    assert deltas[0]["logprobs"][0] == {"token": "o", "logprob": -0.25, "bytes": [111], "top_logprobs": []}
+    assert deltas[0]["logprobs"] == part["logprobs"]
+    assert part["logprobs"][1] == {"token": "o", "logprob": -0.25, "bytes": [111], "top_logprobs": []}
+
+
+def tokens(*texts: str) -> tuple[TokenLogprob, ...]:
+    return tuple(TokenLogprob(place, -1.0, text.encode()) for place, text in enumerate(texts))
+
+
+def test_logprobs_of_thoughts_calls_and_their_marks_are_not_those_of_the_text():
+    answer = answered(
+        GenerationChunk(logprobs=tokens("<think>")),
+        GenerationChunk(thinking="Hm", logprobs=tokens("H", "m")),
+        GenerationChunk(logprobs=tokens("</think>", "\n\n")),
+        GenerationChunk(content="Sé", logprobs=tokens("S", "é")),
+        GenerationChunk(logprobs=tokens("<tool_call>", "{}")),
+        GenerationChunk(tool_calls=(ToolCall(FunctionCall("f")),), logprobs=tokens("</tool_call>")),
+        # At once, as a fast model says it: all tokens come with the first piece.
+        GenerationChunk(thinking="So", logprobs=tokens("<think>", "So", "</think>", "Bye", "!")),
+        GenerationChunk(content="Bye!"),
+    )
+    parts = [part for item in answer.reply.output if isinstance(item, MessageItem) for part in item.content]
+    assert [[entry.token for entry in part.logprobs] for part in parts] == [["S", "é"], ["Bye", "!"]]
 
 
 @pytest.mark.parametrize(

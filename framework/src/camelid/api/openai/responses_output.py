@@ -9,7 +9,7 @@ import msgspec
 from camelid.api.encoding import encode
 from camelid.api.errors import error_status, error_text
 from camelid.api.events import event
-from camelid.api.openai.logprobs import LogprobEntry, choice_logprobs
+from camelid.api.openai.logprobs import LogprobEntry, SeenTokens, shown_logprobs
 from camelid.api.openai.responses_items import (
     FunctionCallItem,
     IncompleteDetails,
@@ -49,6 +49,7 @@ class Answer:
         self._open: ReasoningItem | MessageItem | None = None
         self._text: list[str] = []
         self._logprobs: list[LogprobEntry] = []
+        self._seen = SeenTokens()
         self._calls: list[ToolCall] = []
         self._begun = False
 
@@ -57,8 +58,9 @@ class Answer:
         self._begin()
         if chunk.thinking:
             self._think(chunk.thinking)
-        if chunk.content or chunk.logprobs:
-            self._say(chunk)
+        logprobs = shown_logprobs(self._seen.of_piece(chunk))
+        if chunk.content:
+            self._say(chunk.content, logprobs)
         for call in chunk.tool_calls:
             self._call(call)
         if chunk.completion is not None:
@@ -119,19 +121,15 @@ class Answer:
         self._text.append(text)
         self._emit_summary("response.reasoning_summary_text.delta", delta=text)
 
-    def _say(self, chunk: GenerationChunk) -> None:
-        found = choice_logprobs(chunk.logprobs)
-        logprobs = found.content if found is not None else ()
-        self._logprobs += logprobs
-        if not chunk.content:
-            return
+    def _say(self, text: str, logprobs: tuple[LogprobEntry, ...]) -> None:
         if not isinstance(self._open, MessageItem):
             self._finish()
             self._open = MessageItem(id=new_id("msg"), status="in_progress")
             self._emit("response.output_item.added", output_index=self._place, item=self._open)
             self._emit_content("response.content_part.added", part=OutputText(""))
-        self._text.append(chunk.content)
-        self._emit_content("response.output_text.delta", delta=chunk.content, logprobs=logprobs)
+        self._text.append(text)
+        self._logprobs += logprobs
+        self._emit_content("response.output_text.delta", delta=text, logprobs=logprobs)
 
     def _call(self, call: ToolCall) -> None:
         self._finish()
