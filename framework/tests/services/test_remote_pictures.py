@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from camelid.errors import RequestError
+from camelid.services import remote_pictures
 from camelid.services.remote_pictures import RemotePictures
 
 
 @pytest.fixture
 async def host() -> AsyncIterator[str]:
-    """Serves a picture, redirects to it, to itself and to elsewhere, and far too much."""
+    """Serves a picture, redirects to it, to itself and to elsewhere, and far too much, or nothing."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
@@ -20,6 +21,9 @@ async def host() -> AsyncIterator[str]:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\npng")
         elif path == "/large":
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (21 << 20))
+        elif path == "/slow":
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            await reader.read()
         else:
             writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
         writer.close()
@@ -69,3 +73,28 @@ async def test_other_hosts_are_not_asked(url):
 async def test_without_the_setting_no_host_is():
     with pytest.raises(RequestError, match="image URLs are not currently supported, please use base64"):
         await RemotePictures([]).load("http://example.com/a.png")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "message"),
+    [
+        ("_MOST", 2, "a request may name at most 2 pictures by their addresses"),
+        ("_LARGEST_SUM", 7, "the pictures that the request names have more than 7 bytes in all"),
+    ],
+)
+async def test_what_all_pictures_of_a_request_may_be(host, monkeypatch, limit, value, message):
+    monkeypatch.setattr(remote_pictures, limit, value)
+    for _ in range(2):
+        pictures = RemotePictures([host])
+        assert [await pictures.load(f"http://{host}/picture") for _ in range(2)] == [b"png"] * 2
+        with pytest.raises(RequestError, match=message):
+            await pictures.load(f"http://{host}/picture")
+
+
+async def test_the_pictures_of_a_request_share_its_time(host, monkeypatch):
+    monkeypatch.setattr(remote_pictures, "_SECONDS", 0.05)
+    pictures = RemotePictures([host])
+    with pytest.raises(RequestError, match="could not be loaded"):
+        await pictures.load(f"http://{host}/slow")
+    with pytest.raises(RequestError, match="could not be loaded"):
+        await pictures.load(f"http://{host}/picture")

@@ -58,7 +58,7 @@ class Services:
         self.embed = Embed(self.models, self.pool)
         self.tokenize = Tokenize(self.models, self.pool)
         self.detokenize = Detokenize(self.models, self.pool)
-        self.remote_pictures = RemotePictures(settings.image_hosts)
+        self._image_hosts = settings.image_hosts
         self.kept_responses = KeptResponses()
         chooser = BackendChooser(self.plugins.catalog, settings.backends)
         self.library = Library(
@@ -72,6 +72,10 @@ class Services:
         self.create = Create(self.store, self.pull, self.plugins.catalog, self.conversions)
         self.fetch = Fetch(self.store, self.pull, self.create)
         self.modelfiles = ModelfileRequests(self.store.blobs, settings.modelfiles)
+
+    def remote_pictures(self) -> RemotePictures:
+        """Loads the pictures that one request names by their addresses."""
+        return RemotePictures(self._image_hosts)
 
     async def __aenter__(self) -> Self:
         """Nothing to start: workers are started by requests."""

@@ -59,7 +59,7 @@ async def _events(
 async def messages(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Answer a conversation, as Anthropic's API does."""
     body = await read_compatible_body(request, MessagesBody)
-    wanted = await read_request(body, services.remote_pictures.load)
+    wanted = await read_request(body, services.remote_pictures().load)
     chunks = services.chat(wanted)
     request_id = new_request_id()
     if body.stream:
@@ -90,7 +90,7 @@ async def messages(request: ApiRequest, services: ApiServices) -> ASGIApp:
 async def count_tokens(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """Count the tokens of a conversation, without answering it. The model is loaded for that."""
     body = await read_compatible_body(request, CountTokensBody)
-    wanted = await read_count_request(body, services.remote_pictures.load)
+    wanted = await read_count_request(body, services.remote_pictures().load)
     async with aclosing(services.chat(wanted)) as chunks, cancelled_when_gone(request.receive):
         collected = [chunk async for chunk in chunks]
     counted = next(chunk.completion.timings.prompt_tokens for chunk in collected if chunk.completion)

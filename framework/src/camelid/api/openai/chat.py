@@ -91,7 +91,7 @@ async def _read(body: ChatCompletionBody, services: Services) -> ChatRequest:
     most = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
     return ChatRequest(
         model=body.model,
-        messages=await read_messages(body.messages, services.remote_pictures),
+        messages=await read_messages(body.messages, services.remote_pictures()),
         tools=tools,
         tool_choice=choice,
         options=read_options(body, read_stop(body.stop), most),

@@ -127,7 +127,7 @@ async def _made(services: Services, body: ResponsesBody) -> _Made:
     if not body.model:
         raise RequestError("model is required")
     before = _conversation(services, body.previous_response_id) if body.previous_response_id else ()
-    messages = before + await read_input(body.input or [], services.remote_pictures, before)
+    messages = before + await read_input(body.input or [], services.remote_pictures(), before)
     if not messages:
         raise RequestError("input is required")
     return _Made(services, body, messages)
