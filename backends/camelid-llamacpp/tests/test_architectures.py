@@ -7,6 +7,7 @@ import gguf
 import numpy as np
 import pytest
 
+from camelid.errors import InvalidModelFileError
 from camelid.types import Capability, LoadOptions, ModelArtifact, ModelFile
 from camelid_llamacpp.backend import LlamaModel
 
@@ -27,11 +28,12 @@ def _write(path: Path, architecture: str, shapes: Shapes, *, tensors_a_file: int
     writer = gguf.GGUFWriter(path, architecture, split_max_tensors=tensors_a_file)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
-    writer.add_block_count(1)
+    writer.add_block_count(metadata.pop("block_count", 1))
     writer.add_feed_forward_length(HIDDEN)
     writer.add_head_count(HEADS)
     for key, value in metadata.items():
-        getattr(writer, f"add_{key}")(*(value if isinstance(value, tuple) else (value,)))
+        if value is not None:
+            getattr(writer, f"add_{key}")(*(value if isinstance(value, tuple) else (value,)))
     for name, shape in shapes.items():
         values = random.normal(0.0, 0.3, shape).astype(np.float32)
         if name.endswith("norm.weight"):
@@ -99,7 +101,25 @@ def _bert(path: Path, **metadata: object) -> Path:
         token_list=tokens,
         token_types=[gguf.TokenType.CONTROL] * 5 + [gguf.TokenType.NORMAL] * len(WORDS),
         token_type_count=2,
-        **metadata,
+        **{"bos_token_id": 2, "sep_token_id": 3, **metadata},
+    )
+
+
+def _gemma_embedding(path: Path, *, layers: int, **metadata: object) -> Path:
+    head = WIDTH // HEADS
+    shapes: Shapes = {"token_embd.weight": (len(SENTENCEPIECE), WIDTH), "output_norm.weight": (WIDTH,)}
+    block: Shapes = {
+        **{f"{name}.weight": (WIDTH,) for name in ("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")},
+        **{f"attn_{name}_norm.weight": (head,) for name in ("q", "k")},
+        "ffn_gate.weight": (HIDDEN, WIDTH),
+        "ffn_up.weight": (HIDDEN, WIDTH),
+        "ffn_down.weight": (WIDTH, HIDDEN),
+        **{f"attn_{name}.weight": (WIDTH, WIDTH) for name in ("q", "k", "v", "output")},
+    }
+    shapes |= {f"blk.{layer}.{name}": shape for layer in range(layers) for name, shape in block.items()}
+    described = {"block_count": layers, "sliding_window": 8, "pooling_type": gguf.PoolingType.MEAN}
+    return _write(
+        path, "gemma-embedding", shapes, layer_norm_rms_eps=1e-5, **{**described, **_sentencepiece(), **metadata}
     )
 
 
@@ -255,3 +275,24 @@ def test_a_recurrent_state_can_be_saved(opened, new_driver):
     driver.lengths[1] = 3
     logits = driver.feed({0: [SAT], 1: [SAT]})
     assert np.allclose(logits[0], logits[1], atol=0.01)
+
+
+def test_an_encoder_with_both_kinds_of_layers_embeds(opened):
+    pattern = {"sliding_window_pattern": [True, False]}
+    for metadata in ({"layers": 6}, {"layers": 2, **pattern}, {"layers": 2, "sliding_window_pattern": 2}):
+        vectors = opened(_gemma_embedding, metadata=metadata).embedder().embed([[1, THE, CAT, 2], [1, SAT, 2]])
+        assert np.isfinite(vectors).all()
+
+
+@pytest.mark.parametrize(
+    ("write", "metadata", "words"),
+    [
+        (_bert, {"bos_token_id": None}, r"\[CLS\] most often"),
+        (_bert, {"sep_token_id": None}, r"\[SEP\] most often"),
+        (_gemma_embedding, {"layers": 2}, "2 in all, each looks near by, and none at all tokens"),
+        (_gemma_embedding, {"layers": 2, "sliding_window_pattern": 1}, "2 in all, each looks at all tokens, and none"),
+    ],
+)
+def test_a_file_that_would_end_the_process_is_refused(opened, write, metadata, words):
+    with pytest.raises(InvalidModelFileError, match=words):
+        opened(write, metadata=metadata)

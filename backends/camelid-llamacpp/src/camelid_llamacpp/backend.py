@@ -29,6 +29,7 @@ from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.options import LlamaCppOptions
 from camelid_llamacpp.projector import Projector, ProjectorOptions
 from camelid_llamacpp.sight import Sight
+from camelid_llamacpp.soundness import check_soundness
 from camelid_llamacpp.tokenizer import LlamaTokenizer
 from camelid_llamacpp.traits import ModelTraits, metadata, read_traits
 from camelid_llamacpp.weights import load_weights
@@ -47,7 +48,7 @@ class LlamaModel(LoadedModel):
         """Load the model's file or files, and its adapters.
 
         Raises:
-            InvalidModelFileError: not a GGUF file, or a damaged one.
+            InvalidModelFileError: not a GGUF file, or a damaged one, or one that llama.cpp cannot compute.
             ModelMemoryError: not enough memory, for the weights or for the KV cache.
             ModelLoadError: llama.cpp does not know such models, an adapter is for another, or an option is wrong.
             UnsupportedCapabilityError: llama.cpp cannot apply such an adapter.
@@ -75,6 +76,7 @@ class LlamaModel(LoadedModel):
             self._adapters = Adapters(self._name, self._handle, adapters)
             self._buffers = NATIVE_LOG.take_buffers()
             self._traits = read_traits(self._handle)
+            check_soundness(self._name, self._handle, self._traits, files[0])
             self._projector = self._load_projector(artifact.with_role(FileRole.PROJECTOR), weights.projector)
             self._facts = self._read_facts()
             self._drafter = self._load_drafter(artifact.with_role(FileRole.DRAFT))
