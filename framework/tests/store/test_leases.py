@@ -65,6 +65,7 @@ def test_who_ends_leaves_nothing(tmp_path):
     leases.take("a", "owner")
     assert len(list((tmp_path / FOLDER).iterdir())) == 2
     del leases
+    assert Leases(tmp_path).taken() == frozenset()
     assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["lock"]
 
 

@@ -5,7 +5,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Final
@@ -86,18 +86,17 @@ class Leases:
         return frozenset(self._taken)
 
     def _others(self) -> Iterator[frozenset[str]]:
-        """What each other process has taken; removes what killed ones left."""
+        """What each other process has taken; removes what those left that have ended."""
         own = None if self._file is None else self._file[0]
         for path in self._folder.iterdir():
             if path.name == _LOCK or path == own:
                 continue
             descriptor = open_locked(path)
             if descriptor is None:
-                with suppress(FileNotFoundError):  # its process has just ended
-                    yield frozenset(path.read_text("utf-8").splitlines())
+                yield frozenset(path.read_text("utf-8").splitlines())
             else:
                 os.close(descriptor)
-                path.unlink(missing_ok=True)
+                path.unlink()
 
     def _write(self) -> None:
         """Let the other processes know; nobody looks before `exclusive` ends."""
@@ -119,11 +118,6 @@ class Leases:
         descriptor = open_locked(path)
         if descriptor is None:  # its name was random
             raise BlockingIOError(f"{path} is locked")
-        weakref.finalize(self, _close, path, descriptor)
+        # Whoever looks next removes the file: the collector runs anywhere, also where nothing may wait for the disk.
+        weakref.finalize(self, os.close, descriptor)
         return path, descriptor
-
-
-def _close(path: Path, descriptor: int) -> None:
-    os.close(descriptor)
-    with suppress(OSError):
-        path.unlink()
