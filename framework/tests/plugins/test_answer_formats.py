@@ -2,7 +2,7 @@ import pytest
 
 from camelid.plugins.host import PluginHost
 from camelid.plugins.record import PluginStatus
-from camelid.plugins.report import plugin_rows, rows_as_text
+from camelid.plugins.report import records_as_text
 
 FORMAT = """
 from camelid import AnswerFormat, Steps, ThinkingTags, ToolCallParser
@@ -29,7 +29,7 @@ def test_a_plugin_registers_a_format(install):
     host = PluginHost.load(only={"arrows"})
     (found,) = host.catalog.answer_formats
     assert (found.name, found.plugin, found.distribution) == ("arrow", "arrows", "dist-arrows")
-    assert "answer format arrow" in rows_as_text(plugin_rows(host))
+    assert "answer format arrow" in records_as_text(host.records)
 
 
 def test_workers_read_no_answers(install):

@@ -13,7 +13,7 @@ from camelid.errors import (
 )
 from camelid.hookspecs import hookimpl
 from camelid.plugins.host import PluginHost
-from camelid.plugins.record import PluginRecord, PluginStatus
+from camelid.plugins.record import BackendRecord, PluginRecord, PluginStatus
 from camelid.types.artifact import ModelArtifact, ModelFile
 from camelid.types.loading import LoadOptions
 
@@ -60,7 +60,7 @@ def test_a_plugin_is_found_by_its_entry_point_and_registers(install, backend_sou
         module="installed_dist_good",
         status=PluginStatus.LOADED,
         hooks=("camelid_backends",),
-        backends=("toy",),
+        backends=(BackendRecord("toy", ("toy",), ()),),
     )
     assert host.catalog.backends["toy"].plugin == "good"
     assert host.catalog.backends["toy"].distribution == "dist-good"
@@ -199,7 +199,7 @@ def test_built_in_plugins_come_first_are_always_on_and_can_be_disabled():
 def test_a_worker_is_asked_for_backends_only(install, backend_source):
     install("both", backend_source("toy") + "@hookimpl\ndef camelid_registries(register): 1 / 0")
     assert record(PluginHost.load(only={"both"}), "both").status is PluginStatus.BROKEN
-    assert record(PluginHost.load(only={"both"}, worker=True), "both").backends == ("toy",)
+    assert record(PluginHost.load(only={"both"}, worker=True), "both").backends == (BackendRecord("toy", ("toy",), ()),)
 
 
 def test_the_worker_hooks_give_what_the_plugin_made(install):

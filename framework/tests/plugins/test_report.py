@@ -1,22 +1,23 @@
 import json
 
 from camelid.plugins.host import PluginHost
-from camelid.plugins.report import plugin_rows, rows_as_json, rows_as_text
+from camelid.plugins.report import records_as_json, records_as_text
 
 
-def rows_of(install, backend_source):
+def records_of(install, backend_source):
     install("bad", "import surely_missing_module")
     install("good", backend_source("toy"))
     host = PluginHost.load(only={"bad", "good"})
-    return [row for row in plugin_rows(host) if row.name in {"bad", "good"}]
+    return [record for record in host.records if record.name in {"bad", "good"}]
 
 
-def test_json_rows_carry_everything(install, backend_source):
-    bad, good = json.loads(rows_as_json(rows_of(install, backend_source)))
+def test_json_records_carry_everything(install, backend_source):
+    bad, good = json.loads(records_as_json(records_of(install, backend_source)))
     assert good == {
         "name": "good",
         "distribution": "dist-good",
         "version": "2.5",
+        "module": "installed_dist_good",
         "status": "loaded",
         "hooks": ["camelid_backends"],
         "backends": [{"name": "toy", "formats": ["toy"], "capabilities": [], "description": ""}],
@@ -30,7 +31,7 @@ def test_json_rows_carry_everything(install, backend_source):
 
 
 def test_the_table_shows_what_a_plugin_provides_or_why_it_does_not(install, backend_source):
-    head, bad, good = rows_as_text(rows_of(install, backend_source)).splitlines()
+    head, bad, good = records_as_text(records_of(install, backend_source)).splitlines()
     assert head.split() == ["NAME", "PACKAGE", "STATUS", "PROVIDES"]
     assert good == "good  dist-good 2.5  loaded  backend toy (toy)"
     assert bad.startswith("bad   dist-bad 2.5   broken  dist-bad needs the module 'surely_missing_module'")

@@ -14,7 +14,7 @@ from camelid.plugins.catalog import Catalog, RegisteredAnswerFormat, RegisteredB
 from camelid.plugins.discovery import Candidate, find_plugins, import_plugin
 from camelid.plugins.folder import in_folder
 from camelid.plugins.plugin import Plugin
-from camelid.plugins.record import PluginRecord, PluginStatus
+from camelid.plugins.record import BackendRecord, PluginRecord, PluginStatus
 from camelid.plugins.registration import Registrations, register_all
 from camelid.types.artifact import ModelArtifact
 from camelid.types.loading import LoadOptions
@@ -219,7 +219,7 @@ def _record(
         status=status,
         reason=reason,
         hooks=plugin.hooks if plugin else (),
-        backends=tuple(item.name for item, owner in registrations.backends if owner is plugin),
+        backends=tuple(BackendRecord.of(item) for item, owner in registrations.backends if owner is plugin),
         registries=tuple(item.name for item, owner in registrations.registries if owner is plugin),
         converters=tuple(item.name for item, owner in registrations.converters if owner is plugin),
         answer_formats=tuple(item.name for item, owner in registrations.answer_formats if owner is plugin),

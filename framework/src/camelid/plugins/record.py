@@ -4,7 +4,9 @@ from enum import StrEnum
 
 import msgspec
 
-__all__ = ("PluginRecord", "PluginStatus")
+from camelid.types.descriptor import BackendDescriptor
+
+__all__ = ("BackendRecord", "PluginRecord", "PluginStatus")
 
 
 class PluginStatus(StrEnum):
@@ -15,6 +17,22 @@ class PluginStatus(StrEnum):
     """The settings left it out; it was not imported."""
     BROKEN = "broken"
     """It could not be used; the record's reason says why and what to do."""
+
+
+class BackendRecord(msgspec.Struct, frozen=True):
+    """A backend that a plugin registered, as people see it."""
+
+    name: str
+    formats: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    description: str = ""
+
+    @classmethod
+    def of(cls, backend: BackendDescriptor) -> "BackendRecord":
+        """What its descriptor says."""
+        return cls(
+            backend.name, tuple(sorted(backend.formats)), tuple(sorted(backend.capabilities)), backend.description
+        )
 
 
 class PluginRecord(msgspec.Struct, frozen=True):
@@ -30,8 +48,8 @@ class PluginRecord(msgspec.Struct, frozen=True):
     reason: str = ""
     """Why it is not loaded, in words a person can act on."""
     hooks: tuple[str, ...] = ()
-    backends: tuple[str, ...] = ()
-    """Names of the backends it registered."""
+    backends: tuple[BackendRecord, ...] = ()
+    """The backends it registered."""
     registries: tuple[str, ...] = ()
     """Names of the registries it registered."""
     converters: tuple[str, ...] = ()

@@ -1,6 +1,5 @@
 """POST /api/pull: fetch a model (contract 7.8)."""
 
-import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
@@ -8,21 +7,14 @@ from camelid.api.body import read_body
 from camelid.api.description import Description
 from camelid.api.errors import PROGRESS_EXCEPTION_HANDLERS
 from camelid.api.ollama.progress import ProgressReply, progress_reply
+from camelid.api.ollama.transfer import TransferBody
 from camelid.api.request import ApiRequest, ApiServices
-from camelid.errors import RequestError
-from camelid.services.references import parse_reference
 
 __all__ = ("pull",)
 
 
-class PullBody(msgspec.Struct):
-    """The request. User name and password of old clients are ignored."""
-
-    model: str = ""
-    name: str = ""
-    """How older clients call it."""
-    insecure: bool = False
-    stream: bool = True
+class PullBody(TransferBody):
+    """The request."""
 
 
 @post(
@@ -37,8 +29,5 @@ class PullBody(msgspec.Struct):
 async def pull(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Fetch a model from the first registry that knows it."""
     body = await read_body(request.receive, PullBody)
-    asked = body.model or body.name
-    if not asked:
-        raise RequestError("invalid model name", reason="the request names no model")
-    steps = services.fetch(parse_reference(asked), insecure=body.insecure)
+    steps = services.fetch(body.asked("invalid model name"), insecure=body.insecure)
     return await progress_reply(request, steps, stream=body.stream)

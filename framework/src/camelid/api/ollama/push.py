@@ -1,6 +1,5 @@
 """POST /api/push: send a model to a registry (contract 7.9)."""
 
-import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
@@ -8,21 +7,14 @@ from camelid.api.body import read_body
 from camelid.api.description import Description
 from camelid.api.errors import PROGRESS_EXCEPTION_HANDLERS
 from camelid.api.ollama.progress import ProgressReply, progress_reply
+from camelid.api.ollama.transfer import TransferBody
 from camelid.api.request import ApiRequest, ApiServices
-from camelid.errors import RequestError
-from camelid.services.references import parse_reference
 
 __all__ = ("push",)
 
 
-class PushBody(msgspec.Struct):
-    """The request. User name and password of old clients are ignored."""
-
-    model: str = ""
-    name: str = ""
-    """How older clients call it."""
-    insecure: bool = False
-    stream: bool = True
+class PushBody(TransferBody):
+    """The request."""
 
 
 @post(
@@ -33,8 +25,5 @@ class PushBody(msgspec.Struct):
 async def push(request: ApiRequest, services: ApiServices) -> ASGIApp:
     """Send a model to the registry that its name says."""
     body = await read_body(request.receive, PushBody)
-    asked = body.model or body.name
-    if not asked:
-        raise RequestError("model is required", reason="the request names no model")
-    steps = services.push(parse_reference(asked), insecure=body.insecure)
+    steps = services.push(body.asked("model is required"), insecure=body.insecure)
     return await progress_reply(request, steps, stream=body.stream)

@@ -15,7 +15,7 @@ def command(*, as_json: bool) -> None:
     Each row says what the plugin provides, or why it is not loaded.
     """
     from camelid.cli.installed import load_installed
-    from camelid.plugins.report import plugin_rows, rows_as_json, rows_as_text
+    from camelid.plugins.report import records_as_json, records_as_text
 
-    rows = plugin_rows(load_installed(load_settings()))
-    click.echo(rows_as_json(rows) if as_json else rows_as_text(rows), nl=False)
+    records = load_installed(load_settings()).records
+    click.echo(records_as_json(records) if as_json else records_as_text(records), nl=False)

@@ -12,7 +12,7 @@ from camelid import __version__
 from camelid.cli.doctor.finding import Finding, note, ok, problem
 from camelid.cli.installed import load_installed
 from camelid.cli.sizes import human_bytes
-from camelid.plugins.report import plugin_rows, provides
+from camelid.plugins.report import provides
 from camelid.settings import Settings
 
 __all__ = ("gpus", "look_at_machine", "look_at_plugins")
@@ -60,12 +60,12 @@ def _nvidia_name(information: Path) -> str:
 def look_at_plugins(settings: Settings) -> Iterator[Finding]:
     """Each plugin with what it provides, or why it is broken; and whether there is a backend at all."""
     host = load_installed(settings)
-    for row in plugin_rows(host):
-        if row.status == "broken":
-            yield problem("plugin", f"{row.name} is broken: {row.reason}")
-        elif row.status == "disabled":
-            yield note("plugin", f"{row.name} is not loaded: {row.reason}")
+    for record in host.records:
+        if record.status == "broken":
+            yield problem("plugin", f"{record.name} is broken: {record.reason}")
+        elif record.status == "disabled":
+            yield note("plugin", f"{record.name} is not loaded: {record.reason}")
         else:
-            yield ok("plugin", f"{row.name}: {provides(row)}")
+            yield ok("plugin", f"{record.name}: {provides(record)}")
     if not host.catalog.backends:
         yield problem("plugin", "there is no backend: no model can run; install one, such as camelid-llamacpp")
