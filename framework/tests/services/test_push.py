@@ -177,6 +177,7 @@ async def test_who_leaves_while_waiting_for_a_turn_takes_none(store, add_model):
             async for line in told:
                 if line.digest:
                     break
-        while any(thread.name == "watched" for thread in threading.enumerate()):
-            await asyncio.sleep(0.01)  # until pytest's own timeout
+        for thread in threading.enumerate():
+            if thread.name == "watched":
+                await asyncio.to_thread(thread.join)
     assert shelf.blobs == {}

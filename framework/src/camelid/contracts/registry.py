@@ -91,8 +91,8 @@ class Registry(ABC):
 
     Mechanism only: the framework reads blobs in parallel ranges, goes on where a connection broke, limits the speed,
     verifies digests and lengths, and shares one download among all who want it. It takes any `OSError` as a connection
-    that broke, and tries again with pauses; a `RegistryError` ends the work, except `TransientRegistryError`. A call that
-    does not return and tells no progress for two minutes is given up: what it does later changes nothing.
+    that broke, and tries again with pauses; a `RegistryError` ends the work, except `TransientRegistryError`. A call
+    that does not return and tells no progress for two minutes is given up: what it does later changes nothing.
     """
 
     @property
