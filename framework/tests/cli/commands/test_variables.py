@@ -28,6 +28,7 @@ class Served:
     def __init__(self, home: Path, **variables: str) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OLLAMA_", "CAMELID_"))}
         own = {"HOME": str(home), "OLLAMA_MODELS": str(home / "models"), "OLLAMA_HOST": "127.0.0.1:0"}
+        own["CAMELID_SPARE_WORKER"] = "false"  # the only worker shall be the model's
         self._log = (home / "server.log").open("w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "camelid", "serve", "--until-stdin-closes"],
