@@ -110,3 +110,47 @@ def test_who_had_to_step_back_goes_on(toys, memory):
     for request in requests:
         assert answers[request.id].tokens == toys.expected(request, 200)[0]
     assert bool(decoder.restored) == bool(memory)
+
+
+def beside_a_long_answer(toys, *, archive, idle, **shape):
+    """Prompts are computed and left idle, then another request generates for long.
+
+    Returns:
+        The decoder, the engine, and how many of the prompts are still in the cache.
+    """
+    decoder = toys.BatchDecoder(sequences=3, cells=2000, context=600, batch=64, **shape)
+    engine = Scheduler(decoder, toys.Tokenizer(), archive=archive, draft_tokens=0, clock=lambda: 0.0)
+    toys.run(engine, *(toys.greedy(number, prompt, num_predict=8) for number, prompt in enumerate(idle)))
+    before = [len(history) for history in decoder.histories]
+    long = next(
+        request
+        for number in range(10, 50)
+        if len(toys.expected(request := toys.greedy(number, [number], num_predict=200), 600)[0]) == 200
+    )
+    assert toys.run(engine, long)[long.id].tokens == toys.expected(long, 600)[0]
+    after = [len(history) for history in decoder.histories]
+    return decoder, engine, sum(length == kept for length, kept in zip(before, after, strict=True) if length)
+
+
+def test_an_idle_prefix_leaves_the_cache_while_others_generate_and_comes_back(toys):
+    archive = PrefixArchive(10_000)
+    decoder, engine, left = beside_a_long_answer(toys, archive=archive, idle=[[1] * 60, [2] * 70])
+    assert left == 0
+    assert archive.used >= 130
+    again = toys.run(engine, toys.greedy(5, [2] * 70 + [3], num_predict=1))[5]
+    assert again.events[0].cached_tokens >= 70
+    assert decoder.restored >= 70
+
+
+@pytest.mark.parametrize("archive", [None, PrefixArchive(50)])
+def test_an_idle_prefix_stays_where_there_is_no_place_for_it(toys, archive):
+    decoder, _, left = beside_a_long_answer(toys, archive=archive, idle=[[1] * 60, [2] * 70])
+    assert left >= 1
+    assert decoder.restored == 0
+
+
+def test_cells_that_others_share_stay(toys):
+    archive = PrefixArchive(10_000)
+    *_, left = beside_a_long_answer(toys, archive=archive, idle=[[1] * 80 + [2] * 3, [1] * 80 + [3] * 3])
+    assert left == 2
+    assert archive.used == 0
