@@ -123,7 +123,7 @@ def test_no_text_is_lost_without_files(prompt: str):
 
 def test_one_prompt_is_sent_with_its_pictures(camelid, folder: Path, vision_server):
     run = camelid("run", "m", "what is", str(folder / "cat.png"), OLLAMA_HOST=vision_server.url)
-    assert (run.returncode, run.stdout) == (0, "a cat\n")
+    assert (run.returncode, run.stdout) == (0, "a cat\n\n")
     assert run.stderr == f"Added image '{folder}/cat.png'\n"
     body = vision_server.requests["/api/generate"][-1]
     assert (body["prompt"], body["images"]) == ("what is", [base64.b64encode(PNG).decode()])

@@ -130,7 +130,7 @@ def test_a_switch_takes_no_other_value(camelid):
         (("dance",), "Error: No such command 'dance'."),
         (("cp", "a"), "Error: Missing argument 'DESTINATION'."),
         (("run", "x", "--think=hard"), 'Error: invalid value for --think: "hard"'),
-        (("run", "x", "--keepalive", "300"), 'Error: time: missing unit in duration "300"'),
+        (("run", "x", "--keepalive", "300"), 'Error: invalid value for --keepalive: "300"'),
         (("show", "x", "--license", "--system"), "Error: only one of '--license', '--modelfile'"),
         (("create", "x", "-f", "nowhere"), "Error: specified Modelfile wasn't found"),
     ],

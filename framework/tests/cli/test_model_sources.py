@@ -34,6 +34,17 @@ def test_what_is_no_path_is_a_model(folder: Path):
     assert (sources.body.from_, sources.body.files, sources.blobs) == ("llama3.2:1b", {}, {})
 
 
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/w.gguf", f"./{'a' * 400}", "./no\udcff.gguf"])
+def test_what_can_only_be_a_path_and_is_none(folder: Path, path: str):
+    for line in (f"FROM {path}", f"FROM base\nADAPTER {path}", f"FROM base\nDRAFT {path}"):
+        with pytest.raises(RequestError, match="there is no file or folder"):
+            collect("mine", parse(f"{line}\n"), folder)
+
+
+def test_what_is_too_long_for_a_path_is_a_name(folder: Path):
+    assert collect("mine", parse(f"FROM {'a' * 400}\n"), folder).body.from_ == "a" * 400
+
+
 def test_everything_else_is_passed_on(folder: Path):
     text = (
         'FROM llama3\nSYSTEM """be\nshort"""\nTEMPLATE {{ .Prompt }}\nPARAMETER stop <a>\nPARAMETER stop <b>\n'

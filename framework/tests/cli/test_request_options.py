@@ -4,7 +4,9 @@ from camelid.cli.request_options import check_duration, parse_format, parse_thin
 from camelid.errors import RequestError
 
 
-@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("high", "high"), ("max", "max")])
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("", True), ("false", False), ("high", "high"), ("max", "max")]
+)
 def test_thinking(text: str, value: bool | str):
     assert parse_think(text) == value
 
@@ -24,5 +26,5 @@ def test_format_is_json_or_a_schema():
 
 def test_durations_need_a_unit():
     assert check_duration("1h30m") == "1h30m"
-    with pytest.raises(RequestError, match="missing unit"):
+    with pytest.raises(RequestError, match='invalid value for --keepalive: "300" .must be a duration'):
         check_duration("300")

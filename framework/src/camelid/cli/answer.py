@@ -68,11 +68,11 @@ class AnswerPrinter:
             self._last = line
 
     def finish(self) -> Answer:
-        """Write what was held back and, after an answer, a line end; a terminal gets an empty line too."""
+        """Write what was held back, and after an answer a line end and an empty line."""
         self._end_thinking()
         self._write(self._wrap.finish())
-        if self._content or (self._thinking and self._display.thinking):
-            self._write("\n\n" if self._terminal else "\n")
+        if self._last is not None or self._content or (self._thinking and self._display.thinking):
+            self._write("\n\n")
         return Answer("".join(self._content), "".join(self._thinking), self._last)
 
     def _show_thought(self, thought: str) -> None:
@@ -84,7 +84,8 @@ class AnswerPrinter:
     def _end_thinking(self) -> None:
         if self._thinks:
             self._thinks = False
-            self._write_grey(self._wrap.finish() + "\n...done thinking.\n\n")
+            line_end = "" if self._thinking[-1].endswith("\n") else "\n"
+            self._write_grey(f"{self._wrap.finish()}{line_end}...done thinking.\n\n")
             self._wrap = WordWrap(self._width)
 
     def _write_grey(self, text: str) -> None:

@@ -11,7 +11,7 @@ import click
 from camelid.cli.messages import ShownModel
 from camelid.errors import RequestError
 
-__all__ = ("Attached", "attach")
+__all__ = ("Attached", "attach", "begins_with_file")
 
 _LIMIT: Final = 100_000_000
 """Bytes of one file."""
@@ -72,6 +72,15 @@ def attach(text: str, model: ShownModel) -> Attached:
         rest.append(text[position : found.start])
         position = found.end
     return Attached("".join((*rest, text[position:])).strip() if files else text, tuple(files))
+
+
+def begins_with_file(text: str, model: ShownModel) -> bool:
+    """Whether the first thing in a prompt is a file that `attach` reads: what begins with a slash may be no command."""
+    for match in _END.finditer(text):
+        if model.can(_KINDS[match[1].lower()]):
+            found = _find(text, 0, match.end())
+            return found is not None and found.start == 0
+    return False
 
 
 def _find(text: str, begin: int, end: int) -> _Found | None:

@@ -126,13 +126,22 @@ class Client:
         """What is loaded."""
         return self._list("/api/ps", RunningModel)
 
-    def show(self, model: str, *, verbose: bool = False) -> ShownModel:
-        """Everything about one model; `verbose` also sends long lists.
+    def show(
+        self, model: str, *, verbose: bool = False, system: str = "", options: JsonObject | None = None
+    ) -> ShownModel:
+        """Everything about one model.
+
+        Args:
+            model: its name.
+            verbose: send long lists too.
+            system: stands in the Modelfile in place of the model's own message.
+            options: stand there over the model's own.
 
         Raises:
             ModelNotFoundError: it is not in the store.
         """
-        body: JsonObject = {"model": model, **({"verbose": True} if verbose else {})}
+        given: JsonObject = {"verbose": verbose, "system": system, "options": options}
+        body: JsonObject = {"model": model, **{name: value for name, value in given.items() if value}}
         return self._decode(self._request("POST", "/api/show", body), ShownModel)
 
     def copy(self, source: str, destination: str) -> None:
@@ -143,9 +152,17 @@ class Client:
         """Remove a model from the store."""
         self._request("DELETE", "/api/delete", {"model": model})
 
-    def load(self, model: str, *, keep_alive: str | int | None = None, options: JsonObject | None = None) -> None:
-        """Load a model, or with `keep_alive` 0 unload it."""
-        self._request("POST", "/api/generate", GenerateBody(model, keep_alive=keep_alive, options=options or {}))
+    def load(
+        self,
+        model: str,
+        *,
+        keep_alive: str | int | None = None,
+        options: JsonObject | None = None,
+        think: bool | str | None = None,
+    ) -> None:
+        """Load a model, or with `keep_alive` 0 unload it; one that cannot `think` is refused."""
+        body = GenerateBody(model, think=think, keep_alive=keep_alive, options=options or {})
+        self._request("POST", "/api/generate", body)
 
     def embed(self, body: JsonObject) -> tuple[tuple[float, ...], ...]:
         """The vectors of `/api/embed`."""

@@ -1,6 +1,7 @@
 """From a Modelfile to a request to create a model, and the files that must be uploaded before it (contract 7.7, 11)."""
 
 import hashlib
+import os.path
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -88,10 +89,14 @@ def read_pieces(path: Path) -> Iterator[bytes]:
 
 def _local_files(source: str, folder: Path) -> dict[str, Path]:
     """The files of a path by name; empty if the source is the name of a model."""
-    path = folder / Path(source).expanduser()
-    if path.is_dir():
-        return model_files(path)
-    if path.is_file():
+    path = folder / os.path.expanduser(source)  # noqa: PTH111 - pathlib's fails for users that are not there
+    # Unlike pathlib's, these take any text: what is too long for a path is none.
+    if os.path.isdir(path):  # noqa: PTH112
+        try:
+            return model_files(path)
+        except OSError as error:
+            raise RequestError(f"cannot read the folder {path}: {error.strerror}", reason=str(error)) from error
+    if os.path.isfile(path):  # noqa: PTH113
         return {path.name: path}
     if names_file(source):
         raise RequestError(f"there is no file or folder {source}", reason=f"looked for {path}")

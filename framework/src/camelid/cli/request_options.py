@@ -13,15 +13,15 @@ LEVELS = ("high", "medium", "low", "max")
 
 
 def parse_think(text: str) -> bool | str:
-    """`true`, `false` or a level.
+    """`true`, `false` or a level; nothing, as in `--think=`, is true.
 
     Raises:
         RequestError: it is none of these.
     """
     if text in LEVELS:
         return text
-    if text in ("true", "false"):
-        return text == "true"
+    if text in ("", "true", "false"):
+        return text != "false"
     raise RequestError(f'invalid value for --think: "{text}" (must be true, false, high, medium, low, or max)')
 
 
@@ -46,5 +46,11 @@ def check_duration(text: str) -> str:
     Raises:
         RequestError: it is not.
     """
-    parse_duration(text)
+    try:
+        parse_duration(text)
+    except RequestError as error:
+        raise RequestError(
+            f'invalid value for --keepalive: "{text}" (must be a duration such as 300s, 5m, or -1s for ever)',
+            reason=error.message,
+        ) from error
     return text

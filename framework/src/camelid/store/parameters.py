@@ -12,7 +12,15 @@ from camelid.errors import RequestError
 from camelid.types.json import JsonObject, JsonValue
 from camelid.types.options import Options, SamplingOptions
 
-__all__ = ("DEPRECATED", "go_quoted", "parameter_lines", "parameter_text", "parse_parameter", "show_parameters")
+__all__ = (
+    "DEPRECATED",
+    "PARAMETERS",
+    "go_quoted",
+    "parameter_lines",
+    "parameter_text",
+    "parse_parameter",
+    "show_parameters",
+)
 
 DEPRECATED: Final = frozenset(
     {
@@ -60,6 +68,11 @@ def _kinds() -> Iterator[tuple[str, type]]:
 
 
 _KINDS: Final = dict(_kinds())
+
+
+_KIND_NAMES: Final = {int: "int", float: "float", bool: "true|false", tuple: "string...", dict: "object"}
+PARAMETERS: Final = {name: _KIND_NAMES.get(kind, "string") for name, kind in sorted(_KINDS.items())}
+"""Every parameter, and how people are told what it takes."""
 
 
 def parse_parameter(parameters: JsonObject, name: str, text: str) -> None:

@@ -13,6 +13,7 @@ from camelid.cli.chat.loop import converse
 from camelid.cli.chat.session import ChatSession
 from camelid.cli.client import Client
 from camelid.cli.messages import CreateBody
+from camelid.errors import CamelidError
 from camelid.types.messages import Message
 
 ECHO = "camelid/echo"
@@ -41,7 +42,7 @@ def type_(session: ChatSession, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_answers_and_history(type_: Type, session: ChatSession):
-    assert type_("hello", "how are you?") == "hello\nhow are you?\n"
+    assert type_("hello", "how are you?") == "hello\n\nhow are you?\n\n"
     assert session.messages == [
         Message("user", "hello"),
         Message("assistant", "hello"),
@@ -51,7 +52,7 @@ def test_answers_and_history(type_: Type, session: ChatSession):
 
 
 def test_a_message_of_several_lines(type_: Type):
-    assert type_('"""one', 'two"""') == "one\ntwo\n"
+    assert type_('"""one', 'two"""') == "one\ntwo\n\n"
 
 
 def test_empty_messages_are_not_sent(type_: Type, session: ChatSession):
@@ -60,7 +61,7 @@ def test_empty_messages_are_not_sent(type_: Type, session: ChatSession):
 
 
 def test_ctrl_c_on_an_empty_line_says_how_to_leave(type_: Type):
-    assert type_("\x03hello") == "\nUse Ctrl + d or /bye to exit.\nhello\n"
+    assert type_("\x03hello") == "\nUse Ctrl + d or /bye to exit.\nhello\n\n"
 
 
 @pytest.mark.parametrize("word", ["/bye", "/exit"])
@@ -69,7 +70,7 @@ def test_leaving(type_: Type, word: str):
 
 
 def test_clear_forgets_the_conversation(type_: Type, session: ChatSession):
-    assert type_("hello", "/clear") == "hello\nCleared session context\n"
+    assert type_("hello", "/clear") == "hello\n\nCleared session context\n"
     assert session.messages == []
 
 
@@ -86,13 +87,13 @@ def test_list(type_: Type):
 
 def test_load_changes_the_model_and_begins_anew(type_: Type, session: ChatSession, client: Client):
     client.copy(ECHO, "other")
-    assert type_("hello", "/load other") == "hello\nLoading model 'other'\n"
+    assert type_("hello", "/load other") == "hello\n\nLoading model 'other'\n"
     assert (session.model, session.messages) == ("other", [])
     client.delete("other")
 
 
 def test_loading_what_is_not_there_changes_nothing(type_: Type, session: ChatSession):
-    assert type_("hello", "/load nothing") == "hello\nLoading model 'nothing'\nCouldn't find model 'nothing'\n"
+    assert type_("hello", "/load nothing") == "hello\n\nLoading model 'nothing'\nCouldn't find model 'nothing'\n"
     assert (session.model, len(session.messages)) == (ECHO, 2)
 
 
@@ -138,7 +139,44 @@ def test_commands_that_only_print(type_: Type, line: str, beginning: str):
     assert type_(line).startswith(beginning)
 
 
+def test_a_blank_before_the_slash_makes_it_a_message(type_: Type):
+    assert type_(" /dance?") == " /dance?\n\n"
+
+
+def test_a_model_that_cannot_be_loaded_changes_nothing(type_: Type, session: ChatSession, client: Client):
+    list(client.create(CreateBody("broken", from_=ECHO, parameters={"backend_options": {"delay": "long"}})))
+    printed = type_("hello", "/load broken")
+    assert "Error: " in printed
+    assert (session.model, len(session.messages)) == (ECHO, 2)
+    client.delete("broken")
+
+
+def test_the_modelfile_is_that_of_the_session(type_: Type):
+    printed = type_("/set system Be kind.", "/set parameter seed 7", "/show modelfile")
+    assert "\nSYSTEM Be kind.\nPARAMETER seed 7\n" in printed
+
+
+def test_a_model_that_shall_think_and_cannot_is_not_loaded(session: ChatSession):
+    session.think = True
+    with pytest.raises(CamelidError, match="does not support thinking"):
+        session.load()
+
+
+def test_a_message_may_begin_with_the_path_of_a_picture(
+    vision_server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    picture = tmp_path / "cat.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with Client(vision_server.url) as client, create_pipe_input() as keyboard:
+        keyboard.send_text(f"{picture} what is it?\r/dance {picture}\r\x04")
+        reader = MessageReader(None, terminal_input=keyboard, terminal_output=DummyOutput())
+        converse(ChatSession(client, "m", client.show("m"), Display()), reader)
+    assert capsys.readouterr().out == "a cat\n\nUnknown command '/dance'. Type /? for help\n\n"
+    said = vision_server.requests["/api/chat"]
+    assert [message["content"] for body in said for message in body["messages"]] == ["what is it?"]
+
+
 def test_own_parameters_are_shown(type_: Type):
-    assert "User defined parameters:\nseed                           7\n" in type_(
+    assert "User defined parameters:\n  seed                           7\n" in type_(
         "/set parameter seed 7", "/show parameters"
     )

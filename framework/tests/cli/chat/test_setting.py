@@ -28,12 +28,28 @@ def change_setting(session: ChatSession, text: str) -> str:
         ("parameter use_mmap false", "Set parameter 'use_mmap' to 'false'\n", {"use_mmap": False}),
         ("parameter warmth 1", "Couldn't set parameter: \"unknown parameter 'warmth'\"\n", {}),
         ("parameter seed hot", 'Couldn\'t set parameter: "invalid int value [hot]"\n', {}),
-        ("parameter seed", "Usage:\n  /set parameter <name> <value>\n", {}),
     ],
 )
 def test_parameters_are_checked(session: ChatSession, text: str, said: str, options: dict[str, object]):
     assert change_setting(session, text) == said
     assert session.options == options
+
+
+def test_a_parameter_without_a_value_lists_what_there_is(session: ChatSession):
+    said = change_setting(session, "parameter seed")
+    assert said.startswith("Usage:\n  /set parameter <name> <value>\n")
+    assert "  /set parameter num_ctx <int>\n" in said
+    assert session.options == {}
+
+
+def test_a_model_that_does_not_think_is_warned_about(session: ChatSession, capsys: pytest.CaptureFixture[str]):
+    warning = 'warning: model "x" does not support thinking output\n'
+    change_setting(session, "think")
+    change_setting(session, "nothink")
+    assert capsys.readouterr().err == warning * 2
+    session.shown = ShownModel(capabilities=("thinking",))
+    change_setting(session, "think")
+    assert capsys.readouterr().err == ""
 
 
 def test_system_messages_may_have_several_lines(session: ChatSession):

@@ -14,6 +14,7 @@ import pytest
 
 from camelid.cli.client import Client
 from camelid.cli.messages import CreateBody
+from camelid.types.messages import Message
 
 ECHO = "camelid/echo"
 SECONDS = 60
@@ -155,7 +156,7 @@ def test_ctrl_c_on_an_empty_line_says_how_to_leave(terminal):
             ("abcdef", "abc\r\n"),
             ("/set parameter warmth 1", "Couldn't set parameter: \"unknown parameter 'warmth'\"\r\n"),
             ("/set parameter", "Usage:\r\n  /set parameter <name> <value>\r\n"),
-            ("/show parameters", "User defined parameters:\r\nnum_predict                    3\r\n"),
+            ("/show parameters", "User defined parameters:\r\n  num_predict                    3\r\n"),
         ),
         (
             ("/show system", "No system message was specified for this model.\r\n"),
@@ -247,13 +248,12 @@ def test_ctrl_g_opens_ollamas_editor(terminal, tmp_path: Path):
     chat.say("", "written there\r\n\r\n")
 
 
-def test_earlier_messages_of_the_model_are_shown_again(terminal, client: Client):
-    chat = terminal()
-    chat.say("first", "first\r\n\r\n")
-    chat.say("/save talked", "Created new model 'talked'")
+def test_earlier_messages_of_the_model_are_shown_again(client: Client):
+    messages = (Message("system", "Be kind."), Message("user", "first"), Message("assistant", "second"))
+    list(client.create(CreateBody("talked", from_=ECHO, messages=messages)))
     again = Terminal(client.url, Path.cwd(), "run", "talked")
     try:
-        again.wait_for(">>> first\r\nfirst\r\n\r\n>>> ")
+        assert "Be kind." not in again.wait_for(">>> first\r\nsecond\r\n\r\n>>> ")
     finally:
         again.close()
 

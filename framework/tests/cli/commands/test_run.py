@@ -24,12 +24,12 @@ def slow(client: Client) -> str:
 
 def test_the_answer_is_printed(camelid, server: str):
     run = camelid("run", ECHO, "hello", "world", OLLAMA_HOST=server)
-    assert (run.returncode, run.stdout, run.stderr) == (0, "hello world\n", "")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "hello world\n\n", "")
 
 
 def test_stdin_goes_before_the_prompt(camelid, server: str):
-    assert camelid("run", ECHO, "what?", stdin="piped\n", OLLAMA_HOST=server).stdout == "piped\n what?\n"
-    assert camelid("run", ECHO, stdin="alone", OLLAMA_HOST=server).stdout == "alone\n"
+    assert camelid("run", ECHO, "what?", stdin="piped\n", OLLAMA_HOST=server).stdout == "piped\n what?\n\n"
+    assert camelid("run", ECHO, stdin="alone", OLLAMA_HOST=server).stdout == "alone\n\n"
 
 
 def test_nothing_to_ask_loads_the_model(camelid, server: str, client: Client):
@@ -40,7 +40,7 @@ def test_nothing_to_ask_loads_the_model(camelid, server: str, client: Client):
 
 def test_verbose_prints_timings_on_stderr(camelid, server: str):
     run = camelid("run", ECHO, "hello", "--verbose", OLLAMA_HOST=server)
-    assert run.stdout == "hello\n"
+    assert run.stdout == "hello\n\n"
     names = [line.partition(":")[0] for line in run.stderr.splitlines()]
     assert names[0] == "total duration"
     assert "eval rate" in names
@@ -52,7 +52,7 @@ def test_keepalive_is_passed_on(camelid, server: str):
 
 
 def test_the_backend_is_passed_on_and_shown(camelid, server: str):
-    assert camelid("run", ECHO, "hello", "--backend", "echo", OLLAMA_HOST=server).stdout == "hello\n"
+    assert camelid("run", ECHO, "hello", "--backend", "echo", OLLAMA_HOST=server).stdout == "hello\n\n"
     refused = camelid("run", ECHO, "hello", "--backend", "parrot", OLLAMA_HOST=server)
     assert refused.returncode == 1
     assert "there is no backend 'parrot'; backends that can: echo" in refused.stderr
@@ -71,7 +71,7 @@ def test_thinking_that_the_model_cannot_do_is_the_servers_error(camelid, server:
 def test_a_missing_model_is_pulled_first(camelid, server: str, client: Client):
     client.delete(ECHO)
     run = camelid("run", ECHO, "hello", OLLAMA_HOST=server)
-    assert (run.returncode, run.stdout) == (0, "hello\n")
+    assert (run.returncode, run.stdout) == (0, "hello\n\n")
     assert run.stderr.splitlines()[0] == "pulling manifest"
     assert run.stderr.splitlines()[-1] == "success"
 
@@ -102,7 +102,7 @@ def test_ctrl_c_stops_the_answer_and_exits_with_130(server: str, slow: str, tmp_
 
 def test_without_a_server_one_is_started_for_the_call(camelid):
     run = camelid("run", ECHO, "hello")
-    assert (run.returncode, run.stdout) == (0, "hello\n")
+    assert (run.returncode, run.stdout) == (0, "hello\n\n")
 
 
 def test_no_server_is_started_for_another_machine(camelid):

@@ -1,6 +1,7 @@
 """Editing one message at the terminal."""
 
 from pathlib import Path
+from typing import Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
@@ -15,7 +16,9 @@ from camelid.cli.chat.history import LineHistory
 from camelid.cli.chat.quoting import is_open
 from camelid.cli.chat.slash import completions
 
-__all__ = ("MessageReader",)
+__all__ = ("PROMPT", "MessageReader")
+
+PROMPT: Final = ">>> "
 
 
 class MessageReader:
@@ -27,7 +30,7 @@ class MessageReader:
         """Keep the history in a file, or only in memory; use the terminal unless told otherwise."""
         self._history = None if history is None else LineHistory(history)
         self._prompt: PromptSession[str] = PromptSession(
-            ">>> ",
+            PROMPT,
             multiline=True,
             prompt_continuation="... ",
             placeholder=FormattedText([("ansibrightblack", "Send a message (/? for help)")]),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from camelid.cli.attachments import attach
-from camelid.cli.chat.line import MessageReader
+from camelid.cli.attachments import attach, begins_with_file
+from camelid.cli.chat.line import PROMPT, MessageReader
 from camelid.cli.chat.quoting import unquoted
 from camelid.cli.chat.session import ChatSession
 from camelid.cli.chat.slash import handle_slash
@@ -31,7 +31,10 @@ def chat(session: ChatSession) -> None:
         loading.status("")
         session.load()
     for message in session.shown.messages:
-        click.echo(f">>> {message.content}" if message.role == "user" else f"{message.content}\n")
+        if message.role == "user":
+            click.echo(f"{PROMPT}{message.content}")
+        elif message.role == "assistant":
+            click.echo(f"{message.content}\n")
     settings = load_settings()
     if settings.editor:
         os.environ["VISUAL"] = settings.editor  # where prompt_toolkit looks first
@@ -61,7 +64,7 @@ def converse(session: ChatSession, reader: MessageReader) -> None:
 
 def _handle(session: ChatSession, text: str) -> bool:
     """Answer one message or do what a slash command says; return whether the chat goes on."""
-    if text.lstrip().startswith("/"):
+    if text.startswith("/") and not begins_with_file(text, session.shown):
         return handle_slash(session, text)
     message = unquoted(text)
     if message.strip():

@@ -71,13 +71,14 @@ class ChatSession:
         """Load the model, or change to another one and begin its conversation.
 
         Raises:
-            ModelNotFoundError: it is not in the store; the session stays as it was.
+            CamelidError: it is not in the store, cannot be loaded, or cannot think although it shall; the session
+                stays as it was.
         """
-        if model is not None:
-            shown = self.client.show(model)
-            self.model, self.shown, self.messages = model, shown, []
         wanted = {name: value for name, value in self.options.items() if name == "backend"}
-        self.client.load(self.model, keep_alive=self.keep_alive, options=wanted)
+        shown = self.shown if model is None else self.client.show(model)
+        self.client.load(model or self.model, keep_alive=self.keep_alive, options=wanted, think=self.think)
+        if model is not None:
+            self.model, self.shown, self.messages = model, shown, []
 
     def save(self, name: str) -> None:
         """Make a model of the session: this model with our system message, parameters and conversation."""

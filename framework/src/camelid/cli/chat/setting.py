@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable
 from typing import Final
 
+import click
 import msgspec
 
 from camelid.cli.chat.entries import Entry
@@ -11,16 +12,18 @@ from camelid.cli.chat.quoting import unquoted
 from camelid.cli.chat.session import ChatSession
 from camelid.cli.request_options import LEVELS, parse_format
 from camelid.errors import CamelidError
-from camelid.store.parameters import parse_parameter
+from camelid.store.parameters import PARAMETERS, parse_parameter
 from camelid.types.json import JsonObject
 
 __all__ = ("SETTINGS",)
+
+_PARAMETERS: Final = "".join(f"  /set parameter {name} <{kind}>\n" for name, kind in PARAMETERS.items())
 
 
 def _parameter(session: ChatSession, text: str) -> str:
     name, _, value = text.partition(" ")
     if not name or not value.strip():
-        return "Usage:\n  /set parameter <name> <value>\n"
+        return f"Usage:\n  /set parameter <name> <value>\n\nAvailable Parameters:\n{_PARAMETERS}\n"
     try:
         words = shlex.split(value) if name == "stop" else [value.strip()]
     except ValueError:  # an open quote: the user means it as it stands
@@ -46,12 +49,19 @@ def _think(session: ChatSession, level: str) -> str:
     if level and level not in LEVELS:
         return f"The level '{level}' must be one of {', '.join(LEVELS)}.\n"
     session.think = level or True
+    _warn(session)
     return f"Set 'think' mode to '{level}'.\n" if level else "Set 'think' mode.\n"
 
 
 def _nothink(session: ChatSession, _: str) -> str:
     session.think = False
+    _warn(session)
     return "Set 'nothink' mode.\n"
+
+
+def _warn(session: ChatSession) -> None:
+    if not session.shown.can("thinking"):
+        click.echo(f'warning: model "{session.model}" does not support thinking output', err=True)
 
 
 def _format(session: ChatSession, text: str) -> str:

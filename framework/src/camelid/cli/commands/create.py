@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,7 +63,7 @@ def _read(file: str | None) -> tuple[Modelfile, Path]:
     """The Modelfile, and the folder its paths are relative to."""
     if file == "-":
         return parse(decode(sys.stdin.buffer.read())), Path.cwd()
-    path = Path(file or "Modelfile").expanduser().absolute()
+    path = Path(os.path.expanduser(file or "Modelfile")).absolute()  # noqa: PTH111 - pathlib's fails for unknown users
     try:
         return parse(decode(path.read_bytes())), path.parent
     except FileNotFoundError as error:

@@ -63,8 +63,9 @@ def command(
     With a PROMPT, or with text on stdin, the answer is printed and the command ends; otherwise a chat begins. A model
     that is not there yet is pulled. If no server runs on this machine, one is started for this command.
     """
-    keep_alive = None if keepalive is None else check_duration(keepalive)
-    format_value = None if format_ is None else parse_format(format_)
+    # As for Ollama, an empty value is none: scripts pass on variables that may be.
+    keep_alive = check_duration(keepalive) if keepalive else None
+    format_value = parse_format(format_) if format_ else None
     think_value = None if think is None else parse_think(think)
     options: JsonObject = {} if backend is None else {"backend": backend}
     display = Display(wordwrap=not nowordwrap, thinking=not hidethinking, verbose=verbose)

@@ -29,11 +29,11 @@ def command(model: str, parts: tuple[str, ...], *, verbose: bool) -> None:
     if not parts:
         click.echo(show_page(shown, verbose=verbose), nl=False)
         return
-    texts = {
+    texts = {  # a system message and a template as they are, so that they can be written to files
         "license": shown.license,
         "modelfile": shown.modelfile,
         "parameters": shown.parameters,
         "system": shown.system,
         "template": shown.template,
     }
-    click.echo(texts[parts[0]])
+    click.echo(texts[parts[0]], nl=parts[0] not in ("system", "template"))
