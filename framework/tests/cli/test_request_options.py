@@ -26,5 +26,5 @@ def test_format_is_json_or_a_schema():
 
 def test_durations_need_a_unit():
     assert check_duration("1h30m") == "1h30m"
-    with pytest.raises(RequestError, match='invalid value for --keepalive: "300" .must be a duration'):
+    with pytest.raises(RequestError, match='invalid value for --keepalive: "300"'):
         check_duration("300")

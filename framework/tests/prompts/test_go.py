@@ -199,7 +199,7 @@ call_1 0 {"id":"call_1","function":{"index":0,"name":"weather","arguments":{"cit
 @pytest.mark.parametrize(
     ("source", "text"),
     [
-        ("{{ .Nothing }}|{{ if .Nothing.At.All }}x{{ end }}", "<no value>|"),
+        ("{{ .Nothing }}|{{ if .Nothing }}x{{ end }}", "<no value>|"),
         ("{{ .Tools }}", '[{"type":"function","function":{"name":"weather"'),
         ("{{ len .Tools }}{{ (index .Tools 0).Type }}{{ (index .Tools 0).Nothing }}", "1function<no value>"),
         ("{{ range .Tools }}{{ .Function.Parameters.Properties }}{{ end }}", '{"city":{"type":"string"'),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from camelid.errors import CamelidError
+from camelid.errors import CamelidError, ModelError
 from camelid.prompts.choose import choose_template
 from camelid.prompts.rendered import RenderedPrompt
 
@@ -29,6 +29,30 @@ GO = [
         "{{ . }}",
     ),
 ]
+
+
+REACHING = [
+    *("{{ .System.upper }}", "{{ .System.ljust 99999999999 }}", '{{ .Think.to_bytes 9 "big" }}', "{{ .Nothing.At }}"),
+    *("{{ .Messages.clear }}", "{{ .Messages.pop }}", "{{ .Messages.extend .Messages }}", "{{ .Tools.as_json }}"),
+    *('{{ $f := "{0.__class__}" }}{{ $f.format . }}', '{{ ("{0.__class__}").format .Messages }}'),
+    *("{{ range .Messages }}{{ .Content.encode }}{{ end }}", "{{ call .Messages.append 1 }}"),
+    "{{ range .Messages }}{{ range .ToolCalls }}{{ range .Function.Arguments }}{{ .title }}{{ end }}{{ end }}{{ end }}",
+]
+
+
+@pytest.mark.parametrize("source", REACHING)
+def test_values_of_a_go_template_have_no_methods(weather, source):
+    conversation = weather(think=True)
+    template = choose_template(source + "{{ .Messages }}", "")
+    with pytest.raises(ModelError, match="the model's TEMPLATE is faulty"):
+        template.render(conversation)
+    assert conversation == weather(think=True)
+
+
+@pytest.mark.parametrize("field", ["__class__", "__init__", "_fields", "as_json", "keys", "real"])
+def test_values_of_a_go_template_have_no_attributes_of_python(weather, field):
+    source = f"{{{{ range .Tools }}}}{{{{ .{field} }}}}{{{{ .Function.{field} }}}}{{{{ end }}}}{{{{ .{field} }}}}"
+    assert choose_template(source + "{{ len .Messages }}", "").render(weather()).text.count("<no value>") == 3
 
 
 def sources(parts: list[str]) -> st.SearchStrategy[str]:

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import Final
 
 from gotpl import BudgetExceededError as GoBudgetExceededError
-from gotpl import ExecutionBudget, Template
+from gotpl import ExecutionBudget, SandboxPolicy, Template
 
 from camelid.errors import CamelidError, ModelError, UnsupportedCapabilityError
 from camelid.prompts.budget import MAX_CHARACTERS, MAX_SOURCE, MAX_STEPS, BudgetExceededError, render_budget
@@ -20,12 +20,18 @@ from camelid.types.messages import Message
 
 __all__ = ("GoTemplate",)
 
+_MAX_ACCOUNTED: Final = 16 * MAX_SOURCE
+"""Characters of a template with the calls that report what it does."""
 _LIMITS: Final = ExecutionBudget(
     max_output_chars=MAX_CHARACTERS,
     max_iterations=MAX_STEPS,
     max_template_depth=100,
     max_function_calls=MAX_STEPS,
 )
+_SANDBOX: Final = SandboxPolicy(
+    allow_functions=FUNCTIONS, allow_custom_lookup=True, max_template_chars=_MAX_ACCOUNTED, default_budget=_LIMITS
+)
+"""Strings and lists have no methods in Go: without this they would have Python's, of which `format` reads anything."""
 
 
 class GoTemplate(ChatTemplate):
@@ -130,7 +136,7 @@ class GoTemplate(ChatTemplate):
 
 
 def _compiled(source: GoSource) -> Template:
-    return Template(source.accounted(), functions=FUNCTIONS, missing_key="zero", budget=_LIMITS)
+    return Template(source.accounted(), functions=FUNCTIONS, missing_key="zero", budget=_LIMITS, sandbox=_SANDBOX)
 
 
 def _failure(error: Exception) -> ModelError:
