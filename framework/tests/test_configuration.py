@@ -108,7 +108,7 @@ def test_variables(home: dict[str, str], variable: str, text: str, setting: str,
 @pytest.mark.parametrize(
     ("variable", "text", "setting"),
     [
-        ("OLLAMA_HOST", "localhost:99999", "host"),
+        ("OLLAMA_HOST", "ftp://localhost", "host"),
         ("OLLAMA_KEEP_ALIVE", "soon", "keep_alive"),
         ("OLLAMA_KEEP_ALIVE", "nan", "keep_alive"),
         ("OLLAMA_MAX_QUEUE", "-1", "max_queue"),
@@ -123,6 +123,20 @@ def test_nonsense_in_ollamas_variables_is_a_warning(
         settings = load_settings(environ=home | {variable: text})
     assert getattr(settings, setting) == getattr(Settings(), setting)
     assert variable in caplog.text
+
+
+@pytest.mark.parametrize(("text", "host"), [("10.0.0.7:99999", "10.0.0.7"), ("[::1]:x", "[::1]"), ("box:80 80", "box")])
+def test_a_port_that_is_none_leaves_ollamas_host(
+    home: dict[str, str], text: str, host: str, caplog: pytest.LogCaptureFixture
+):
+    assert load_settings(environ=home | {"OLLAMA_HOST": text}).host == host
+    assert "the default port is used" in caplog.text
+
+
+@pytest.mark.parametrize("variable", ["OLLAMA_MODELS", "CAMELID_CONFIG", "XDG_CONFIG_HOME"])
+def test_home_folders_of_nobody_are_a_sentence(home: dict[str, str], variable: str):
+    with pytest.raises(ConfigurationError, match="a home folder that is not there"):
+        load_settings(environ=home | {variable: "~nobody-of-this-name/x"})
 
 
 def test_every_setting_of_ollamas_is_one_of_ours():
@@ -252,7 +266,7 @@ def test_the_sources_of_settings_are_told(home: dict[str, str]):
 def test_mistakes_in_ollamas_variables_are_told(home: dict[str, str]):
     configuration = read_configuration(environ=home | {"OLLAMA_KEEP_ALIVE": "soon", "OLLAMA_HOST": "x:y"})
     assert [mistake.split()[0] for mistake in configuration.mistakes] == ["OLLAMA_HOST:", "OLLAMA_KEEP_ALIVE"]
-    assert configuration.sources == {}
+    assert configuration.sources == {"host": "OLLAMA_HOST"}
 
 
 def test_ignored_variables_are_those_that_are_set():

@@ -91,7 +91,7 @@ def read_configuration(
     for source, layer in layers:
         values |= layer
         sources |= {name: source(name) for name in layer}
-    values["models"] = Path(str(values.get("models", Settings().models))).expanduser()
+    values["models"] = _expanded(str(values.get("models", Settings().models)))
     return Configuration(msgspec.convert(values, Settings), sources, mistakes)
 
 
@@ -113,9 +113,21 @@ def ignored_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]
 def configuration_file(environ: Mapping[str, str] = os.environ) -> Path:
     """Where `camelid.toml` is, whether or not it exists."""
     if named := environ.get("CAMELID_CONFIG", "").strip():
-        return Path(named).expanduser()
+        return _expanded(named)
     home = environ.get("XDG_CONFIG_HOME", "").strip() or "~/.config"
-    return Path(home).expanduser() / "camelid" / "camelid.toml"
+    return _expanded(home) / "camelid" / "camelid.toml"
+
+
+def _expanded(path: str) -> Path:
+    """`path` with `~` and `~name` replaced.
+
+    Raises:
+        ConfigurationError: there is no such user, or the one that this process runs as has no home.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(f"the path {path} begins with a home folder that is not there") from error
 
 
 class _WrongValueError(ValueError):
@@ -272,7 +284,10 @@ def _from_ollama(environ: Mapping[str, str]) -> tuple[dict[str, object], tuple[s
         try:
             values[name] = _value(name, text, variable)
         except ConfigurationError as error:
-            mistakes.append(f"{error.message}; the default is used")
+            without_port = text.rpartition(":")[0] if name == "host" and "://" not in text else ""
+            if without_port:
+                values[name] = without_port
+            mistakes.append(f"{error.message}; the default {'port ' if without_port else ''}is used")
     return values, tuple(mistakes)
 
 
