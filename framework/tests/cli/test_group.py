@@ -7,6 +7,7 @@ import pytest
 from click import Command, Context
 
 from camelid import __version__
+from camelid.cli.commands.create import command as create_command
 from camelid.cli.commands.run import command as run_command
 from camelid.cli.group import COMMANDS
 
@@ -116,6 +117,12 @@ def test_flags_are_read_as_go_reads_them(arguments: tuple[str, ...], same: tuple
 def test_think_never_takes_the_next_word():
     parameters = run_command.make_context("run", ["--think", "model", "high"]).params
     assert (parameters["think"], parameters["model"], parameters["prompt"]) == ("true", "model", ("high",))
+
+
+@pytest.mark.parametrize("arguments", [("-f=M", "-q=q8_0"), ("-fM", "-qq8_0"), ("-f", "M", "--quantize=q8_0")])
+def test_short_flags_take_values_as_go_gives_them(arguments: tuple[str, ...]):
+    parameters = create_command.make_context("create", ["model", *arguments]).params
+    assert (parameters["file"], parameters["quantize"]) == ("M", "q8_0")
 
 
 def test_a_switch_takes_no_other_value(camelid):

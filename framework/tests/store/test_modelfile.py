@@ -35,6 +35,9 @@ def test_every_instruction_has_its_effect():
     )
 
 
+PARAMETER_SHAPE = "takes a name of letters, digits and _, one blank, and a value"
+
+
 @pytest.mark.parametrize(
     ("text", "system"),
     [
@@ -80,9 +83,12 @@ def test_values_are_cut_and_unquoted(text, system):
         ("FROM", "unexpected EOF"),
         ("FROM x\nSYS", "unexpected EOF"),
         ("FROM x\nPARAMETER stop", "unexpected EOF"),
-        ("FROM x\nPARAMETER stop\nSYSTEM x", "unexpected EOF"),
-        ("FROM x\nPARAMETER st-op x", "unexpected EOF"),
-        ("FROM x\nMESSAGE user\n", "unexpected EOF"),
+        ("FROM x\nPARAMETER stop\nSYSTEM x", f"unexpected EOF: stop (line 2: PARAMETER {PARAMETER_SHAPE})"),
+        ("FROM x\nPARAMETER st-op x", f"unexpected EOF: st (line 2: PARAMETER {PARAMETER_SHAPE})"),
+        (
+            "FROM x\nMESSAGE user\n",
+            "unexpected EOF: user (line 2: MESSAGE takes system, user or assistant, one blank, and a text)",
+        ),
         ('FROM x\nSYSTEM "open', "unexpected EOF"),
         ('FROM x\nSYSTEM "', "unexpected EOF"),
         ('FROM x\nSYSTEM """open"', "unexpected EOF"),

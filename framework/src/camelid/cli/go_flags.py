@@ -11,8 +11,8 @@ _FALSE = ("0", "f", "F", "false", "FALSE", "False")
 
 
 class GoCommand(click.Command):
-    """Switches may be given as `--verbose=true` or `=false`; where a value may be left out, as in `--think`, the next
-    word is never that value.
+    """Switches may be given as `--verbose=true` or `=false`, and values as `-f=Modelfile`; where a value may be left
+    out, as in `--think`, the next word is never that value.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -27,6 +27,8 @@ class GoCommand(click.Command):
             option = options.get(flag)
             if option is None:
                 yield arg
+            elif not option.is_flag and equals and not flag.startswith("--"):
+                yield from (flag, value)
             elif not option.is_flag:
                 optional = not equals and isinstance(option.flag_value, str)
                 yield f"{flag}={option.flag_value}" if optional else arg

@@ -43,6 +43,10 @@ _QUOTES = ('"""', '"')
 _GAP = re.compile(r"(?:[ \t\r\n]++|#[^\r\n]*+)*+")
 _KEYWORD = re.compile(r"[^\r\n]?[A-Za-z]*")
 _FIRST_WORDS: Final = {"parameter": re.compile(r"[A-Za-z0-9_]*"), "message": re.compile(r"[A-Za-z]*")}
+_SHAPES: Final = {
+    "parameter": "takes a name of letters, digits and _, one blank, and a value",
+    "message": "takes system, user or assistant, one blank, and a text",
+}
 _BLANK_RUN = re.compile(r"[ \t]*")
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
 
@@ -163,9 +167,12 @@ def _instructions(text: str) -> Iterator[tuple[str, str, str]]:
         word, at = "", end + 1
         if keyword in _FIRST_WORDS:
             end = _end(_FIRST_WORDS[keyword], text, at)
-            if end == len(text) or text[end] not in _BLANKS:
-                raise RequestError("unexpected EOF")
             word = text[at:end]
+            if end == len(text):
+                raise RequestError("unexpected EOF")
+            if text[end] not in _BLANKS:
+                line = _line(text, end - 1)
+                raise RequestError(f"unexpected EOF: {word} (line {line}: {keyword.upper()} {_SHAPES[keyword]})")
             if keyword == "message" and word not in _ROLES:
                 raise _error(text, end, _WRONG_ROLE)
             at = end + 1
@@ -200,8 +207,11 @@ def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 def _error(text: str, at: int, message: str) -> RequestError:
     """`at` is the character that gave it away; a line end counts as read, as Ollama counts (contract 11.2)."""
-    line = 1 + sum(text.count(end, 0, at + 1) for end in _LINE_ENDS)
-    return RequestError(f"(line {line}): {message}")
+    return RequestError(f"(line {_line(text, at)}): {message}")
+
+
+def _line(text: str, at: int) -> int:
+    return 1 + sum(text.count(end, 0, at + 1) for end in _LINE_ENDS)
 
 
 def _version(text: str) -> str:
