@@ -6,7 +6,7 @@ from camelid.errors import ModelError, UnsupportedCapabilityError
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.go import GoTemplate
 from camelid.prompts.rendered import RenderedPrompt
-from camelid.types.messages import Function, Message, Tool
+from camelid.types.messages import Function, FunctionCall, Message, Tool, ToolCall
 
 CHATML = """\
 {{- range .Messages }}<|im_start|>{{ .Role }}
@@ -250,6 +250,23 @@ def test_a_broken_schema_is_shown_as_far_as_it_goes():
     assert render("{{ .Tools }}{{ range .Messages }}{{ end }}", Conversation(tools=(tool,))) == (
         '[{"type":"function","function":{"name":"f","description":"","parameters":{"type":"","properties":{"p":{}}}}}]'
     )
+
+
+def test_a_tool_without_parameters_has_an_empty_map_of_properties():
+    source = "{{ range .Tools }}{{ with .Function.Parameters }}{{ .Properties }}{{ len .Properties }}{{ json . }}"
+    tools = (Tool(function=Function("f")),)
+    assert render(
+        f"{source}{{{{ end }}}}{{{{ end }}}}{{{{ range .Messages }}}}{{{{ end }}}}", Conversation(tools=tools)
+    ) == ('{}0{"type":"","properties":null}')
+
+
+def test_a_range_over_a_map_is_sorted_but_json_keeps_the_order():
+    call = ToolCall(FunctionCall("f", {"z": 1, "a": 2}))
+    conversation = Conversation(messages=(Message("assistant", tool_calls=(call,)),))
+    arguments = ".Function.Arguments"
+    source = f"{{{{ {arguments} }}}}{{{{ range $key, $_ := {arguments} }}}}{{{{ $key }}}}{{{{ end }}}}"
+    source = "{{ range .Messages }}{{ range .ToolCalls }}" + source + "{{ end }}{{ end }}"
+    assert render(source, conversation) == '{"z":1,"a":2}az'
 
 
 def test_dates():

@@ -98,7 +98,7 @@ def _parameters(schema: JsonObject) -> JsonStruct:
             "Defs": schema.get("$defs"),
             "Items": schema.get("items"),
             "Required": required,
-            "Properties": properties,
+            "Properties": JsonDict() if properties is None else properties,
         },
         {"type": kind, **_without_empty(optional), "properties": properties},
     )
