@@ -1,5 +1,6 @@
 """A small client of the server's API, for the commands."""
 
+import json
 import ssl
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -213,14 +214,14 @@ class Client:
         return tuple(msgspec.json.decode(entry, type=kind) for entry in found.models or ())
 
     def _request(self, method: str, path: str, body: object = None, *, timeout: httpx.Timeout = _PATIENT) -> bytes:
-        content = None if body is None else msgspec.json.encode(body)
+        content = None if body is None else _encoded(body)
         with self._translated():
             response = self._http.request(method, path, content=content, headers=_headers(content), timeout=timeout)
         self._check(response)
         return response.content
 
     def _stream(self, path: str, body: object, kind: type[Line]) -> Generator[Line, None, None]:
-        content = msgspec.json.encode(body)
+        content = _encoded(body)
         with self._translated(), self._http.stream("POST", path, content=content, headers=_headers(content)) as answer:
             if answer.is_error:
                 answer.read()
@@ -277,6 +278,13 @@ class Client:
             raise CamelidError(
                 f"the connection to {self.url} ended before the answer was complete", reason=str(error)
             ) from error
+
+
+def _encoded(body: object) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:  # an argument with bytes that are no UTF-8: the server reads U+FFFD for each, as Go does
+        return json.dumps(msgspec.to_builtins(body)).encode()
 
 
 def _headers(content: bytes | None) -> dict[str, str]:

@@ -188,7 +188,7 @@ async def test_a_wrong_modelfile(ollama, folder, text, error):
 
 async def test_a_file_that_is_no_text(ollama, folder):
     (folder / "Bytes").write_bytes(b"FROM \xff\xff")
-    assert await refused(ollama, path="Bytes") == "the Modelfile is neither UTF-8 nor UTF-16 text"
+    assert await refused(ollama, path="Bytes") == "the Modelfile is neither UTF-8 nor UTF-16 text; save it as UTF-8"
 
 
 async def test_a_wrong_name_links_nothing(ollama, folder):

@@ -32,6 +32,18 @@ def test_stdin_goes_before_the_prompt(camelid, server: str):
     assert camelid("run", ECHO, stdin="alone", OLLAMA_HOST=server).stdout == "alone\n\n"
 
 
+def test_arguments_need_not_be_utf_8(camelid, server: str):
+    asked = camelid("run", ECHO, "a\udcffb", OLLAMA_HOST=server)
+    assert (asked.returncode, asked.stdout) == (0, "a\ufffdb\n\n")
+    shown = camelid("show", "a\udcffb", OLLAMA_HOST=server)
+    assert (shown.returncode, shown.stderr) == (1, "Error: invalid model name\n")
+
+
+def test_empty_flags_say_nothing(camelid, server: str):
+    flags = ("--keepalive", "", "--format", "", "--think=false")
+    assert camelid("run", ECHO, "hello", *flags, OLLAMA_HOST=server).stdout == "hello\n\n"
+
+
 def test_nothing_to_ask_loads_the_model(camelid, server: str, client: Client):
     run = camelid("run", ECHO, OLLAMA_HOST=server)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
