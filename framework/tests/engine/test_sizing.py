@@ -92,6 +92,11 @@ def test_what_was_asked_for_is_passed_on_and_the_rest_has_defaults():
     )
 
 
+@pytest.mark.parametrize(("asked", "threads"), [(None, 0), (-3, 0), (8, 8), (100_000, 512)])
+def test_no_request_starts_more_threads_than_a_system_has(asked: int | None, threads: int):
+    assert resolve(request(num_thread=asked)).threads == threads
+
+
 def test_prefixes_in_host_memory_take_an_eighth_of_what_is_free_at_most():
     assert resolve(request(), available=8000).prefix_memory == 1000
     assert resolve(request(), available=8000, prefix_memory=600).prefix_memory == 600

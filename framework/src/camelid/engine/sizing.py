@@ -19,6 +19,8 @@ LEAST_CONTEXT: Final = 4
 LEAST_SEEING_CONTEXT: Final = 2048
 """Of models with a projector: a picture takes hundreds of tokens (contract 3.1)."""
 DEFAULT_BATCH: Final = 512
+MOST_THREADS: Final = 512
+"""As many as ggml can pin; systems refuse some tens of thousands, and the worker of all clients would die of it."""
 AUTOMATIC_PARALLEL: Final = 4
 CACHE_SHARE: Final = 0.25
 """Of the free memory: what the KV cache of `AUTOMATIC_PARALLEL` sequences may take."""
@@ -50,7 +52,7 @@ def resolve_options(
         batch_tokens=asked.num_batch if asked.num_batch is not None and asked.num_batch > 0 else DEFAULT_BATCH,
         gpu_layers=-1 if asked.num_gpu is None else max(-1, asked.num_gpu),
         main_gpu=asked.main_gpu,
-        threads=max(0, asked.num_thread or 0),
+        threads=min(max(0, asked.num_thread or 0), MOST_THREADS),
         memory_map=asked.use_mmap,
         flash_attention=settings.flash_attention,
         cache_type=settings.kv_cache_type,

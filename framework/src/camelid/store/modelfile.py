@@ -83,7 +83,9 @@ def decode(content: bytes) -> str:
     try:
         return content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise RequestError("the Modelfile is neither UTF-8 nor UTF-16 text; save it as UTF-8", reason=str(error)) from error
+        raise RequestError(
+            "the Modelfile is neither UTF-8 nor UTF-16 text; save it as UTF-8", reason=str(error)
+        ) from error
 
 
 def parse(text: str) -> Modelfile:
