@@ -18,7 +18,6 @@ SERVERS_FAULTS_IN_THE_CONTRACT = (
     r'option "\w+" must be of (type|an array)',  # 3.1
     r"invalid format: ",  # 3.4
     r"template:",  # 4.1: a faulty template of a request
-    r"pull model manifest: the setting air_gapped",  # 7.8
     r"insecure protocol http",  # 7.8
     r"model '.*' does not exist",  # 7.9: push of what is not here
     r"blob .* not found",  # 7.7: create from a file that was not uploaded

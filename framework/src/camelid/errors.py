@@ -34,6 +34,7 @@
     │   │   └── IncompleteModelError  404  pulling it again heals it (contract 1.6)
     │   └── DiskFullError             507
     ├── RegistryError                 500  where models come from (Ollama's status, contract 7.8)
+    │   └── ForbiddenRegistryError    403  the server's settings do not allow to ask it
     └── ConfigurationError            500  settings, flags, ports; ends the command
 
 Two more are defined where they are used: ``KVCacheFullError`` in the contract of generation, ``ServerUnreachableError``
@@ -54,6 +55,7 @@ __all__ = (
     "CorruptManifestError",
     "DigestMismatchError",
     "DiskFullError",
+    "ForbiddenRegistryError",
     "HookError",
     "IncompleteModelError",
     "InvalidModelFileError",
@@ -240,6 +242,12 @@ class DiskFullError(StoreError):
 
 class RegistryError(CamelidError):
     """A place that models come from failed or refused, or none knows the name."""
+
+
+class ForbiddenRegistryError(RegistryError):
+    """The server's settings do not allow to ask the registry."""
+
+    status = 403
 
 
 class ConfigurationError(CamelidError):

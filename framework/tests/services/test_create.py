@@ -3,7 +3,6 @@ import json
 import pytest
 
 from camelid.errors import (
-    InvalidOptionError,
     RegistryError,
     RemoteModelError,
     RequestError,
@@ -227,7 +226,7 @@ async def test_a_failure_leaves_the_existing_model_alone(create, store, add_mode
         ({"from_": "base", "info": {"model_family": 7}}, RequestError('info field "model_family" must be a string')),
         (
             {"from_": "base", "parameters": {"num_ctx": "4096"}},
-            InvalidOptionError('option "num_ctx" must be of type integer'),
+            RequestError('option "num_ctx" must be of type integer'),
         ),
         (
             {"from_": "base", "quantize": "Q3_X"},
@@ -240,7 +239,7 @@ async def test_wrong_requests_are_refused_in_ollamas_words(create, store, add_mo
     add_model("base")
     with pytest.raises(type(error)) as caught:
         await statuses(create, **fields)
-    assert str(caught.value) == str(error)
+    assert (str(caught.value), caught.value.status) == (str(error), error.status)
     assert len(store.list()) == 1
 
 

@@ -74,6 +74,27 @@ async def test_the_gap_is_filled_by_the_templates_own_form(generate: Generate, a
     assert await answer(generate, request("def f(", suffix="return 1")) == "return 1-def f("
 
 
+async def test_raw_prompts_with_a_suffix_need_a_model_that_fills_gaps(generate: Generate, add_model):
+    add_model()
+    with pytest.raises(UnsupportedCapabilityError, match="does not support insert"):
+        await collect(generate(request("x", raw=True, suffix="y")))
+    add_model(template=GAP)
+    assert await answer(generate, request("x<|turn|>z", raw=True, suffix="y")) == "z"
+
+
+async def test_models_that_draw_are_refused_in_ollamas_words(generate: Generate, add_model):
+    add_model(capabilities=["image"])
+    with pytest.raises(UnsupportedCapabilityError, match="^image generation models are"):
+        await collect(generate(request("a cat")))
+    assert (await collect(generate(request("", keep_alive=0)))).completion is not None
+
+
+async def test_an_empty_context_is_one_and_replaces_the_models_history(generate: Generate, add_model):
+    add_model(template=SHOW, messages=[{"role": "assistant", "content": "history"}])
+    assert await answer(generate, request("one", context=())) == "[user]one"
+    assert await answer(generate, request("one")) == "[assistant]history[user]one"
+
+
 async def test_a_context_continues_the_conversation(generate: Generate, add_model):
     template = "{{ range .Messages }}[{{ .Role }}]{{ .Content }}{{ end }}<|answer|>"
     add_model(template=template, messages=[{"role": "assistant", "content": "history"}])

@@ -263,9 +263,9 @@ async def test_what_cannot_be_shown_is_said_in_ollamas_words(library, name, kind
 async def test_copies_and_deletions(library, add_model):
     add_model("echo")
     await library.copy("ECHO", "bob/second:v1")
-    await library.copy("echo:local", "echo")
+    await library.copy("echo", "echo")
     assert set(await listed(library)) == {"echo:latest", "bob/second:v1"}
-    await library.delete("echo:latest")
+    await library.delete("echo:local")
     await library.delete("Bob/Second:V1")
     assert await listed(library) == []
 
@@ -274,6 +274,17 @@ async def test_stubs_of_cloud_models_can_be_deleted(library, add_model):
     add_model("stub:8b-cloud", content=b"")
     await library.delete("stub:8b:cloud")
     assert await listed(library) == []
+
+
+async def test_sources_are_no_part_of_the_names_in_a_copy(library, add_model):
+    add_model("echo", content=b"one")
+    add_model("other", content=b"two")
+    await library.copy("other", "echo:local")
+    assert set(await listed(library)) == {"echo:latest", "other:latest", "echo:local"}
+    with pytest.raises(RequestError, match='destination "echo:8b:cloud" is invalid'):
+        await library.copy("other", "echo:8b:cloud")
+    with pytest.raises(ModelNotFoundError, match='model "other:local" not found'):
+        await library.copy("other:local", "x")
 
 
 @pytest.mark.parametrize(
@@ -296,6 +307,8 @@ async def test_what_cannot_be_copied_is_said_in_ollamas_words(library, source, d
     [
         ("", RequestError, "model is required"),
         ("a//b", RequestError, 'name "a//b" is invalid'),
+        ('a"\n', RequestError, r'name "a\"\n" is invalid'),
+        ("a:local:cloud", RequestError, 'use either :local or :cloud, not both: "a:local:cloud"'),
         ("Nope", ModelNotFoundError, "model 'Nope' not found"),
     ],
 )

@@ -1,4 +1,5 @@
 import pytest
+from msgspec.structs import replace
 
 from camelid.contracts.answers.format import AnswerFormat
 from camelid.errors import CamelidError, InvalidModelFileError, ModelError, ModelNotFoundError
@@ -7,6 +8,7 @@ from camelid.prompts.conversation import Conversation
 from camelid.services.loading import Models
 from camelid.store.manifest import Manifest
 from camelid.store.store import Store
+from camelid.types.artifact import FileRole
 from camelid.types.capabilities import Capability
 from camelid.types.names import ModelName
 from camelid.types.options import parse_options
@@ -35,6 +37,17 @@ async def test_a_model_knows_how_to_be_loaded(models: Models, add_model):
     assert (wanted.name, wanted.digest, wanted.options) == ("echo:latest", model.stored.digest, options)
     assert wanted.artifact.format == "echo"
     assert (wanted.trained_context, wanted.completion) == (77, True)
+
+
+async def test_the_first_models_that_saw_are_not_loaded(models: Models, store: Store, add_model):
+    add_model(model_families=["mllama"])
+    model = await models.find("echo")
+    assert model.load_request(parse_options({})).name == "echo:latest"
+    (weights,) = model.stored.artifact.files
+    seeing = replace(model.stored.artifact, files=(weights, replace(weights, role=FileRole.PROJECTOR)))
+    model = replace(model, stored=replace(model.stored, artifact=seeing))
+    with pytest.raises(ModelError, match="is no longer compatible with your version of Camelid"):
+        model.load_request(parse_options({}))
 
 
 async def test_two_names_of_one_model_share_what_is_known_of_it(models: Models, store: Store, add_model):

@@ -1,7 +1,7 @@
 import pytest
 
 from camelid.errors import RemoteModelError, RequestError
-from camelid.services.references import parse_reference
+from camelid.services.references import parse_reference, stored_spelling
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ from camelid.services.references import parse_reference
         ("cloud", "cloud:latest"),
         ("my-cloud", "my-cloud:latest"),
         ("localhost:5000/me/x", "localhost:5000/me/x:latest"),
+        ("localhost:5000/me/x-cloud", "localhost:5000/me/x-cloud:latest"),
     ],
 )
 def test_names_of_local_models(text: str, name: str):
@@ -41,3 +42,18 @@ def test_one_source_is_enough(text: str):
 def test_what_is_no_name_is_invalid(text: str):
     with pytest.raises(RequestError, match="invalid model name"):
         parse_reference(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("x", "x"),
+        ("x:local", "x"),
+        ("x:cloud", "x:cloud"),
+        ("x:8b:cloud", "x:8b-cloud"),
+        ("x:8b-cloud", "x:8b-cloud"),
+        ("localhost:5000/me/x:cloud", "localhost:5000/me/x:cloud"),
+    ],
+)
+def test_stubs_are_spelled_in_one_way(text: str, spelled: str):
+    assert stored_spelling(text) == spelled

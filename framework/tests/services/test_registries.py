@@ -112,8 +112,9 @@ def test_who_is_not_to_be_asked_is_not(rules, words):
     near, other = Named("near", knows=lambda name: name.model == "here"), far(takes=True)
     known = Registries([near, other], rules)
     assert known.resolve(ModelName.parse("here")).registry is near
-    with pytest.raises(RegistryError, match=f"pull model manifest: {words}"):
+    with pytest.raises(RegistryError, match=f"pull model manifest: {words}") as caught:
         known.resolve(NAME)
+    assert caught.value.status == 403
     with pytest.raises(RegistryError, match=f"^{words}"):
         known.target(NAME)
     assert other.asked == []

@@ -38,7 +38,6 @@ def test_options_for_the_models_own_backend_are_not_given_to_another():
         ("num_ctx", "4096", 'option "num_ctx" must be of type integer'),
         ("seed", True, 'option "seed" must be of type integer'),
         ("seed", 10**400, 'option "seed" must be of type integer'),
-        ("seed", 2**63, 'option "seed" must be of type integer'),
         ("seed", float("inf"), 'option "seed" must be of type integer'),
         ("temperature", "1", 'option "temperature" must be of type float32'),
         ("temperature", -(10**400), 'option "temperature" must be of type float32'),
@@ -53,6 +52,14 @@ def test_wrong_types_are_refused_in_ollamas_words(name, value, message):
     with pytest.raises(InvalidOptionError) as caught:
         parse_options({name: value})
     assert (caught.value.message, caught.value.status) == (message, 500)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [(2**63, 2**63 - 1), (1e300, 2**63 - 1), (-1e300, -(2**63)), (-(2**63) - 1, -(2**63)), (-1.9, -1)],
+)
+def test_integers_are_cut_to_what_go_has_room_for(value, kept):
+    assert parse_options({"seed": value}).sampling.seed == kept
 
 
 @given(

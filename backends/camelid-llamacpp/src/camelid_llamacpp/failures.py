@@ -54,6 +54,8 @@ def load_error(name: str, complaints: str) -> ModelError:
             reason=complaints,
         )
     return ModelLoadError(
-        f"llama.cpp could not load model {name!r}; its kind may be newer than this llama.cpp, see the log",
+        # Ollama's words, which clients look for (contract 1.6).
+        f"llama.cpp could not load model {name!r}: this model may be incompatible with your version of Camelid. If you "
+        f"previously pulled this model, try updating it by running `camelid pull {name}`",
         reason=complaints or "llama.cpp gave no reason",
     )

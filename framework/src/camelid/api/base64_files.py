@@ -15,6 +15,7 @@ _LARGE: Final = 100_000
 """Characters that take about as long as a token."""
 _LINE_BREAKS: Final = {ord("\r"): None, ord("\n"): None}
 _ALPHABET: Final = re.compile(r"[A-Za-z0-9+/\r\n]*")
+_BREAKS: Final = re.compile(r"[\r\n]*")
 
 
 async def decode_files(texts: Sequence[str]) -> tuple[bytes, ...]:
@@ -33,16 +34,34 @@ def _decode_all(texts: Sequence[str]) -> tuple[bytes, ...]:
 
 
 def _decode(text: str) -> bytes:
+    joined = text.translate(_LINE_BREAKS)
     try:
-        return b64decode(text.translate(_LINE_BREAKS), validate=True)
+        if len(joined) % 4 or joined.endswith("==="):
+            raise ValueError("not in groups of four")  # Python takes padding after a whole one
+        return b64decode(joined, validate=True)
     except (binascii.Error, ValueError) as error:
         raise RequestError(f"illegal base64 data at input byte {_fault(text)}", reason=str(error)) from error
 
 
 def _fault(text: str) -> int:
-    """Where Go's decoder stops: at the first strange character, or where an incomplete group of four begins."""
-    match = _ALPHABET.match(text)
-    end = match.end() if match else 0
-    if end < len(text) and text[end] != "=":
-        return len(text[:end].encode())
-    return end - len(text[:end].translate(_LINE_BREAKS)) % 4
+    """Where Go's decoder stops.
+
+    At the first strange character, where an incomplete group of four begins, or at padding that is out of place.
+    """
+    end = _end(_ALPHABET, text, 0)
+    in_group = len(text[:end].translate(_LINE_BREAKS)) % 4
+    if end == len(text):
+        return end - in_group
+    if text[end] != "=" or in_group < 2:
+        return end
+    after = _end(_BREAKS, text, end + 1)
+    if in_group == 2:
+        if after == len(text) or text[after] != "=":
+            return after if after == len(text) else after - 1
+        after = _end(_BREAKS, text, after + 1)
+    return after
+
+
+def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    match = pattern.match(text, start)
+    return match.end() if match else start

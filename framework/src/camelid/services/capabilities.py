@@ -41,7 +41,7 @@ def capabilities_of(
     if header is not None:
         found.append(Capability.EMBEDDING if header.has_pooling else Capability.COMPLETION)
         found += [Capability.VISION] if header.sees and header.architecture in sees_within else []
-    elif not {Capability.COMPLETION, Capability.EMBEDDING} & set(found):
+    elif not {Capability.COMPLETION, Capability.EMBEDDING, Capability.IMAGE} & set(found):
         found.append(Capability.COMPLETION)
     if model.manifest.of_type(PROJECTOR):
         found.append(Capability.VISION)

@@ -6,11 +6,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from camelid.errors import ModelError, RequestError, UnsupportedCapabilityError
+from camelid.errors import InvalidOptionError, ModelError, RequestError, UnsupportedCapabilityError
 from camelid.prompts.choose import choose_template
 from camelid.services.config_overrides import override_config
 from camelid.services.quantization import quantization_named
-from camelid.services.references import parse_reference
 from camelid.store.config import ModelConfig
 from camelid.store.digests import parse_digest
 from camelid.store.file_names import name_parts
@@ -65,7 +64,7 @@ def check_request(request: CreateRequest) -> ModelName:
     """
     if not request.model:
         raise RequestError("invalid model name", reason="the request names no model")
-    name = parse_reference(request.model)
+    name = ModelName.parse(request.model)  # as it is: `x:local` must not replace `x:latest`
     if request.remote_host:
         raise UnsupportedCapabilityError("this server does not forward requests to other hosts: leave out remote_host")
     if not request.from_ and request.files is None:
@@ -96,5 +95,9 @@ def _check_texts(request: CreateRequest) -> None:
             choose_template(request.template, "")
         except ModelError as error:
             raise RequestError(f"template error: {error.message}", reason=error.reason) from error
-    parse_options(request.parameters)
+    try:
+        parse_options(request.parameters)
+    except InvalidOptionError as error:
+        # Not Ollama's 500 (contract 3.1), which is for a model that is running: here it would say nothing.
+        raise RequestError(error.message, reason=error.reason) from error
     override_config(ModelConfig(), request.info)

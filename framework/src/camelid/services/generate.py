@@ -47,8 +47,8 @@ class GenerateRequest(AnswerRequest, frozen=True, kw_only=True):
     """Replaces the model's system text."""
     template: str = ""
     """Go template that replaces the model's."""
-    context: tuple[int, ...] = ()
-    """What an earlier answer gave back: the conversation so far."""
+    context: tuple[int, ...] | None = None
+    """What an earlier answer gave back: the conversation so far. The model's own history is no part of it."""
     raw: bool = False
     """The prompt is for the model as it is, without template."""
     images: tuple[bytes, ...] = ()
@@ -85,6 +85,8 @@ class Generate:
             await self._pool.unload(model.stored.artifact.key)
             yield answered_without_generating(FinishReason.UNLOAD)
             return
+        if Capability.IMAGE in model.capabilities:
+            raise UnsupportedCapabilityError("image generation models are not currently supported")
         if request.raw and (request.template or request.system or request.context):
             raise RequestError("raw mode does not support template, system, or context")
         think = decide_think(model, request.model, request.think)
@@ -117,9 +119,9 @@ class Generate:
 def _check(model: Model, request: GenerateRequest) -> None:
     if Capability.COMPLETION not in model.capabilities:
         raise UnsupportedCapabilityError(f'"{request.model}" does not support generate')
-    if request.suffix and not request.raw:
+    if request.suffix:
         check_capability(model, Capability.INSERT)
-        if request.images:
+        if request.images and not request.raw:
             raise RequestError("a text with a gap has no place for images: leave out images or suffix")
     if request.prompt:
         check_images(model, request.model, [Message(role="user", images=request.images)])
@@ -150,7 +152,7 @@ async def _prompt(
     def render(messages: Sequence[Message]) -> RenderedPrompt:
         return template.render(Conversation(messages=tuple(messages), think=think))
 
-    messages = assemble(model.stored, [question], system=request.system or None, history=not request.context)
+    messages = assemble(model.stored, [question], system=request.system or None, history=request.context is None)
     prompt = await fitting_prompt(client, render, messages, truncate=request.truncate)
     if request.context:
         # Ollama turns these tokens into text and back, which loses control tokens on the way; here they stay tokens,

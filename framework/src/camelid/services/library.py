@@ -15,11 +15,11 @@ from camelid.prompts.choose import choose_template, go_capabilities
 from camelid.services.capabilities import capabilities_of
 from camelid.services.details import ModelDetails, details_of, info_of, metadata_of
 from camelid.services.loading import backend_needs, backend_parameter
-from camelid.services.references import parse_reference
+from camelid.services.references import parse_reference, stored_spelling
 from camelid.store import modelfile
 from camelid.store.gguf import GGUFHeader, TensorInfo
 from camelid.store.modelfile import Modelfile
-from camelid.store.parameters import show_parameters
+from camelid.store.parameters import go_quoted, show_parameters
 from camelid.store.store import Store
 from camelid.store.stored import StoredModel
 from camelid.store.tokenizer_config import read_prompting, small_files
@@ -140,6 +140,8 @@ class Library:
     async def copy(self, source: str, destination: str) -> None:
         """Give a model a second name, replacing what had it.
 
+        Names are taken as they are: with `:local` as a source, a copy to `x:local` would replace `x:latest`.
+
         Raises:
             RequestError: a name is invalid.
             ModelNotFoundError: there is no such source.
@@ -147,9 +149,9 @@ class Library:
         names = []
         for role, text in (("source", source), ("destination", destination)):
             try:
-                names.append(_local_name(text))
+                names.append(ModelName.parse(text))
             except RequestError as error:
-                raise RequestError(f'{role} "{text}" is invalid', reason=error.reason) from error
+                raise RequestError(f"{role} {go_quoted(text)} is invalid", reason=error.reason) from error
         if not await asyncio.to_thread(self._store.copy, *names):
             raise ModelNotFoundError(f'model "{source}" not found')
 
@@ -162,10 +164,11 @@ class Library:
         """
         if not asked:
             raise RequestError("model is required")
+        text = stored_spelling(asked)
         try:
-            name = _local_name(asked)
+            name = ModelName.parse(text)
         except RequestError as error:
-            raise RequestError(f'name "{asked}" is invalid', reason=error.reason) from error
+            raise RequestError(f"name {go_quoted(asked)} is invalid", reason=error.reason) from error
         if not await asyncio.to_thread(self._store.delete, name):
             raise ModelNotFoundError(f"model '{asked}' not found")
 
@@ -275,21 +278,6 @@ def _folder_template(model: StoredModel) -> str:
     except ModelError as error:
         _log.warning("the template of %s: %s", model.name.short, error)
         return ""
-
-
-def _local_name(text: str) -> ModelName:
-    """A model on this disk; also a stub of one in the cloud, which is spelled `x:8b-cloud` (contract 2.2).
-
-    Raises:
-        RequestError: `invalid model name`.
-    """
-    rest, _colon, last = text.strip().rpartition(":")
-    source = last.lower()
-    if rest and source == "local":
-        return ModelName.parse(rest)
-    if source == "cloud" and ":" in rest.rpartition("/")[2]:
-        return ModelName.parse(f"{rest}-cloud")
-    return ModelName.parse(text)
 
 
 def _modelfile(model: StoredModel, system: str, parameters: JsonObject) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from camelid.engine.request import LoadRequest
-from camelid.errors import IncompleteModelError, InvalidModelFileError, ModelNotFoundError, RemoteModelError
+from camelid.errors import IncompleteModelError, InvalidModelFileError, ModelError, ModelNotFoundError, RemoteModelError
 from camelid.plugins.catalog import RegisteredAnswerFormat
 from camelid.prompts.choose import choose_template
 from camelid.prompts.template import ChatTemplate
@@ -31,6 +31,12 @@ NOT_FOUND: Final = "model '{name}' not found"
 
 NOT_WHOLE: Final = 'model "{name}" not found, try pulling it first'
 """What all of them say of a model whose files are not all here (contract 1.6)."""
+
+_OLD_VISION: Final = (
+    "'llama3.2-vision' is no longer compatible with your version of Camelid and has been replaced by a newer version. "
+    "To re-download, run 'camelid pull llama3.2-vision'"
+)
+"""What is said of the first models that see, whose files are of a kind of their own (contract 1.6)."""
 
 _BACKENDS_DO: Final = frozenset({Capability.COMPLETION, Capability.EMBEDDING, Capability.VISION, Capability.AUDIO})
 """Of what a model can do, that which its backend must be able to do; the rest is the framework's."""
@@ -70,7 +76,13 @@ class Model(msgspec.Struct, frozen=True):
         return self.traits.capabilities
 
     def load_request(self, options: Options) -> LoadRequest:
-        """What the pool needs to load it."""
+        """What the pool needs to load it.
+
+        Raises:
+            ModelError: no engine loads models of its kind any more.
+        """
+        if "mllama" in self.stored.config.model_families and self.stored.artifact.with_role(FileRole.PROJECTOR):
+            raise ModelError(_OLD_VISION)
         return LoadRequest(
             name=self.stored.name.short,
             digest=self.stored.digest,

@@ -3,9 +3,10 @@
 from typing import Final
 
 from camelid.errors import RemoteModelError, RequestError
+from camelid.store.parameters import go_quoted
 from camelid.types.names import ModelName
 
-__all__ = ("REMOTE_UNAVAILABLE", "parse_reference")
+__all__ = ("REMOTE_UNAVAILABLE", "parse_reference", "stored_spelling")
 
 REMOTE_UNAVAILABLE: Final = "ollama cloud is disabled: remote model is unavailable"
 """What a client hears that asks for a model which runs elsewhere."""
@@ -17,7 +18,7 @@ def _split_source(text: str) -> tuple[str, str]:
     source = last.strip().lower()
     if colon and source in ("cloud", "local"):
         return rest, source
-    if colon and source.endswith("-cloud"):
+    if colon and source.endswith("-cloud") and "/" not in source:
         return text.rstrip()[: -len("-cloud")], "cloud"
     return text, ""
 
@@ -33,10 +34,27 @@ def parse_reference(text: str, *, unavailable: str = REMOTE_UNAVAILABLE) -> Mode
         RequestError: the name breaks the grammar, or has two sources.
         RemoteModelError: it names a model in the cloud.
     """
-    rest, source = _split_source(text.strip())
-    if source and _split_source(rest)[1]:
-        raise RequestError(f'use either :local or :cloud, not both: "{text}"')
+    rest, source = _one_source(text)
     if source == "cloud":
         ModelName.parse(rest)
         raise RemoteModelError(unavailable)
     return ModelName.parse(rest)
+
+
+def stored_spelling(text: str) -> str:
+    """How a model on this disk is spelled, which may be a stub of one in the cloud: `x:8b-cloud` for `x:8b:cloud`.
+
+    Raises:
+        RequestError: the name has two sources.
+    """
+    rest, source = _one_source(text)
+    if source != "cloud":
+        return rest
+    return f"{rest}-cloud" if ":" in rest.rpartition("/")[2] else f"{rest}:cloud"
+
+
+def _one_source(text: str) -> tuple[str, str]:
+    rest, source = _split_source(text.strip())
+    if source and _split_source(rest)[1]:
+        raise RequestError(f"use either :local or :cloud, not both: {go_quoted(text.strip())}")
+    return rest, source

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from camelid.contracts.registry import BlobSource, BlobStream, Registry, ResolvedModel, TransientRegistryError
-from camelid.errors import CamelidError, ConfigurationError, RegistryError, RequestError
+from camelid.errors import CamelidError, ConfigurationError, ForbiddenRegistryError, RegistryError, RequestError
 from camelid.services.registry_call import call_registry
 from camelid.store.transfer_policy import TransferPolicy
 from camelid.types.names import ModelName
@@ -121,9 +121,9 @@ class Registries:
 
     def _check_allowed(self, name: ModelName, prefix: str) -> None:
         if self._rules.air_gapped:
-            raise RegistryError(f"{prefix}the setting air_gapped allows no registry on another machine")
+            raise ForbiddenRegistryError(f"{prefix}the setting air_gapped allows no registry on another machine")
         if self._hosts is not None and name.host.lower() not in self._hosts:
-            raise RegistryError(f"{prefix}the setting registry_hosts does not allow {name.host}")
+            raise ForbiddenRegistryError(f"{prefix}the setting registry_hosts does not allow {name.host}")
 
 
 def _resolve(registry: Registry, name: ModelName, patience: float) -> ResolvedModel | None:

@@ -66,6 +66,9 @@ class Options(msgspec.Struct, frozen=True):
     """Options that only the chosen backend understands."""
 
 
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**63 - 1
+"""Integers beyond these, which Go's have room for, become these."""
 _MOST_BIAS: Final = 100
 _TOKEN: Final = re.compile("[0-9]{1,9}")
 
@@ -113,8 +116,8 @@ def _convert(name: str, value: JsonValue, kind: type) -> object:
     """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is int and number and isinstance(value, (int, float)):
-        if -(2**63) <= value < 2**63:
-            return int(value)
+        if -sys.float_info.max <= value <= sys.float_info.max:
+            return int(max(_LEAST, min(value, _MOST)))
     elif kind is float and number and isinstance(value, (int, float)):
         if -sys.float_info.max <= value <= sys.float_info.max:
             return float(value)

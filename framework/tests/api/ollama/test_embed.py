@@ -53,6 +53,9 @@ async def test_many_texts(ollama):
         ('{"input":"x"}', 404, "model '' not found"),
         ('{"model":"nope","input":"x"}', 404, 'model "nope" not found, try pulling it first'),
         ('{"model":"echo","input":1}', 400, "invalid input type"),
+        ('{"model":"nope","input":1}', 400, "invalid input type"),
+        ('{"model":"a b","input":1}', 400, "invalid model name"),
+        ('{"input":1}', 404, "model '' not found"),
         ('{"model":"echo","input":["a",1]}', 400, "invalid input type"),
         (
             '{"model":"echo","input":"x","dimensions":"8"}',

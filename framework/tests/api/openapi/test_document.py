@@ -55,6 +55,22 @@ def test_every_operation_says_what_it_does(described):
     assert len(set(names)) == len(names)
 
 
+def test_requests_and_answers_have_schemas(described):
+    """Bodies that are read and replies with a body; the rest has neither."""
+    silent = {"/api/copy", "/api/delete", "/api/blobs/{digest}", "/api/experimental/web_search"}
+    silent |= {"/api/experimental/web_fetch"}
+    bodiless = {"/v1/responses/{response_id}/cancel"}
+    schemas = described["components"]["schemas"]
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            answers = {k: v for k, v in operation["responses"].items() if k < "300" and method != "head"}
+            assert path in silent or all(answer["content"] for answer in answers.values()), (method, path)
+            if method == "post" and path not in bodiless:
+                (content,) = operation["requestBody"]["content"].values()
+                named = content["schema"].get("$ref", "").rpartition("/")[2]
+                assert path == "/api/blobs/{digest}" or named in schemas, path
+
+
 def test_streams_and_errors(described):
     chat = described["paths"]["/api/chat"]["post"]
     assert chat["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ChatBody"}
@@ -74,6 +90,10 @@ def test_fields(described):
     assert schemas["Options"]["properties"]["num_ctx"]["anyOf"][0] == {"type": "integer"}
     assert schemas["Options"]["properties"]["temperature"]["default"] == 0.8
     assert schemas["EmbedReply"]["properties"]["embeddings"]["items"]["items"] == {"type": "number"}
+    assert schemas["TagsReply"]["properties"]["models"]["items"] == {"$ref": "#/components/schemas/TagsEntry"}
+    assert "backend_origin" not in schemas["Options"]["properties"]
+    assert "items" in schemas["EmbedBody"]["properties"]["input"]["anyOf"][1]
+    assert schemas["ResponsesBody"]["properties"]["input"]["anyOf"][1]["items"] == {"type": "object"}
     # Of another endpoint, and a plain text there.
     assert schemas["DetailsReply"]["properties"]["format"] == {"type": "string"}
 

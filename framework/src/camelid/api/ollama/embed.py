@@ -12,8 +12,10 @@ from camelid.api.disconnect import cancelled_when_gone
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import json_reply
 from camelid.api.vectors import encode_vector, encode_vectors
-from camelid.errors import CamelidError, PromptTooLongError, RequestError, UnusableVectorError
+from camelid.errors import CamelidError, ModelNotFoundError, PromptTooLongError, RequestError, UnusableVectorError
 from camelid.services.embed import Embeddings, EmbedRequest
+from camelid.services.loading import NOT_FOUND
+from camelid.services.references import parse_reference
 from camelid.types.durations import parse_keep_alive
 from camelid.types.json import JsonValue
 
@@ -74,6 +76,19 @@ def _inputs(value: JsonValue) -> tuple[str, ...]:
     raise RequestError("invalid input type")
 
 
+def _check_name(asked: str) -> None:
+    """Tell what is wrong with the name before what is wrong with the input.
+
+    Raises:
+        ModelNotFoundError: there is none.
+        RequestError: it is no name.
+        RemoteModelError: the model runs elsewhere.
+    """
+    if not asked:
+        raise ModelNotFoundError(NOT_FOUND.format(name=""))
+    parse_reference(asked)
+
+
 async def _run(request: ApiRequest, services: ApiServices, embed_request: EmbedRequest) -> Embeddings:
     async with cancelled_when_gone(request.receive):
         return await services.embed(embed_request)
@@ -85,6 +100,7 @@ async def _run(request: ApiRequest, services: ApiServices, embed_request: EmbedR
 async def embed(request: ApiRequest, services: ApiServices) -> Response[bytes]:
     """Vectors of some texts, at length 1. No text loads the model."""
     body = await read_body(request.receive, EmbedBody)
+    _check_name(body.model)
     found = await _run(
         request,
         services,

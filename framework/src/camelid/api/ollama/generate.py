@@ -35,7 +35,7 @@ class GenerateBody(GenerationBody, kw_only=True):
     suffix: str = ""
     system: str = ""
     template: str = ""
-    context: tuple[int, ...] = ()
+    context: tuple[int, ...] | None = None
     raw: bool = False
     images: tuple[str, ...] = ()
 

@@ -40,6 +40,12 @@ class TagsEntry(msgspec.Struct, omit_defaults=True, kw_only=True):
 class TagsReply(msgspec.Struct):
     """The list."""
 
+    models: list[TagsEntry]
+
+
+class _EncodedTags(msgspec.Struct):
+    """The same, of entries that are written already."""
+
     models: list[msgspec.Raw]
 
 
@@ -77,7 +83,7 @@ def _entry(row: ListedModel) -> msgspec.Raw:
 
 
 def _list(rows: tuple[ListedModel, ...]) -> Response[bytes]:
-    return json_reply(TagsReply([_entry(row) for row in rows]))
+    return json_reply(_EncodedTags([_entry(row) for row in rows]))
 
 
 @route("/api/tags", http_method=[HttpMethod.GET, HttpMethod.HEAD], opt={"description": Description(answer=TagsReply)})

@@ -26,7 +26,7 @@ class ToolPropertyBody(msgspec.Struct, omit_defaults=True):
     required: list[str] = []
 
 
-class ToolParametersBody(msgspec.Struct, omit_defaults=True):
+class ToolFunctionParametersBody(msgspec.Struct, omit_defaults=True):
     """Schema of all arguments of a function."""
 
     defs: JsonValue = msgspec.field(name="$defs", default=None)
@@ -41,7 +41,7 @@ class ToolFunctionBody(msgspec.Struct):
 
     name: str = ""
     description: str = ""
-    parameters: ToolParametersBody = msgspec.field(default_factory=ToolParametersBody)
+    parameters: ToolFunctionParametersBody = msgspec.field(default_factory=ToolFunctionParametersBody)
 
 
 class ToolBody(msgspec.Struct):
@@ -62,7 +62,7 @@ def read_tools(tools: Iterable[ToolBody]) -> tuple[Tool, ...]:
     )
 
 
-def _schema(parameters: ToolParametersBody) -> JsonObject:
+def _schema(parameters: ToolFunctionParametersBody) -> JsonObject:
     """The kept keywords; `type` and `properties` are there even if nobody wrote them."""
     kept: JsonObject = msgspec.to_builtins(parameters)
     return {

@@ -16,6 +16,11 @@ _WHERE: Final = "#/components/schemas/{name}"
 _REFERENCE: Final = re.compile(r" \(contract [\d., ]+\)")
 """What a docstring says to those who have the contract at hand."""
 
+_TEXTS_OR_TOKENS: Final[JsonObject] = {
+    "type": "array",
+    "items": {"anyOf": [{"type": ["string", "integer"]}, {"type": "array", "items": {"type": "integer"}}]},
+}
+
 _VALUES: Final[dict[str, JsonObject]] = {
     "think": {
         "description": "Whether, or how hard, the model shall think; without it, it does if it can.",
@@ -31,11 +36,11 @@ _VALUES: Final[dict[str, JsonObject]] = {
     },
     "input": {
         "description": "One text, or several. Below /v1 also token ids in place of a text.",
-        "anyOf": [{"type": ["string", "null"]}, {"type": "array"}],
+        "anyOf": [{"type": ["string", "null"]}, _TEXTS_OR_TOKENS],
     },
     "prompt": {
         "description": "One text, or several; or token ids in place of a text.",
-        "anyOf": [{"type": ["string", "null"]}, {"type": "array"}],
+        "anyOf": [{"type": ["string", "null"]}, _TEXTS_OR_TOKENS],
     },
     "stop": {
         "description": "Texts that end the answer: one, or several.",
@@ -49,11 +54,16 @@ _VALUES: Final[dict[str, JsonObject]] = {
         "description": "One text, or several.",
         "anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "string"}}],
     },
+    "ResponsesBody.input": {
+        "description": "A text, or the items of a conversation.",
+        "anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "object"}}],
+    },
     "options": {"$ref": _WHERE.format(name="Options")},
     "embedding": {"type": "array", "items": {"type": "number"}},
     "embeddings": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
 }
-"""Fields that handlers read or write as they are, because their forms have no common type in Python."""
+"""Fields that handlers read or write as they are, because their forms have no common type in Python: by their names, or
+by `STRUCT.NAME` where that means something else."""
 
 _LOGIT_BIAS: Final[JsonObject] = {
     "description": "What is added to the logits of tokens, by their ids.",
@@ -93,9 +103,11 @@ class Schemas:
     def _join_options(self) -> None:
         """One object on the wire, two in Python."""
         sampling = _properties(self.components.pop("SamplingOptions"))
+        inner = ("sampling", "backend_origin")
         loading = {
-            name: schema for name, schema in _properties(self.components["Options"]).items() if name != "sampling"
+            name: schema for name, schema in _properties(self.components["Options"]).items() if name not in inner
         }
+        del self.components["BackendOrigin"]
         self.components["Options"] = {
             "description": "How to load the model, and how to choose tokens. Others are ignored.",
             "type": "object",
@@ -111,7 +123,8 @@ def _properties(schema: JsonObject) -> dict[str, JsonValue]:
 def _without_private(schema: JsonObject) -> JsonObject:
     """A schema as msgspec makes it, with its free values described, and without what only our code is interested in."""
     described = {
-        name: _VALUES.get(name, inner) if _is_free(inner) else inner for name, inner in _properties(schema).items()
+        name: (_VALUES.get(f"{schema['title']}.{name}") or _VALUES.get(name, inner)) if _is_free(inner) else inner
+        for name, inner in _properties(schema).items()
     }
     kept = {key: _REFERENCE.sub("", str(value)) if key == "description" else value for key, value in schema.items()}
     del kept["title"]
