@@ -1,11 +1,14 @@
+from itertools import takewhile
+
 import pytest
 
 from camelid.errors import ModelError
 from camelid.prompts.choose import choose_template
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.renderers.find import RENDERERS, renderer_source
+from camelid.prompts.tool_calls.choose import choose_parser
 from camelid.types.capabilities import Capability
-from camelid.types.messages import Message
+from camelid.types.messages import Function, FunctionCall, Message, Tool, ToolCall
 
 CHAT = (
     Message(role="system", content="S"),
@@ -15,7 +18,7 @@ CHAT = (
 )
 
 
-def rendered(name: str, think: bool | None = None, messages: tuple[Message, ...] = CHAT) -> str:
+def rendered(name: str, think: bool | str | None = None, messages: tuple[Message, ...] = CHAT) -> str:
     template = choose_template(None, "", bos_token="<s>", eos_token="</s>", renderer=name)
     return template.render(Conversation(messages=messages, think=think)).text
 
@@ -29,6 +32,23 @@ GEMMA = "<turn|>\n<|turn>user\nA?<turn|>\n<|turn>model\nB.<turn|>\n<|turn>user\n
 FUNCTION_GEMMA = (
     "<s><start_of_turn>developer\nS<end_of_turn>\n<start_of_turn>user\nA?<end_of_turn>\n"
     "<start_of_turn>model\nB.<end_of_turn>\n<start_of_turn>user\nC?<end_of_turn>\n<start_of_turn>model\n"
+)
+
+
+LAGUNA = "<s><system>\n\nS\n</system>\n<user>\nA?\n</user>\n<assistant>\n<think>\nhm\n</think>\nB.\n</assistant>\n"
+LAGUNA += "<user>\nC?\n</user>\n<assistant>\n"
+POOLSIDE = "<s><system>S</system>\n<user>A?</user>\n<assistant><think>hm</think>B.</assistant>\n<user>C?</user>\n"
+GLIMMER = (
+    '<s><|start|>system<|message|>S\n\nReasoning strength: high.\n\n# Valid recipients: "self", "user".<|eot|>'
+    "<|start|>user<|message|>A?<|eot|><|start|>assistant to=self<|message|>hm<|eom|>"
+    "<|start|>assistant to=user<|message|>B.<|eot|><|start|>user<|message|>C?<|eot|><|start|>assistant"
+)
+TURN, END = "<|START_OF_TURN_TOKEN|>", "<|END_TEXT|><|END_OF_TURN_TOKEN|>"
+COHERE = (
+    f"<s>{TURN}<|SYSTEM_TOKEN|><|START_TEXT|>S\n\n\n\n# Available Tools\n```json\n[\n\n\n\n]\n```{END}"
+    f"{TURN}<|USER_TOKEN|><|START_TEXT|>A?{END}"
+    f"{TURN}<|CHATBOT_TOKEN|><|START_THINKING|>hm<|END_THINKING|><|START_TEXT|>B.{END}"
+    f"{TURN}<|USER_TOKEN|><|START_TEXT|>C?{END}{TURN}<|CHATBOT_TOKEN|><|START_THINKING|>"
 )
 
 
@@ -53,6 +73,14 @@ FUNCTION_GEMMA = (
             "<s><|turn>system\nS" + GEMMA + "<|channel>thought\n<channel|>",
         ),
         ("functiongemma", FUNCTION_GEMMA, FUNCTION_GEMMA),
+        ("laguna", LAGUNA + "<think>", LAGUNA + "</think>"),
+        (
+            "poolside-v1",
+            POOLSIDE + "<assistant><think>",
+            POOLSIDE.replace("<think>hm", "") + "<assistant></think>",
+        ),
+        ("glimmer", GLIMMER, GLIMMER.replace("high", "none")),
+        ("cohere", COHERE, COHERE + "<|END_THINKING|>"),
     ],
 )
 def test_a_conversation_by_each_renderer(name, thinking, quiet):
@@ -64,7 +92,7 @@ def test_a_conversation_by_each_renderer(name, thinking, quiet):
 def test_every_renderer_can_do_without_a_system_message(name):
     text = rendered(name, messages=(Message(role="user", content="A?"),))
     assert "A?" in text
-    assert "system" not in text
+    assert "system" not in text or name == "glimmer"  # which has to say who may be written to
     assert "developer" not in text
 
 
@@ -74,6 +102,112 @@ def test_thoughts_since_the_last_question_are_kept():
     assert "<think>mm</think>Wait." in rendered("glm-4.7", messages=waiting)
     assert "hm" not in rendered("qwen3.5", messages=waiting)
     assert "hm" not in rendered("glm-4.7", messages=waiting)
+
+
+CALLS = (
+    ToolCall(FunctionCall("w.get", {"city": "Oslo", "days": 2, "units": ["C"]}, 0), "a"),
+    ToolCall(FunctionCall("now", {}, 1), "b"),
+)
+CALLING = (
+    Message(role="user", content="Q?"),
+    Message(role="assistant", thinking="hm", tool_calls=CALLS),
+    Message(role="tool", content="15C", tool_call_id="b"),
+    Message(role="tool", content="noon", tool_call_id="a"),
+)
+WRITTEN = {
+    "laguna": (
+        "<assistant>\n<think>\nhm\n</think>\n<tool_call>w.get\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n"
+        "<arg_key>days</arg_key>\n<arg_value>2</arg_value>\n<arg_key>units</arg_key>\n"
+        '<arg_value>["C"]</arg_value>\n</tool_call>\n<tool_call>now\n</tool_call>\n</assistant>\n'
+        "<tool_response>\n15C\n</tool_response>\n<tool_response>\nnoon\n</tool_response>\n"
+    ),
+    "poolside-v1": (
+        "<assistant><think>hm</think><tool_call>w.get<arg_key>city</arg_key><arg_value>Oslo</arg_value>"
+        "<arg_key>days</arg_key><arg_value>2</arg_value><arg_key>units</arg_key>"
+        '<arg_value>["C"]</arg_value></tool_call>'
+        "<tool_call>now</tool_call></assistant>\n"
+        "<tool_response>15C</tool_response>\n<tool_response>noon</tool_response>\n"
+    ),
+    "glimmer": (
+        "<|start|>assistant to=self<|message|>hm<|eom|><|start|>assistant to=w.get<|message|><atem:function_calls>\n"
+        '<atem:invoke name="w.get">\n<atem:parameter name="city">Oslo</atem:parameter>\n'
+        '<atem:parameter name="days">2</atem:parameter>\n<atem:parameter name="units">["C"]</atem:parameter>\n'
+        "</atem:invoke>\n</atem:function_calls><|eom|><|start|>assistant to=now<|message|><atem:function_calls>\n"
+        '<atem:invoke name="now">\n</atem:invoke>\n</atem:function_calls><|eot|>'
+        '<|start|>tool now<|message|><tool_output name="now">\n15C\n</tool_output><|eot|>'
+        '<|start|>tool w.get<|message|><tool_output name="w.get">\nnoon\n</tool_output><|eot|>'
+    ),
+    "cohere": (
+        f"{TURN}<|CHATBOT_TOKEN|>\n            \n                <|START_THINKING|>hm<|END_THINKING|><|START_ACTION|>["
+        '\n\n    {"tool_call_id": "0", "tool_name": "w.get", "parameters": {"city": "Oslo", "days": 2, "units": ["C"]}},'
+        '\n\n    {"tool_call_id": "1", "tool_name": "now", "parameters": {}}\n\n]<|END_ACTION|><|END_OF_TURN_TOKEN|>'
+        f"{TURN}<|SYSTEM_TOKEN|><|START_TOOL_RESULT|>["
+        '\n    {\n        "tool_call_id": "1",\n        "results": {\n\n            \n            '
+        '"0": {"content": "15C"}\n\n        },\n        "is_error": null\n    },'
+        '\n    {\n        "tool_call_id": "0",\n        "results": {\n\n            \n            '
+        '"0": {"content": "noon"}\n\n        },\n        "is_error": null\n    }'
+        "\n\n]<|END_TOOL_RESULT|><|END_OF_TURN_TOKEN|>"
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "written"), WRITTEN.items())
+def test_calls_and_their_results(name, written):
+    assert written in rendered(name, think=True, messages=CALLING)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_was_written_is_read_again(name):
+    """An answer to the question, as the template writes it into the next prompt."""
+    template = choose_template(None, "", bos_token="<s>", renderer=name)
+    properties = {"city": {"type": "string"}, "days": {"type": "integer"}, "units": {"type": "array"}}
+    tools = (Tool(Function("w.get", "", {"type": "object", "properties": properties})), Tool(Function("now")))
+
+    def written(*messages: Message) -> str:
+        return template.render(Conversation(messages=messages, tools=tools, think=True)).text
+
+    def same(one: str, other: str) -> str:
+        return one if one == other else ""
+
+    prompt = written(CALLING[0])
+    for answer in (CALLING[1], Message(role="assistant", content="So.", thinking="hm")):
+        begun = "".join(takewhile(str, map(same, prompt, written(CALLING[0], answer))))
+        told = written(CALLING[0], answer, CALLING[0]).removeprefix(begun).partition("Q?")[0]
+        parser = choose_parser(template, begun, think=True, tools=tools, named=name)
+        assert parser is not None
+        found = [part for letter in told for part in parser.feed(letter)] + parser.finish()
+        assert "".join(part.thinking for part in found).strip() == "hm"
+        calls = [call.function for part in found for call in part.calls]
+        assert calls == [call.function for call in answer.tool_calls]
+        content = "".join(part.content for part in found)
+        assert answer.content in content
+        assert "hm" not in content
+
+
+def test_results_without_ids_belong_to_the_calls_in_their_order():
+    results = [Message(role="tool", content=text, tool_name=name) for text, name in (("1", "w.get"), ("2", "now"))]
+    text = rendered("cohere", messages=(*CALLING[:2], *results))
+    parts = ('"tool_call_id": "0",\n', '"content": "1"', '"tool_call_id": "1",\n', '"content": "2"')
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+    assert '<tool_output name="now">\n2\n' in rendered("glimmer", messages=(*CALLING[:2], *results))
+
+
+@pytest.mark.parametrize("name", ["laguna", "poolside-v1", "cohere", "glimmer"])
+def test_tools_are_described(name):
+    template = choose_template(None, "", bos_token="<s>", renderer=name)
+    tools = (Tool(Function("w.get", "Looks.", {"type": "object"})), Tool(Function("w.set")))
+    text = template.render(Conversation(messages=CALLING[:1], tools=tools)).text
+    described = '"name": "w.get", "description": "Looks.", "parameters": {"type": "object"}'
+    assert described in text
+    assert '"w.set"' in text
+    assert name != "glimmer" or '# Valid recipients: "self", "w.*", "user".<|eot|>' in text
+
+
+def test_reasoning_strength_of_glimmer():
+    assert "Reasoning strength: low.\n" in rendered("glimmer", think="low")
+    told = (Message(role="system", content="Reasoning Effort: none"), *CHAT[1:2])
+    assert "Reasoning Strength: none\n\n# Valid" in rendered("glimmer", think=True, messages=told)
 
 
 def test_the_files_own_template_comes_first():

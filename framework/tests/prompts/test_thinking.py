@@ -103,3 +103,9 @@ def test_content_is_not_held_back():
 def test_tags_must_be_something():
     with pytest.raises(ValueError, match="empty"):
         ThinkingSplitter("", "</think>")
+
+
+def test_white_space_after_a_closing_tag_of_the_prompt_is_dropped():
+    splitter = ThinkingSplitter.after("Q?<answer></think>", ("<think>", "</think>"))
+    parts = [part for letter in "\n\n So. " for part in splitter.feed(letter)] + splitter.finish()
+    assert "".join(part.content for part in parts) == "So. "

@@ -30,7 +30,7 @@ def read_struct(value: JsonValue, kind: type[_Struct], name: str) -> _Struct:
     """A request's top-level value as `kind`, whose fields all have defaults.
 
     Fields may be bool, int, float, str, `object` (anything), lists, tuples, string-keyed dicts and Structs of these,
-    each with or without None.
+    a choice of them, each with or without None.
 
     Args:
         value: null is an empty object.
@@ -75,9 +75,8 @@ def _fields(kind: type[msgspec.Struct]) -> dict[str, _Field]:
 def _without_none(kind: object) -> object:
     if get_origin(kind) not in (Union, UnionType):
         return kind
-    inner: object
-    (inner,) = (argument for argument in get_args(kind) if argument is not NoneType)
-    return inner
+    inner, *others = (argument for argument in get_args(kind) if argument is not NoneType)
+    return (inner, *others) if others else inner
 
 
 def _json_type(value: JsonValue) -> str:
@@ -97,6 +96,8 @@ def _json_type(value: JsonValue) -> str:
 
 def _go_type(kind: object) -> str:
     """The Go type that would hold a field."""
+    if isinstance(kind, tuple):
+        return _go_type(kind[-1])
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (list, tuple):
         return f"[]{_go_type(arguments[0])}"
@@ -116,6 +117,8 @@ def _mismatch(value: JsonValue, where: str, kind: object) -> RequestError:
 
 def _reader(kind: object) -> _Reader:
     """How to read a value of one of the types that bodies are made of."""
+    if isinstance(kind, tuple):
+        return _choice_reader(kind)
     origin = get_origin(kind)
     if origin in (list, tuple):
         return _sequence_reader(kind)
@@ -136,6 +139,19 @@ def _scalar_reader(kind: object) -> _Reader:
             with suppress(OverflowError):  # an integer beyond all floats
                 return float(value)
         raise _mismatch(value, where, kind)
+
+    return read
+
+
+def _choice_reader(kinds: tuple[object, ...]) -> _Reader:
+    """The first that fits; Go tells of the last."""
+    *others, last = map(_reader, kinds)
+
+    def read(value: JsonValue, where: str) -> object:
+        for reader in others:
+            with suppress(RequestError):
+                return reader(value, where)
+        return last(value, where)
 
     return read
 

@@ -13,19 +13,23 @@ class ThinkingSplitter(ScanningParser):
     dropped.
     """
 
-    def __init__(self, open_tag: str, close_tag: str, *, starts_inside: bool = False) -> None:
+    def __init__(
+        self, open_tag: str, close_tag: str, *, starts_inside: bool = False, starts_after: bool = False
+    ) -> None:
         """Begin.
 
         Args:
             open_tag: not empty.
             close_tag: not empty.
             starts_inside: the thinking has begun; the model may write the opening tag all the same.
+            starts_after: the thinking is over.
         """
         if not (open_tag and close_tag):
             raise ValueError("thinking tags must not be empty")
         super().__init__()
         self.markup = (open_tag, close_tag)
         self.starts_inside = starts_inside
+        self.starts_after = starts_after
         self.thoughts = ("" if starts_inside else open_tag, close_tag)
 
     @classmethod
@@ -39,7 +43,13 @@ class ThinkingSplitter(ScanningParser):
         """
         open_tag, close_tag = tags
         end = prompt.rstrip()
-        return cls(open_tag, close_tag, starts_inside=end.endswith(open_tag) or (begun and not end.endswith(close_tag)))
+        after = end.endswith(close_tag)
+        return cls(
+            open_tag,
+            close_tag,
+            starts_inside=end.endswith(open_tag) or (begun and not after),
+            starts_after=after,
+        )
 
     def read(self) -> Steps[None]:
         """An opening tag if there is one, thoughts, a closing tag, the answer."""
@@ -47,7 +57,7 @@ class ThinkingSplitter(ScanningParser):
         space = yield from self.text.space()
         tag = yield from self.text.accept(open_tag)
         if not (tag or self.starts_inside):
-            self.say(space)
+            self.say("" if self.starts_after else space)
             yield from self.text.copy_until((), self.say)
             return
         yield from self.text.space()

@@ -87,6 +87,37 @@ def test_a_tool_keeps_the_keywords_that_templates_know():
     )
 
 
+def with_argument(written: str) -> ChatBody:
+    """A request with a tool with an argument of a type, which is JSON."""
+    return body_of(tools=[{"function": {"parameters": {"properties": {"a": {"type": json.loads(written)}}}}}])
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ('"string"', {"type": "string"}),
+        ('["string"]', {"type": "string"}),
+        ('["string","null"]', {"type": ["string", "null"]}),
+        ("[]", {}),
+        ('""', {"type": ""}),
+    ],
+)
+def test_types_of_an_argument(written, seen):
+    (tool,) = read_tools(with_argument(written).tools)
+    assert tool.function.parameters["properties"] == {"a": seen}
+
+
+@pytest.mark.parametrize(
+    ("written", "found", "wanted"),
+    [("5", "number", "[]string"), ("{}", "object", "[]string"), ("[5]", "number", "string")],
+)
+def test_what_is_no_type_of_an_argument_is_refused(written, found, wanted):
+    with pytest.raises(RequestError) as caught:
+        with_argument(written)
+    where = "ChatRequest.tools.function.parameters.properties.type"
+    assert caught.value.message == f"json: cannot unmarshal {found} into Go struct field {where} of type {wanted}"
+
+
 def test_a_tool_without_parameters():
     (tool,) = read_tools(body_of(tools=[{"function": {"name": "f"}}]).tools)
     assert json.dumps(tool.function.parameters) == '{"type": "", "properties": null}'

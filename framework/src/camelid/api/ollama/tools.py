@@ -17,13 +17,18 @@ class ToolPropertyBody(msgspec.Struct, omit_defaults=True):
     """Schema of one argument, or of a part of one. The order of the fields is what templates see."""
 
     any_of: "list[ToolPropertyBody]" = msgspec.field(name="anyOf", default_factory=list)
-    type: JsonValue = None
+    type: str | list[str] | None = None
     """A type's name, or a list of names."""
     items: JsonValue = None
     description: str = ""
     enum: list[object] = []
     properties: "dict[str, ToolPropertyBody]" = {}
     required: list[str] = []
+
+    def __post_init__(self) -> None:
+        """A list of one type is that type, and an empty one is none."""
+        if isinstance(self.type, list) and len(self.type) < 2:
+            self.type = self.type[0] if self.type else None
 
 
 class ToolFunctionParametersBody(msgspec.Struct, omit_defaults=True):
