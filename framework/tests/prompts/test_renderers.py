@@ -171,7 +171,7 @@ def test_what_was_written_is_read_again(name):
 
     prompt = written(CALLING[0])
     for answer in (CALLING[1], Message(role="assistant", content="So.", thinking="hm")):
-        begun = "".join(takewhile(str, map(same, prompt, written(CALLING[0], answer))))
+        begun = "".join(takewhile(bool, map(same, prompt, written(CALLING[0], answer))))
         told = written(CALLING[0], answer, CALLING[0]).removeprefix(begun).partition("Q?")[0]
         parser = choose_parser(template, begun, think=True, tools=tools, named=name)
         assert parser is not None

@@ -12,6 +12,11 @@ _FILE = re.compile(
     r"|invalid (?:file|string|type)|key not found|wrong (?:shape|type|array)|duplicate|unexpectedly reached end",
     re.IGNORECASE,
 )
+_ADVICE = (
+    ": this model may be incompatible with your version of Camelid. If you previously pulled this model, try updating "
+    "it by running `camelid pull {name}`"
+)
+"""Ollama's words, which clients look for (contract 1.6)."""
 _OPTIONS = re.compile(r"cache type|cache quantization|invalid value for main_gpu", re.IGNORECASE)
 
 
@@ -39,7 +44,7 @@ def load_error(name: str, complaints: str) -> ModelError:
         )
     if is_damage(complaints):
         return InvalidModelFileError(
-            f"the file of model {name!r} is damaged or incomplete; remove the model and get it again",
+            f"the file of model {name!r} is damaged or incomplete{_ADVICE.format(name=name)}",
             reason=complaints,
         )
     if _OPTIONS.search(complaints):
@@ -54,8 +59,6 @@ def load_error(name: str, complaints: str) -> ModelError:
             reason=complaints,
         )
     return ModelLoadError(
-        # Ollama's words, which clients look for (contract 1.6).
-        f"llama.cpp could not load model {name!r}: this model may be incompatible with your version of Camelid. If you "
-        f"previously pulled this model, try updating it by running `camelid pull {name}`",
+        f"llama.cpp could not load model {name!r}{_ADVICE.format(name=name)}",
         reason=complaints or "llama.cpp gave no reason",
     )
