@@ -92,9 +92,11 @@ def test_what_was_asked_for_is_passed_on_and_the_rest_has_defaults():
     )
 
 
-@pytest.mark.parametrize(("asked", "threads"), [(None, 0), (-3, 0), (8, 8), (100_000, 512)])
-def test_no_request_starts_more_threads_than_a_system_has(asked: int | None, threads: int):
-    assert resolve(request(num_thread=asked)).threads == threads
+def test_nobody_gets_more_than_a_machine_has():
+    huge = resolve(request(num_ctx=2**63 - 1, num_batch=2**63 - 1, num_thread=2**63 - 1))
+    assert (huge.context_length, huge.batch_tokens, huge.threads) == (1 << 24, 1 << 16, 512)
+    tiny = resolve(request(num_ctx=-(2**63), num_batch=-(2**63), num_thread=-(2**63)))
+    assert (tiny.context_length, tiny.batch_tokens, tiny.threads) == (4, 512, 0)
 
 
 def test_prefixes_in_host_memory_take_an_eighth_of_what_is_free_at_most():

@@ -139,7 +139,8 @@ WRITTEN = {
     ),
     "cohere": (
         f"{TURN}<|CHATBOT_TOKEN|>\n            \n                <|START_THINKING|>hm<|END_THINKING|><|START_ACTION|>["
-        '\n\n    {"tool_call_id": "0", "tool_name": "w.get", "parameters": {"city": "Oslo", "days": 2, "units": ["C"]}},'
+        '\n\n    {"tool_call_id": "0", "tool_name": "w.get", '
+        '"parameters": {"city": "Oslo", "days": 2, "units": ["C"]}},'
         '\n\n    {"tool_call_id": "1", "tool_name": "now", "parameters": {}}\n\n]<|END_ACTION|><|END_OF_TURN_TOKEN|>'
         f"{TURN}<|SYSTEM_TOKEN|><|START_TOOL_RESULT|>["
         '\n    {\n        "tool_call_id": "1",\n        "results": {\n\n            \n            '

@@ -19,11 +19,15 @@ LEAST_CONTEXT: Final = 4
 LEAST_SEEING_CONTEXT: Final = 2048
 """Of models with a projector: a picture takes hundreds of tokens (contract 3.1)."""
 DEFAULT_BATCH: Final = 512
-MOST_THREADS: Final = 512
-"""As many as ggml can pin; systems refuse some tens of thousands, and the worker of all clients would die of it."""
 AUTOMATIC_PARALLEL: Final = 4
 CACHE_SHARE: Final = 0.25
 """Of the free memory: what the KV cache of `AUTOMATIC_PARALLEL` sequences may take."""
+
+
+# What nobody needs more of. Backends make arrays and threads of these numbers, and die of the largest ones.
+_MOST_CONTEXT: Final = 1 << 24
+_MOST_BATCH: Final = 1 << 16
+_MOST_THREADS: Final = 512
 
 _CACHE_SCALE: Final = {"f32": 2.0, "f16": 1.0, "bf16": 1.0, "q8_0": 34 / 64, "q4_0": 18 / 64}
 """Bytes of a cache element beside those of f16."""
@@ -44,15 +48,15 @@ def resolve_options(
         RequestError: the backend does not know one of `backend_options`, or it has the wrong type.
     """
     asked = request.options
-    context = _context_length(request, settings)
+    context, batch = _context_length(request, settings), asked.num_batch or 0
     one = context * _cache_bytes(request, settings.kv_cache_type)
     return LoadOptions(
         context_length=context,
         parallel=_parallel(request, settings, small=one * AUTOMATIC_PARALLEL < available * CACHE_SHARE),
-        batch_tokens=asked.num_batch if asked.num_batch is not None and asked.num_batch > 0 else DEFAULT_BATCH,
+        batch_tokens=min(batch, _MOST_BATCH) if batch > 0 else DEFAULT_BATCH,
         gpu_layers=-1 if asked.num_gpu is None else max(-1, asked.num_gpu),
         main_gpu=asked.main_gpu,
-        threads=min(max(0, asked.num_thread or 0), MOST_THREADS),
+        threads=min(max(0, asked.num_thread or 0), _MOST_THREADS),
         memory_map=asked.use_mmap,
         flash_attention=settings.flash_attention,
         cache_type=settings.kv_cache_type,
@@ -121,7 +125,7 @@ def _context_length(request: LoadRequest, settings: Settings) -> int:
         wanted = max(LEAST_SEEING_CONTEXT, wanted)
     if request.trained_context > 0:
         wanted = min(wanted, request.trained_context)
-    return max(LEAST_CONTEXT, wanted)
+    return max(LEAST_CONTEXT, min(wanted, _MOST_CONTEXT))
 
 
 def _parallel(request: LoadRequest, settings: Settings, *, small: bool) -> int:
