@@ -132,6 +132,7 @@ def test_go_reads_it_like_this(text, expected):
         ("x", "invalid character 'x' looking for beginning of value"),
         ('{"model": "m"', "unexpected EOF"),
         ("\ufeff{}", "invalid character 'ï' looking for beginning of value"),
+        ('{"options": {"top_p": 1e999}}', "json: number out of range"),
         ("[" * 100_000, "exceeded max depth"),
         ("[" * 5_000 + "]" * 5_000, "exceeded max depth"),
     ],

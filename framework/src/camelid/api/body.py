@@ -107,7 +107,8 @@ def _parse_leniently(text: bytes) -> JsonValue:
     try:
         value: JsonValue = msgspec.json.decode(repaired)
     except msgspec.DecodeError as error:
-        raise RequestError(f"json: {error}") from error
+        # The place that msgspec tells is one in Python's data.
+        raise RequestError(f"json: {str(error).partition(' - at ')[0].lower()}", reason=str(error)) from error
     return value
 
 
