@@ -53,6 +53,13 @@ async def test_the_request_may_bring_its_own_template(generate: Generate, add_mo
     assert await answer(generate, request("hi", template=template, system="S")) == "(S)hi!"
 
 
+async def test_a_template_that_is_too_long_is_the_clients_mistake(generate: Generate, add_model):
+    add_model()
+    with pytest.raises(RequestError, match="send a shorter one") as caught:
+        await collect(generate(request("hi", template="x" * 1_000_000)))
+    assert caught.value.status == 400
+
+
 async def test_raw_prompts_are_left_alone(generate: Generate, add_model):
     add_model(template=SHOW, system="be kind")
     whole = await collect(generate(request("first<|turn|>then", raw=True)))

@@ -11,6 +11,7 @@ from camelid.engine.client import WorkerClient
 from camelid.engine.pool import Pool
 from camelid.errors import ModelNotFoundError, RequestError, UnsupportedCapabilityError
 from camelid.plugins.catalog import RegisteredAnswerFormat
+from camelid.prompts.budget import MAX_SOURCE
 from camelid.prompts.choose import choose_template
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.rendered import RenderedPrompt
@@ -129,9 +130,16 @@ def _check(model: Model, request: GenerateRequest) -> None:
 
 
 async def _template(model: Model, request: GenerateRequest) -> ChatTemplate:
-    """The model's template, or the Go template that the request brings."""
+    """The model's template, or the Go template that the request brings.
+
+    Raises:
+        RequestError: the request's is too long.
+        ModelError: it is not valid; Ollama's status is 500 here (contract 4.1).
+    """
     if not request.template:
         return model.template
+    if len(request.template) > MAX_SOURCE:
+        raise RequestError(f"the template has more than {MAX_SOURCE:,} characters: send a shorter one")
     return await asyncio.to_thread(choose_template, request.template, "")
 
 
