@@ -8,6 +8,7 @@ from camelid.api.ollama.chat import ChatBody
 from camelid.api.ollama.messages import read_messages
 from camelid.api.ollama.tools import read_tools
 from camelid.api.ollama.values import parse_think
+from camelid.errors import RequestError
 from camelid.types.messages import FunctionCall, Message, ToolCall
 
 
