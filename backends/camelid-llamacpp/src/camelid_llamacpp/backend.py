@@ -18,6 +18,7 @@ from camelid_llamacpp.buffers import memory_by_device
 from camelid_llamacpp.combined.assembly import Assembly
 from camelid_llamacpp.combined.gguf_file import GGUF_MAGIC
 from camelid_llamacpp.combined.stream import written_file
+from camelid_llamacpp.combined.taking_apart import named_projector
 from camelid_llamacpp.context import Context, context_parameters
 from camelid_llamacpp.decoder import OUTPUT_ROWS, LlamaDecoder
 from camelid_llamacpp.drafter import Drafter
@@ -99,9 +100,13 @@ class LlamaModel(LoadedModel):
             flash_attention=parameters.flash_attn_type,
         )
         owner = f"the projector of model {self._name!r}"
-        if within is None or files:
+        if files:
             path = _checked(files[0].path, owner)
-            return Projector(self._name, os.fsencode(path), self._handle, options)
+            within = named_projector(path, owner)
+            if within is None:
+                return Projector(self._name, os.fsencode(path), self._handle, options)
+        if within is None:
+            return None
         with written_file(within, owner) as path:
             return Projector(self._name, os.fsencode(path), self._handle, options)
 

@@ -8,8 +8,10 @@ from camelid.types import Capability, LoadOptions, ModelArtifact, ModelFile
 from camelid.types.artifact import FileRole
 from camelid_llamacpp.backend import LlamaModel
 from camelid_llamacpp.combined.architectures import SEEING_ARCHITECTURES
+from camelid_llamacpp.combined.draft import Draft
 from camelid_llamacpp.combined.families.table import FAMILIES
-from camelid_llamacpp.combined.taking_apart import take_apart
+from camelid_llamacpp.combined.gguf_file import read_gguf
+from camelid_llamacpp.combined.taking_apart import named_projector, take_apart
 
 OPTIONS = LoadOptions(context_length=256, parallel=2, batch_tokens=32)
 
@@ -54,3 +56,18 @@ def test_files_that_llama_cpp_reads_are_left_alone(files):
 
 def test_what_sees_is_what_has_a_projector():
     assert {name for name, family in FAMILIES.items() if family.projector is not None} == SEEING_ARCHITECTURES
+
+
+def test_a_projector_that_does_not_say_what_it_is_sees_as_one_that_does(tiny, tmp_path, draw, new_driver):
+    file = read_gguf(tiny["mlp"], "a test")
+    values = {key: value for key, value in file.metadata.items() if key != "clip.projector_type"}
+    assert len(values) == len(file.metadata) - 1
+    nameless = tmp_path / "nameless.gguf"
+    nameless.write_bytes(b"".join(bytes(chunk) for chunk in Draft(file, values, file.tensors).assemble().chunks()))
+    assert named_projector(tiny["mlp"], "a test") is None
+    assert named_projector(tiny["llama"], "a test") is None
+    seen = []
+    for projector in (tiny["mlp"], nameless):
+        model = load(ModelFile(str(tiny["llama"])), ModelFile(str(projector), FileRole.PROJECTOR))
+        seen.append(logits_about(model, new_driver, draw(1), "what is it?"))
+    assert np.array_equal(*seen)

@@ -14,7 +14,7 @@ from camelid_llamacpp.combined.gguf_file import GGUFFile, read_gguf
 from camelid_llamacpp.combined.numbers import as_floats
 from camelid_llamacpp.combined.values import FLOAT32, array_value, bool_value
 
-__all__ = ("CombinedFile", "take_apart")
+__all__ = ("CombinedFile", "named_projector", "take_apart")
 
 _ENCODERS: Final = ("v.", "mm.", "a.", "s.", "model.vision_tower.")
 """How names of tensors begin that belong to a projector."""
@@ -27,6 +27,7 @@ _WHOLES: Final = (
     *("image_size", "patch_size", "num_channels", "spatial_merge_size", "window_size"),
 )
 """Whole numbers with the same names below the architecture's `vision.` and below `clip.vision.`."""
+_KINDS: Final = ("clip.projector_type", "clip.vision.projector_type", "clip.audio.projector_type")
 _EPSILON: Final = "attention.layer_norm_epsilon"
 
 
@@ -64,6 +65,29 @@ def take_apart(path: Path, owner: str) -> CombinedFile | None:
     family.language(language)
     projector = _projector(file, encoders, family.projector) if family.projector is not None and encoders else None
     return CombinedFile(language.assemble(), projector)
+
+
+def named_projector(path: Path, owner: str) -> Assembly | None:
+    """A projector's file that does not say which kind it is of, as those of LLaVA 1.5 do not, with the kind that there
+    was when there was one only (contract 15.2).
+
+    Args:
+        path: of the file.
+        owner: whose it is, for errors: `the projector of model 'x'`.
+
+    Returns:
+        None if the file says so, or is no projector.
+
+    Raises:
+        ModelLoadError: it cannot be read.
+        InvalidModelFileError: it is damaged.
+    """
+    file = read_gguf(path, owner)
+    if file.architecture != "clip" or not file.metadata.keys().isdisjoint(_KINDS):
+        return None
+    draft = Draft(file, file.metadata, file.tensors)
+    draft.set_text("clip.projector_type", "mlp")
+    return draft.assemble()
 
 
 def _is_marked(file: GGUFFile, family: Family) -> bool:
