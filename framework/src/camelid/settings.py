@@ -58,11 +58,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Bytes of host memory for each loaded model, in which computed prompts wait that had to leave its KV cache; at
     most an eighth of the memory that is free at loading. 0 = they are computed again."""
     prefix_disk: int = 0
-    """Bytes of files, of all models together, in which computed prompts survive unloading and restarts; 0 = none. They
-    lie beside the models in `.camelid/prefixes`, and whoever can read them can tell what was asked."""
+    """Bytes of files, of all models together, in which computed prompts survive unloading and restarts; 0 = none, and
+    those that are there are removed. They lie beside the models in `.camelid/prefixes`, and whoever can read them can
+    tell what was asked. At least 1 GiB of the disk stays free."""
     share_prefixes: bool = True
-    """What is computed of a prompt is used again for everybody whose prompt begins alike. If not, then only for those
-    who send the same API key: how soon an answer begins tells nobody what others asked."""
+    """What is computed of a prompt's tokens is used again for everybody whose prompt begins alike. If not, then only
+    for those who send the same API key: how soon an answer begins tells nobody what others asked. Pictures that were
+    encoded, grammars that were compiled, and what a draft model remembers stay shared."""
     speculation: bool = True
     """Guess tokens ahead, where a model repeats what was said, and verify them in one step. Answers stay the same. A
     request's option `draft_num_predict` says how many, 0 for none."""
@@ -100,6 +102,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sent along. Whoever may use the server can make it ask these hosts for anything."""
     reported_version: str = "0.33.0"
     """What `/api/version` says: clients compare it with Ollama's releases (contract 8.2)."""
+
+    @property
+    def prefix_folder(self) -> Path:
+        """Where workers keep computed prompts, if `prefix_disk` says so; the store cleans it."""
+        return self.models.expanduser().resolve() / ".camelid" / "prefixes"
 
 
 OLLAMA_SETTINGS: Final = frozenset(

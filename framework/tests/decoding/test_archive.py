@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from camelid.decoding.archive import PrefixArchive, SavedPrefix
+from camelid.decoding.archive import PrefixArchive
+from camelid.decoding.prefix import SavedPrefix
 from camelid.decoding.scheduler import Scheduler
 from camelid.errors import UnsupportedCapabilityError
 

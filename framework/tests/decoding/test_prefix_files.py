@@ -1,29 +1,29 @@
 """Prefixes that survive unloading: files, and what becomes of damaged, foreign and too many of them."""
 
 import os
-import time
 
 import numpy as np
 import pytest
 
-from camelid.decoding.archive import PrefixArchive, SavedPrefix
-from camelid.decoding.prefix_files import PrefixFiles, prefix_folder
+from camelid.decoding import prefix_files
+from camelid.decoding.archive import PrefixArchive
+from camelid.decoding.prefix import SavedPrefix
+from camelid.decoding.prefix_files import PrefixFiles, folder_of_model
 from camelid.decoding.scheduler import Scheduler
 from camelid.errors import ModelError
 
 MODEL = "sha256:" + "a" * 64
+PATIENCE = 60.0
 
 
-def tokens(*parts: tuple[int, int]):
-    return np.array([token for token, count in parts for _ in range(count)], np.int32)
+def prefix(token: int, count: int = 40, state: bytes = b"state", tenant: str = "") -> SavedPrefix:
+    return SavedPrefix(np.full(count, token, np.int32), state, tenant)
 
 
 @pytest.fixture
 def root(tmp_path):
-    """The folder of all prefixes, in a store that has the model."""
-    (tmp_path / "blobs").mkdir()
-    (tmp_path / "blobs" / MODEL.replace(":", "-")).touch()
-    return tmp_path / ".camelid" / "prefixes"
+    """The folder of all prefixes."""
+    return tmp_path / "prefixes"
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def opened(root):
     all_files = []
 
     def open_files(*identity, model=MODEL, budget=10_000):
-        files = PrefixFiles(prefix_folder(root, model, *identity), budget)
+        files = PrefixFiles(folder_of_model(root, model, *identity), budget, closing_seconds=PATIENCE)
         all_files.append(files)
         return files
 
@@ -41,45 +41,58 @@ def opened(root):
         files.close()
 
 
+@pytest.fixture
+def left(opened):
+    """Write prefixes and close."""
+
+    def write(*prefixes, **how):
+        files = opened(**how)
+        for each in prefixes:
+            assert files.keep(each, patient=True)
+        files.close()
+
+    return write
+
+
+def found(files, token, tenant=""):
+    return [files.read(file).result(PATIENCE) for file in files.of(np.full(40, token, np.int32), tenant)]
+
+
 def stored(root):
-    return sorted(path.name for path in root.glob("*/*/*"))
+    return sorted(root.glob("*/*/*"))
 
 
-def test_another_worker_finds_what_one_left(opened, root):
+def test_another_worker_finds_what_one_left(opened, left, root):
+    left(prefix(1))
     files = opened()
-    files.keep(tokens((1, 40)), b"state", "")
-    files.close()
-    (found,) = opened().of("")
-    assert found.tokens.tolist() == [1] * 40
-    assert found.tokens.dtype == np.int32
-    assert found.read() == b"state"
-    assert opened().used == sum(path.stat().st_size for path in root.glob("*/*/*"))
-    assert not opened("another context").of("")
-    (path,) = root.glob("*/*/*")
+    (file,) = files.of(np.full(50, 1, np.int32), "")
+    assert file.tokens.tolist() == [1] * 40
+    assert file.tokens.dtype == np.int32
+    assert found(files, 1) == [b"state"]
+    (path,) = stored(root)
+    assert files.used == path.stat().st_size
     assert path.stat().st_mode & 0o777 == 0o600
+    assert not found(opened("another context"), 1)
+    assert not found(files, 2)
 
 
-def test_tenants_have_their_own(opened):
+def test_tenants_have_their_own(opened, left):
+    left(prefix(1, state=b"hers", tenant="she"), prefix(1, state=b"his", tenant="he"))
     files = opened()
-    files.keep(tokens((1, 40)), b"hers", "she")
-    files.keep(tokens((1, 40)), b"his", "he")
-    files.close()
-    again = opened()
-    assert [file.read() for file in again.of("she")] == [b"hers"]
-    assert [file.read() for file in again.of("he")] == [b"his"]
-    assert not again.of("")
+    assert (found(files, 1, "she"), found(files, 1, "he"), found(files, 1)) == ([b"hers"], [b"his"], [])
 
 
-def test_what_a_longer_one_contains_is_removed_and_what_is_there_is_not_written_again(opened, root):
-    files = opened()
-    files.keep(tokens((1, 40)), b"short", "", patient=True)
-    files.keep(tokens((1, 50)), b"long", "", patient=True)
-    files.close()
+def test_what_is_there_is_not_written_again_unless_somebody_removed_it(opened, left, root):
+    left(prefix(1, 40), prefix(1, 50), prefix(1, 45), prefix(1, 50))
     assert len(stored(root)) == 1
-    again = opened()
-    again.keep(tokens((1, 45)), b"part", "")
-    again.close()
-    assert [file.read() for file in opened().of("")] == [b"long"]
+    files = opened()
+    stored(root)[0].unlink()
+    files.keep(prefix(1, 45, b"again"))
+    files.close()
+    assert found(opened(), 1) == [b"again"]
+
+
+HEAD = len(prefix_files._MAGIC)
 
 
 @pytest.mark.parametrize(
@@ -91,113 +104,133 @@ def test_what_a_longer_one_contains_is_removed_and_what_is_there_is_not_written_
         lambda content: content[:30],
         lambda content: b"",
         lambda content: b"x" * len(content),
-        lambda content: content[:17] + b"\xff\xff\xff\xff" + content[21:],
+        lambda content: content[: HEAD + 16] + b"\xff\xff\xff\xff" + content[HEAD + 20 :],
+        lambda content: content.replace(b"\x01\x00\x00\x00", b"\x02\x00\x00\x00", 1),
+        lambda content: content.replace(b"\x01\x00\x00\x00", b"\x02\x00\x00\x00"),
+        lambda content: content[: -len(b"state") - 17] + b"\xcf" + b"\xff" * 8 + content[-len(b"state") - 8 :],
     ],
 )
-def test_damaged_files_are_told(opened, root, damage):
-    files = opened()
-    files.keep(tokens((1, 40)), b"the state", "")
-    files.close()
-    (path,) = root.glob("*/*/*")
+def test_damaged_files_are_told(opened, left, root, damage):
+    left(prefix(1))
+    (path,) = stored(root)
     path.write_bytes(damage(path.read_bytes()))
-    again = opened()
-    for file in again.of(""):  # one whose header is damaged is not even listed
-        with pytest.raises(ModelError, match="computed again"):
-            file.read()
-        again.discard(file)
-        assert not path.exists()
-    assert not again.of("")
-
-
-def test_a_file_that_somebody_removed_is_lost_and_no_harm(opened, root):
     files = opened()
-    files.keep(tokens((1, 40)), b"state", "")
-    files.close()
-    (file,) = opened().of("")
-    file.path.unlink()
-    with pytest.raises(ModelError, match="computed again"):
-        file.read()
+    for token in (1, 2):
+        for file in files.of(np.full(40, token, np.int32), ""):  # one whose header is no header is not even listed
+            with pytest.raises(ModelError, match="computed again"):
+                files.read(file).result(PATIENCE)
+            files.discard(file)
+            assert not path.exists()
+            assert not files.of(np.full(40, token, np.int32), "")
 
 
-def test_the_least_recently_used_of_all_models_go(opened, root):
+def test_the_least_recently_used_of_all_models_go(opened, left, root):
     other = "sha256:" + "b" * 64
-    (root.parent.parent / "blobs" / other.replace(":", "-")).touch()
-    files, foreign = opened(budget=1400), opened(model=other, budget=1400)
-    for number, target in enumerate((foreign, files, files)):
-        target.keep(tokens((number, 40)), bytes(300), "", patient=True)
-    files.close()
-    foreign.close()
-    for age, path in enumerate(sorted(root.glob("*/*/*"), key=lambda path: path.parts[-3] != other.replace(":", "-"))):
-        os.utime(path, (age + 1, age + 1))
-    again = opened(budget=1400)
-    again.keep(tokens((9, 40)), bytes(300), "", patient=True)
-    again.keep(tokens((8, 4000)), bytes(300), "", patient=True)  # larger than all that is allowed
-    again.close()
-    assert not opened(model=other).of("")
-    assert len(stored(root)) == 2
+    left(prefix(5, state=bytes(300)), model=other)
+    os.utime(stored(root)[0], (1, 1))
+    left(prefix(6, state=bytes(300)), budget=1400)
+    os.utime(next(path for path in stored(root) if path.stat().st_mtime > 1), (2, 2))
+    left(prefix(7, state=bytes(300)), prefix(8, 4000, bytes(300)), budget=1400)  # one is larger than all that may be
+    assert not found(opened(model=other), 5)
+    assert [len(found(opened(), token)) for token in (6, 7, 8)] == [1, 1, 0]
 
 
-def test_files_of_models_that_are_gone_and_abandoned_ones_are_removed(opened, root):
-    gone = "sha256:" + "c" * 64
-    lost = opened(model=gone)
-    time.sleep(0)
-    lost.keep(tokens((1, 40)), b"state", "", patient=True)
-    lost.close()
-    kept = opened()
-    kept.keep(tokens((1, 40)), b"state", "", patient=True)
-    kept.close()
-    (path,) = root.glob(f"{MODEL.replace(':', '-')}/*/*")
-    old, fresh = path.with_name("old.part"), path.with_name("fresh.part")
-    old.touch()
-    fresh.touch()
-    os.utime(old, (1, 1))
-    opened().close()
-    assert stored(root) == sorted([path.name, "fresh.part"])
-    assert not (root / gone.replace(":", "-")).exists()
+def test_at_closing_the_last_used_find_room_first(opened):
+    archive = PrefixArchive(10_000, opened(budget=1200))
+    for token in range(1, 5):
+        archive.keep(prefix(token, state=bytes(300)))
+    archive.close([prefix(9, state=bytes(300))])
+    files = opened(budget=1200)
+    assert [len(found(files, token)) for token in (1, 2, 3, 4, 9)] == [0, 0, 0, 1, 1]
 
 
-def test_media_stay_in_memory(opened, root):
-    files = opened()
-    files.keep(np.array([1] * 40 + [-5], np.int32), b"state", "")
+def test_nothing_is_removed_for_what_would_not_fit_anyway(left, root, monkeypatch):
+    left(prefix(1))
+    os.utime(stored(root)[0], (1, 1))
+    monkeypatch.setattr(prefix_files, "_RESERVE", 1 << 60)
+    left(prefix(2))
+    assert len(stored(root)) == 1
+
+
+def test_media_stay_in_memory(left, root):
+    left(SavedPrefix(np.array([1] * 40 + [-5], np.int32), b"state"))
+    assert stored(root) == []
+
+
+def test_what_is_being_written_at_the_end_leaves_nothing(root, monkeypatch):
+    monkeypatch.setattr(prefix_files, "_CHUNK", 1)
+    files = PrefixFiles(folder_of_model(root, MODEL), 1 << 30, closing_seconds=0)
+    files.keep(prefix(1, state=bytes(5_000_000)))
     files.close()
     assert stored(root) == []
 
 
+def test_a_slow_disk_is_not_waited_for(opened, monkeypatch):
+    files = opened()
+    monkeypatch.setattr(files, "_write", lambda *_: files._given_up.wait(PATIENCE))
+    assert [files.keep(prefix(token)) for token in range(4)] == [True, True, False, False]
+    files._given_up.set()
+
+
 def test_a_folder_that_cannot_be_written_is_no_harm(tmp_path, caplog):
     (tmp_path / "in the way").touch()
-    files = PrefixFiles(prefix_folder(tmp_path / "in the way", MODEL), 10_000)
-    files.keep(tokens((1, 40)), b"state", "")
+    files = PrefixFiles(folder_of_model(tmp_path / "in the way", MODEL), 10_000)
+    files.keep(prefix(1))
     files.close()
     assert "could not be written" in caplog.text
-    assert not files.of("")
+    assert not found(files, 1)
 
 
-def test_what_memory_has_no_room_for_goes_on_to_the_disk_and_comes_back(opened):
+@pytest.mark.parametrize("budget", [10, 1000])
+def test_what_memory_has_no_room_for_goes_on_to_the_disk_and_comes_back(opened, budget):
     archive = PrefixArchive(10, opened())
-    archive.keep(SavedPrefix(tokens((1, 40)), b"a" * 10))
-    archive.keep(SavedPrefix(tokens((2, 40)), b"b" * 10))
-    archive.close([SavedPrefix(tokens((3, 40)), b"c" * 10)])
-    again = PrefixArchive(10, opened())
-    for number, letter in ((1, b"a"), (2, b"b"), (3, b"c")):
-        length, found = again.best(tokens((number, 40), (9, 9)))
-        assert (length, found.read()) == (40, letter * 10)
-        assert not again.wants(tokens((number, 40)))
-        assert again.wants(tokens((number, 40)), "somebody else")
-        again.discard(found)
-        assert again.best(tokens((number, 40))) == (0, None)
+    archive.keep(prefix(1, state=b"a" * 10))
+    archive.keep(prefix(2, state=b"b" * 10))
+    archive.close([prefix(3, state=b"c" * 20)])
+    again = PrefixArchive(budget, opened())
+    for token, state in ((1, b"a" * 10), (2, b"b" * 10), (3, b"c" * 20)):
+        wanted = np.array([token] * 40 + [9, 9], np.int32)
+        assert not again.fetching(wanted, "", held=20)
+        assert not again.fetching(wanted, "somebody else", held=0)
+        assert again.best(wanted) == (0, None)
+        assert again.fetching(wanted, "", held=0)
+        again.wait(PATIENCE)
+        assert not again.fetching(wanted, "", held=0)
+        length, saved = again.best(wanted)
+        assert (length, saved.state) == (40, state)
+        assert again.used <= budget
+        again.discard(saved)
+        assert again.best(wanted) == (0, None)
+        assert not again.fetching(wanted, "", held=0)
 
 
-def test_a_conversation_goes_on_after_its_model_was_unloaded(toys, opened):
-    def load():
-        decoder = toys.BatchDecoder(sequences=2, cells=400, context=200, batch=64)
-        engine = Scheduler(
-            decoder, toys.Tokenizer(), archive=PrefixArchive(0, opened()), draft_tokens=0, clock=lambda: 0.0
-        )
-        return decoder, engine
+def test_a_file_that_is_lost_is_asked_for_once(opened, left, root, caplog):
+    left(prefix(1))
+    archive = PrefixArchive(100, opened())
+    stored(root)[0].unlink()
+    assert archive.fetching(np.full(60, 1, np.int32), "", 0)
+    archive.wait(PATIENCE)
+    assert not archive.fetching(np.full(60, 1, np.int32), "", 0)
+    assert "computed again" in caplog.text
 
+
+@pytest.fixture
+def load(toys, opened):
+    """Load a toy as a worker does."""
+
+    def load_toy(memory=0, **shape):
+        decoder = toys.BatchDecoder(**{"sequences": 2, "cells": 400, "context": 200, "batch": 64} | shape)
+        archive = PrefixArchive(memory, opened())
+        return decoder, Scheduler(decoder, toys.Tokenizer(), archive=archive, draft_tokens=0, clock=lambda: 0.0)
+
+    return load_toy
+
+
+@pytest.mark.parametrize("memory", [0, 10_000])
+def test_a_conversation_goes_on_after_its_model_was_unloaded(toys, load, memory):
     prompt = [1] * 60
     for turn in range(3):
-        decoder, engine = load()
+        decoder, engine = load(memory)
         request = toys.greedy(turn, prompt, num_predict=4)
         answer = toys.run(engine, request)[turn]
         assert answer.tokens == toys.expected(request, 200)[0]
@@ -207,11 +240,43 @@ def test_a_conversation_goes_on_after_its_model_was_unloaded(toys, opened):
         engine.close()
 
 
-def test_nobody_is_given_what_another_tenant_asked(toys, opened):
-    decoder = toys.BatchDecoder(sequences=2, cells=400, context=200, batch=64)
-    engine = Scheduler(
-        decoder, toys.Tokenizer(), archive=PrefixArchive(10_000, opened()), draft_tokens=0, clock=lambda: 0.0
-    )
+def test_others_go_on_while_a_file_is_read(toys, load, monkeypatch):
+    _, engine = load()
+    toys.run(engine, toys.greedy(0, [1] * 60, num_predict=2))
+    engine.close()
+    decoder, engine = load()
+    hold = prefix_files.Event()
+    read = prefix_files._read
+    monkeypatch.setattr(prefix_files, "_read", lambda file: hold.wait(PATIENCE) and read(file))
+    other, waiting = toys.greedy(1, [2] * 10, num_predict=50), toys.greedy(2, [1] * 60 + [3], num_predict=2)
+    answers = toys.Answers()
+    engine.submit(other)
+    answers.take(engine.step())
+    engine.submit(waiting)
+    for _ in range(10):
+        answers.take(engine.step())
+    assert len(answers[1].tokens) > 8
+    assert 2 not in answers
+    hold.set()
+    while engine.busy:
+        answers.take(engine.step())
+    assert answers[2].events[0].cached_tokens == 60
+    assert decoder.restored == 61
+    for request in (other, waiting):
+        assert answers[request.id].tokens == toys.expected(request, 200)[0]
+
+
+def test_states_of_a_memory_that_cannot_go_back_are_of_use_as_a_whole(toys, load):
+    decoder, engine = load(10_000, trims=False, copies=False, sequences=1)
+    for number in range(6):
+        prompt = [1] * 60 if number % 2 else [1] * 50 + [2] * 20
+        request = toys.greedy(number, prompt, num_predict=4)
+        assert toys.run(engine, request)[number].tokens == toys.expected(request, 200)[0]
+    assert decoder.restored <= 70  # once, to find out
+
+
+def test_nobody_is_given_what_another_tenant_asked(toys, load):
+    decoder, engine = load(10_000)
     for number, tenant in enumerate(["she", "he", "she", "he", "it"]):
         request = toys.greedy(number, [5] * 60, num_predict=4, tenant=tenant)
         answer = toys.run(engine, request)[number]

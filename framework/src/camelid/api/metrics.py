@@ -1,5 +1,6 @@
 """GET /metrics, for Prometheus and whatever else reads its format. Ollama has none."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -33,16 +34,22 @@ _COUNTERS: Final = {
     "preemptions": ("camelid_preemptions", "Times that a request stepped back from a full KV cache."),
 }
 """Fields of `EngineUsage`, and what they are called here. Counters begin anew with each load of a model."""
-_LABELS: Final = ("model", "backend")
+_LABELS: Final = ("model", "digest", "backend")
+"""The digest, too: a model that is made anew has its old name, and for a while both are in memory."""
 
 
 @get("/metrics", opt={"description": Description(text=True)})
 async def metrics(services: ApiServices) -> Response[bytes]:
     """Tell how much the loaded models hold and have done."""
+    text, kind = await asyncio.to_thread(_rendered, _Collector(services.pool.running(), services.pool.queued))
+    return Response(text, headers={"content-type": kind})
+
+
+def _rendered(collector: "_Collector") -> tuple[bytes, str]:
+    """The text, and its media type."""
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest  # noqa: PLC0415 - most never ask
 
-    text = generate_latest(_Collector(services.pool.running(), services.pool.queued))
-    return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
+    return generate_latest(collector), CONTENT_TYPE_LATEST
 
 
 class _Collector:
@@ -61,11 +68,15 @@ class _Collector:
         memory = GaugeMetricFamily("camelid_model_memory_bytes", "Memory of a model.", labels=(*_LABELS, "device"))
         for model in self._models:
             for use in model.memory:
-                memory.add_metric((model.name, model.backend, use.device), use.total)
+                memory.add_metric((*_labels(model), use.device), use.total)
         yield memory
         for family, fields in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
             for field, (name, meaning) in fields.items():
                 metric = family(name, meaning, labels=_LABELS)
                 for model in self._models:
-                    metric.add_metric((model.name, model.backend), getattr(model.usage, field))
+                    metric.add_metric(_labels(model), getattr(model.usage, field))
                 yield metric
+
+
+def _labels(model: RunningModel) -> tuple[str, ...]:
+    return model.name, model.digest[:12], model.backend

@@ -33,7 +33,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
     """What stands in place of the negative ids in `prompt`, in order. A prompt never ends with media, and with any
     the context does not shift."""
     tenant: str = ""
-    """Whose request it is. What is computed of it may be reused by requests of the same tenant only."""
+    """Whose request it is. What is computed of it may be reused by requests of the same tenant only: an engine that
+    reuses prompts has to see to that."""
 
 
 class EngineEvent:

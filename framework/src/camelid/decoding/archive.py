@@ -1,54 +1,26 @@
 """Computed prefixes that had to leave the KV cache, kept in host memory, and behind that on the disk."""
 
+import logging
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, wait
 from itertools import chain
-from typing import Final, Protocol
 
-import msgspec
+from camelid.decoding.prefix import WORTH_KEEPING, SavedPrefix
+from camelid.decoding.prefix_files import PrefixFile, PrefixFiles
+from camelid.decoding.tokens import TokenArray, begins_with, common_prefix
+from camelid.errors import CamelidError
 
-from camelid.decoding.prefix_files import PrefixFiles
-from camelid.decoding.tokens import TokenArray, common_prefix
+__all__ = ("PrefixArchive",)
 
-__all__ = ("WORTH_KEEPING", "KeptPrefix", "PrefixArchive", "SavedPrefix")
-
-WORTH_KEEPING: Final = 32
-"""Tokens that a prefix must have, and must save, to be worth a copy of its state."""
-
-
-class KeptPrefix(Protocol):
-    """A prefix whose state can be had, wherever it is."""
-
-    @property
-    def tokens(self) -> TokenArray:
-        """All of its tokens."""
-
-    @property
-    def tenant(self) -> str:
-        """Whose it is: nobody else may have it."""
-
-    def read(self) -> bytes:
-        """What `BatchDecoder.save` gave.
-
-        Raises:
-            CamelidError: it is lost.
-        """
-
-
-class SavedPrefix(msgspec.Struct, frozen=True, eq=False):
-    """The state of a sequence in memory."""
-
-    tokens: TokenArray
-    state: bytes
-    tenant: str = ""
-
-    def read(self) -> bytes:
-        """The state."""
-        return self.state
+_log = logging.getLogger("camelid.decoding")
 
 
 class PrefixArchive:
-    """The least recently used prefixes go when there are more bytes than allowed: to the disk, if there is a place."""
+    """The least recently used prefixes go when there are more bytes than allowed: to the disk, if there is a place.
+
+    What comes back from the disk comes through memory: the engine thread never waits for a file.
+    """
 
     def __init__(self, budget: int, files: PrefixFiles | None = None) -> None:
         """Begin with an empty memory.
@@ -58,9 +30,14 @@ class PrefixArchive:
             files: where those go that memory has no room for; closed with the archive.
         """
         self.budget = budget
+        self.whole_only = False
+        """Whether a state is of use only if all its tokens are wanted: the decoder cannot go back within it."""
         self._files = files
         self._saved: OrderedDict[int, SavedPrefix] = OrderedDict()
         self._count = 0
+        self._guest: SavedPrefix | None = None
+        """What came from the disk and is larger than memory may hold, until it is used."""
+        self._fetch: tuple[PrefixFile, Future[bytes]] | None = None
         self.used = 0
         """Bytes in memory."""
 
@@ -68,62 +45,6 @@ class PrefixArchive:
     def free(self) -> int:
         """Bytes in memory that can be filled without letting anything go."""
         return self.budget - self.used
-
-    def wants(self, tokens: TokenArray, tenant: str = "") -> bool:
-        """Whether these tokens are worth saving: there are many, and nothing that is kept begins with them."""
-        return len(tokens) >= WORTH_KEEPING and not any(
-            common_prefix(tokens, kept.tokens) == len(tokens) for kept in self._of(tenant)
-        )
-
-    def keep(self, prefix: SavedPrefix) -> None:
-        """Add a state; what it contains of others is dropped, and what there is no room for goes on to the disk."""
-        if len(prefix.state) > self.budget:
-            self._write(prefix)
-            return
-        for number, saved in list(self._saved.items()):
-            if saved.tenant == prefix.tenant and common_prefix(prefix.tokens, saved.tokens) == len(saved.tokens):
-                self._drop(number)
-        self._count += 1
-        self._saved[self._count] = prefix
-        self.used += len(prefix.state)
-        while self.used > self.budget:
-            self._write(self._drop(next(iter(self._saved))))
-
-    def best(self, tokens: TokenArray, tenant: str = "") -> tuple[int, KeptPrefix | None]:
-        """How many of `tokens` the best state begins with, and that state, which counts as used now. Of equal ones the
-        state in memory is better.
-        """
-        length, best = 0, None
-        for kept in self._of(tenant):
-            common = common_prefix(tokens, kept.tokens)
-            if common > length:
-                length, best = common, kept
-        for number, saved in self._saved.items():
-            if saved is best:
-                self._saved.move_to_end(number)
-                break
-        return length, best
-
-    def discard(self, prefix: KeptPrefix) -> None:
-        """Forget a state that could not be restored."""
-        for number, saved in list(self._saved.items()):
-            if saved is prefix:
-                self._drop(number)
-        if self._files is not None:
-            self._files.discard(prefix)
-
-    def close(self, latest: Iterable[SavedPrefix] = ()) -> None:
-        """Let all states go on to the disk, as far as there is time.
-
-        Args:
-            latest: states that were used later than those in memory, the last used first.
-        """
-        if self._files is None:
-            return
-        for saved in chain(latest, reversed(self._saved.values())):
-            if not self._files.keep(saved.tokens, saved.state, saved.tenant, patient=True):
-                break
-        self._files.close()
 
     @property
     def disk_budget(self) -> int:
@@ -135,17 +56,119 @@ class PrefixArchive:
         """Bytes of this model's files."""
         return self._files.used if self._files else 0
 
-    def _of(self, tenant: str) -> Iterable[KeptPrefix]:
-        """What a tenant may have, that in memory first."""
-        for saved in self._saved.values():
-            if saved.tenant == tenant:
-                yield saved
+    def wants(self, tokens: TokenArray, tenant: str = "") -> bool:
+        """Whether these tokens are worth saving: there are many, and nothing in memory begins with them."""
+        return len(tokens) >= WORTH_KEEPING and not any(begins_with(saved.tokens, tokens) for saved in self._of(tenant))
+
+    def keep(self, prefix: SavedPrefix) -> None:
+        """Add a state; what it contains of others is dropped, and what there is no room for goes on to the disk."""
+        if len(prefix.state) > self.budget:
+            self._write(prefix)
+            return
+        if not self.whole_only:
+            for number, saved in list(self._saved.items()):
+                if saved.tenant == prefix.tenant and begins_with(prefix.tokens, saved.tokens):
+                    self._drop(number)
+        self._count += 1
+        self._saved[self._count] = prefix
+        self.used += len(prefix.state)
+        while self.used > self.budget:
+            self._write(self._drop(next(iter(self._saved))))
+
+    def best(self, tokens: TokenArray, tenant: str = "") -> tuple[int, SavedPrefix | None]:
+        """How many of `tokens` the best state in memory begins with, and that state, which counts as used now."""
+        length, best = 0, None
+        for saved in self._of(tenant):
+            common = self._common(tokens, saved.tokens)
+            if common > length:
+                length, best = common, saved
+        for number, saved in self._saved.items():
+            if saved is best:
+                self._saved.move_to_end(number)
+                break
+        return length, best
+
+    def fetching(self, tokens: TokenArray, tenant: str, held: int) -> bool:
+        """Whether a state is on its way from the disk that gives clearly more of `tokens` than the `held` that are at
+        hand otherwise. The first question sends for it; one is fetched at a time.
+        """
+        if self._files is None:
+            return False
+        if self._fetch is not None:
+            file, coming = self._fetch
+            if not coming.done():
+                return True
+            self._fetch = None
+            self._arrived(self._files, file, coming)
+        least = max(held, self.best(tokens, tenant)[0]) + WORTH_KEEPING
+        length, best = 0, None
+        for file in self._files.of(tokens, tenant):
+            common = self._common(tokens, file.tokens)
+            if common > length:
+                length, best = common, file
+        if best is None or length < least:
+            return False
+        self._fetch = (best, self._files.read(best))
+        return True
+
+    def wait(self, seconds: float) -> None:
+        """Wait for what is on its way, if nothing else is to be done."""
+        if self._fetch is not None:
+            wait([self._fetch[1]], timeout=seconds)
+
+    def used_up(self, prefix: SavedPrefix) -> None:
+        """A state is in the KV cache again."""
+        if prefix is self._guest:
+            self._guest = None
+
+    def discard(self, prefix: SavedPrefix) -> None:
+        """Forget a state that could not be restored, also on the disk."""
+        self.used_up(prefix)
+        for number, saved in list(self._saved.items()):
+            if saved is prefix:
+                self._drop(number)
         if self._files is not None:
-            yield from self._files.of(tenant)
+            for file in self._files.of(prefix.tokens, prefix.tenant):
+                if len(file.tokens) == len(prefix.tokens) and begins_with(file.tokens, prefix.tokens):
+                    self._files.discard(file)
+
+    def close(self, latest: Iterable[SavedPrefix] = ()) -> None:
+        """Let all states go on to the disk, as far as there is time.
+
+        Args:
+            latest: states that were used later than those in memory, the last used first.
+        """
+        if self._files is not None:
+            for age, saved in enumerate(chain(latest, reversed(self._saved.values()))):
+                if not self._files.keep(saved, covers=not self.whole_only, age=age, patient=True):
+                    break
+            self._files.close()
+
+    def _of(self, tenant: str) -> Iterator[SavedPrefix]:
+        """What a tenant may have."""
+        guest = () if self._guest is None else (self._guest,)
+        return (saved for saved in (*self._saved.values(), *guest) if saved.tenant == tenant)
+
+    def _common(self, wanted: TokenArray, kept: TokenArray) -> int:
+        """How many of the wanted tokens a state gives."""
+        common = common_prefix(wanted, kept)
+        return 0 if self.whole_only and common < len(kept) else common
+
+    def _arrived(self, files: PrefixFiles, file: PrefixFile, coming: "Future[bytes]") -> None:
+        try:
+            prefix = SavedPrefix(file.tokens, coming.result(), file.tenant)
+        except CamelidError as error:
+            _log.warning("%s (%s)", error.message, error.reason)
+            files.discard(file)
+            return
+        if len(prefix.state) <= self.budget:
+            self.keep(prefix)
+        else:
+            self._guest = prefix
 
     def _write(self, prefix: SavedPrefix) -> None:
         if self._files is not None:
-            self._files.keep(prefix.tokens, prefix.state, prefix.tenant)
+            self._files.keep(prefix, covers=not self.whole_only)
 
     def _drop(self, number: int) -> SavedPrefix:
         saved = self._saved.pop(number)

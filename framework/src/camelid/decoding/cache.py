@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from camelid.contracts.generation import BatchDecoder, KVCacheFullError
-from camelid.decoding.archive import WORTH_KEEPING, PrefixArchive, SavedPrefix
+from camelid.decoding.archive import PrefixArchive
 from camelid.decoding.cells import CellLedger
+from camelid.decoding.prefix import WORTH_KEEPING, SavedPrefix
 from camelid.decoding.tokens import TokenArray, common_prefix
 from camelid.errors import CamelidError
 
@@ -55,10 +56,12 @@ class PrefixCache:
 
         Args:
             decoder: whose cells.
-            archive: keeps evicted prefixes, and is closed with the cache; without one they are forgotten.
+            archive: keeps evicted prefixes; without one they are forgotten.
         """
         limits = decoder.limits
         self._archive = archive
+        self._saves = archive is not None
+        """Whether states are kept: the decoder did not fail to save one."""
         self._decoder = decoder
         self._cells = CellLedger(limits.cells, limits.sequences)
         self.cells = limits.cells
@@ -66,8 +69,6 @@ class PrefixCache:
         self._clock = 0
         self._generated = 0
         self._look_at = 0
-        self._state_bytes = 0.0
-        """Of a saved state, for each of its tokens; 0 as long as nothing was saved."""
         self.slots = [Slot(sequence) for sequence in range(limits.sequences)]
         self._copies = type(decoder).copy_prefix is not BatchDecoder.copy_prefix
         self.shares = self._copies
@@ -146,17 +147,27 @@ class PrefixCache:
         that others share stay, and so does whatever host memory has no free room for.
         """
         self._generated += tokens
-        if self._archive is None or self._generated < self._look_at:
+        archive = self._archive
+        if archive is None or self._generated < self._look_at:
             return
         self._look_at = self._generated + _LOOK
         for slot in self.slots:
-            if not slot.idle or slot.exact != slot.length or self._generated - slot.left_at < _IN_THE_WAY:
+            if not slot.idle or not slot.length or self._generated - slot.left_at < _IN_THE_WAY:
                 continue
             private = self._cells.private(slot.sequence)
-            size = slot.length * self._state_bytes
-            if private >= WORTH_KEEPING and 2 * private >= slot.length and size <= self._archive.free:
-                self.evict(slot)
+            if private >= WORTH_KEEPING and 2 * private >= slot.length:
+                self._move_away(slot, archive)
                 return
+
+    def _move_away(self, slot: Slot, archive: PrefixArchive) -> None:
+        """Empty an idle slot, unless that would lose what it holds."""
+        slot.left_at = self._generated
+        saved = self._saved(slot)
+        if saved is not None and len(saved.state) <= archive.free:
+            archive.keep(saved)
+            self.forget(slot)
+        elif not archive.wants(slot.tokens[: slot.length], slot.tenant):
+            self.forget(slot)
 
     def leave(self, slot: Slot) -> None:
         """Whoever ran in the slot is gone; its tokens stay for others. The array is the cache's own from now on."""
@@ -222,51 +233,63 @@ class PrefixCache:
         """Nothing runs: give the decoder's stated capacity another chance."""
         self._cells.capacity = self.cells
 
-    def close(self) -> None:
-        """Close the archive, which gets what the slots hold."""
-        if self._archive is not None:
-            latest = sorted(self.slots, key=lambda slot: slot.used_at, reverse=True)
-            self._archive.close(saved for slot in latest if (saved := self._saved(slot)) is not None)
+    def fetching(self, tokens: TokenArray, tenant: str) -> bool:
+        """Whether it is worth waiting for a state that is on its way from the disk."""
+        if self._archive is None or not self._archive.disk_budget:
+            return False
+        matches = self.matches(tokens, tenant)
+        return self._archive.fetching(tokens[:-1], tenant, matches[0][0] if matches else 0)
+
+    def leaving(self) -> list[SavedPrefix]:
+        """The states of all slots, the last used first, if they can outlive the decoder."""
+        if self._archive is None or not self._archive.disk_budget:
+            return []
+        latest = sorted(self.slots, key=lambda slot: slot.used_at, reverse=True)
+        return [saved for slot in latest if (saved := self._saved(slot)) is not None]
 
     def _saved(self, slot: Slot) -> SavedPrefix | None:
         """What a slot holds, if that is worth keeping."""
         known = slot.tokens[: slot.length]
-        if self._archive is None or slot.exact != slot.length or not self._archive.wants(known, slot.tenant):
+        archive = self._archive
+        if archive is None or not self._saves or slot.exact != slot.length or not archive.wants(known, slot.tenant):
             return None
         try:
-            state = self._decoder.save(slot.sequence)
-            self._state_bytes = len(state) / len(known)
-            return SavedPrefix(known.copy(), state, slot.tenant)
-        except CamelidError as error:
-            self._archive = None
-            _log.warning("prefixes are not kept any more: %s (%s)", error.message, error.reason)
+            return SavedPrefix(known.copy(), self._decoder.save(slot.sequence), slot.tenant)
+        except Exception as error:  # noqa: BLE001 - a backend may raise anything, and nobody needs this
+            self._saves = False
+            _log.warning("prefixes are not kept any more: %r", error)
             return None
 
     def _restored(self, tokens: TokenArray, tenant: str, held: int) -> Slot | None:
         """A slot with an archived state that gives clearly more of `tokens` than the `held` in other slots."""
-        length, saved = self._archive.best(tokens[:-1], tenant) if self._archive else (0, None)
+        archive = self._archive
+        length, saved = archive.best(tokens[:-1], tenant) if archive else (0, None)
         target = self._oldest_idle()
         size = len(saved.tokens) if saved else 0
-        if saved is None or target is None or length < held + WORTH_KEEPING or self.reclaimable < size:
+        if archive is None or saved is None or target is None:
+            return None
+        if length < held + WORTH_KEEPING or self.reclaimable < size:
             return None
         self.evict(target)
         while self.free < size and self.evict_oldest():
             pass
         try:
-            self._decoder.restore(target.sequence, saved.read())
+            self._decoder.restore(target.sequence, saved.state)
         except KVCacheFullError:
             return None
         except CamelidError as error:
             _log.warning("a prefix could not be restored: %s (%s)", error.message, error.reason)
-            if self._archive is not None:
-                self._archive.discard(saved)
+            archive.discard(saved)
             return None
         target.tokens, target.tenant = saved.tokens, tenant
         target.length = target.exact = size
         self._cells.grow(target.sequence, size)
-        if not self.cut(target, length):
-            self.forget(target)
-        return target
+        archive.used_up(saved)
+        if self.cut(target, length):
+            return target
+        archive.whole_only = True
+        self.forget(target)
+        return None
 
     def _take(self, slot: Slot) -> Slot:
         slot.idle = False

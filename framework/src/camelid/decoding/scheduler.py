@@ -37,7 +37,7 @@ _log = logging.getLogger("camelid.decoding")
 _WORTH_WAITING: Final = 32
 """Prompt tokens that another sequence must save for a new one to wait for it."""
 _PATIENCE: Final = 0.02
-"""Seconds that a step may wait for a grammar when nothing else is to be done."""
+"""Seconds that a step may wait for a grammar or a file when nothing else is to be done."""
 _GROWTH: Final = 16
 """Free cells for each running sequence below which no new one starts: it would soon push another out."""
 
@@ -192,8 +192,10 @@ class Scheduler(Engine):
         self._preparing.clear()
         if self._grammars is not None:
             self._grammars.close()
-        self._cache.close()
+        leaving = self._cache.leaving()
         self._decoder.close()
+        if self._archive is not None:
+            self._archive.close(leaving)
 
     # Who may run
 
@@ -228,6 +230,10 @@ class Scheduler(Engine):
         while self._waiting and self._cache.has_idle_slot:
             sequence = self._waiting[0]
             if self._running and not self._fits(sequence):
+                return
+            if self._archive is not None and self._cache.fetching(sequence.known, sequence.request.tenant):
+                if not self._running:
+                    self._archive.wait(_PATIENCE)
                 return
             self._waiting.popleft()
             self._running.append(sequence)
@@ -364,6 +370,7 @@ class Scheduler(Engine):
         if len(self._running) > 1:
             self._step_back(max(self._running, key=lambda each: each.number))
             self._follow()
+            self._compute_media(events)  # there may be room now, or another's turn: no step goes by without a token
         else:
             needed = f"{length} tokens, {self._cache.free} cells"
             full = ModelMemoryError("the model's KV cache has no room for this picture", reason=needed)

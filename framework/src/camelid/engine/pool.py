@@ -145,8 +145,7 @@ class Pool:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self._spares.close()
-        await self._fleet.close()
+        await asyncio.gather(self._spares.close(), self._fleet.close())
 
     async def _acquire(self, request: LoadRequest, keep_alive: float | None) -> Runner:
         """Join a runner, at once or after waiting for it."""

@@ -22,6 +22,11 @@ LAST_WORDS_SECONDS: Final = 2.0
 """A dead worker's pipes may be held open by a grandchild, and a worker that closed its pipes may hang in its exit;
 neither is waited for longer than this."""
 
+END_SECONDS: Final = 5.0
+"""For a process that waited and is killed to be gone."""
+_TURNS: Final = 4
+"""Of the event loop, in which it hears of a process that died before they began."""
+
 # -P: the folder the server was started in must not shadow modules of the worker.
 _COMMAND: Final = (sys.executable, "-P", "-m", "camelid.worker")
 
@@ -68,9 +73,14 @@ class ProcessPlacement(Placement):
         """The process that waits, if it is one for this."""
         if self._spare is None or self._spare[0].plugin != spec.plugin or not isinstance(spec, WorkerSpec):
             return None
-        (_, starting), self._spare = self._spare, None
+        spare, self._spare = self._spare, None
         try:
-            process = await starting
+            process = await asyncio.shield(spare[1])
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self._spare = spare
+            raise
         except WorkerError as error:
             _log.warning("no spare worker could be started: %s", error.reason)
             return None
@@ -114,14 +124,18 @@ def _failed(starting: "asyncio.Task[_WorkerProcess]") -> bool:
 
 
 async def _end(starting: "asyncio.Task[_WorkerProcess]") -> None:
-    """Kill a process as soon as it is there. Bounded: nobody's last words are waited for longer than those."""
+    """Kill a process as soon as it is there, and see that it is gone."""
     try:
         process = await starting
     except WorkerError as error:
         _log.debug("a spare worker could not be started: %s", error.reason)
         return
     process.kill()
-    await process.gone.wait()
+    try:
+        async with asyncio.timeout(END_SECONDS):
+            await process.gone.wait()
+    except TimeoutError:
+        _log.error("a spare worker survived being killed (pid %d)", process.pid)
 
 
 class _WorkerProcess(asyncio.SubprocessProtocol):

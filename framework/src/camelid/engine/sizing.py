@@ -64,7 +64,7 @@ def resolve_options(
         draft_tokens=_draft_tokens(request, settings),
         prefix_memory=max(0, min(settings.prefix_memory, available // 8)),
         prefix_disk=max(0, settings.prefix_disk),
-        prefix_folder=_prefix_folder(settings) if settings.prefix_disk > 0 else "",
+        prefix_folder=str(settings.prefix_folder) if settings.prefix_disk > 0 else "",
     )
 
 
@@ -141,11 +141,6 @@ def _draft_tokens(request: LoadRequest, settings: Settings) -> int:
         return 0
     wanted = request.options.draft_num_predict
     return -1 if wanted is None else max(0, wanted)
-
-
-def _prefix_folder(settings: Settings) -> str:
-    """Beside the models; whoever deletes the folder loses time and nothing else."""
-    return str(settings.models.expanduser().absolute() / ".camelid" / "prefixes")
 
 
 def _cache_bytes(request: LoadRequest, cache_type: str) -> float:

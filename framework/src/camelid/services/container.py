@@ -49,6 +49,8 @@ class Services:
             only=settings.plugins, disabled=settings.disabled_plugins, builtins={"placements": placements}
         )
         self.store = Store(settings.models, prune=not settings.noprune)
+        if settings.prefix_disk <= 0:
+            self.store.prefixes.forget_all()
         self.pool = Pool(self.plugins.catalog, settings)
         formats, sees_within = self.plugins.catalog.answer_formats, self.plugins.catalog.sees_within
         template = settings.go_template

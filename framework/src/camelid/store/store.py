@@ -17,6 +17,7 @@ from camelid.store.gguf import GGUFHeader
 from camelid.store.headers import Headers
 from camelid.store.manifest import Manifest, decode_manifest, encode_manifest
 from camelid.store.manifest_tree import ManifestFile, ManifestTree, Stamp
+from camelid.store.prefixes import Prefixes
 from camelid.store.stored import StoredModel, read_stored
 from camelid.store.summary import HeaderSummary
 from camelid.store.sweep import rename_old_blobs, sweep
@@ -58,6 +59,7 @@ class Store:
         self._prune = prune
         self._lock = Lock()
         self._headers = Headers(self.root / ".camelid" / "headers")
+        self.prefixes = Prefixes(self.root / ".camelid" / "prefixes")
         self._read: dict[str, StoredModel] = {}
         self._seen: dict[str, tuple[Stamp, StoredModel]] = {}
         self._complained: set[tuple[ModelName, str]] = set()
@@ -227,6 +229,7 @@ class Store:
             with self.blobs.leases.exclusive():
                 sweep(self.blobs, self._tree, self._used())
                 self._headers.sweep(self.blobs.folder)
+                self.prefixes.sweep(self.blobs.folder)
         except StoreError as error:
             _log.warning("pruning stopped: %s (%s)", error, error.reason)
 
@@ -306,6 +309,7 @@ class Store:
             try:
                 if self.blobs.discard(digest):
                     self._headers.forget(self.blobs.path(digest).name)
+                    self.prefixes.forget(self.blobs.path(digest).name)
             except StoreError as error:  # Windows removes no file that a worker has open; the next start does
                 _log.warning("blob %s stays for now: %s (%s)", digest, error, error.reason)
 

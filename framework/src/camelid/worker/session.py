@@ -17,7 +17,7 @@ from camelid.contracts.model import LoadedModel
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.archive import PrefixArchive
 from camelid.decoding.lift import LIFTED, lift
-from camelid.decoding.prefix_files import PrefixFiles, prefix_folder
+from camelid.decoding.prefix_files import PrefixFiles, folder_of_model
 from camelid.errors import CamelidError, RequestError, UnsupportedCapabilityError
 from camelid.plugins.host import PluginHost
 from camelid.types.artifact import FileRole
@@ -117,16 +117,30 @@ class Session:
 
     def _archive(self, facts: ModelFacts) -> PrefixArchive | None:
         """Where prefixes go that leave the KV cache; None if they are to be forgotten."""
-        options, artifact = self.start.options, self.start.artifact
+        options, digest = self.start.options, self.start.artifact.model.digest
         files: PrefixFiles | None = None
-        if options.prefix_disk and artifact.model.digest:
-            runtime = facts.runtime or _runtime_version(self._distribution)
-            # A state is of use where all of this is the same.
-            identity = (artifact.key, self.start.backend, runtime, options.context_length, options.cache_type)
-            loaded = (options.flash_attention, options.gpu_layers, options.backend)
-            folder = prefix_folder(Path(options.prefix_folder), artifact.model.digest, *identity, *loaded)
+        if options.prefix_disk and digest:
+            folder = folder_of_model(Path(options.prefix_folder), digest, *self._identity(facts))
             files = PrefixFiles(folder, options.prefix_disk)
         return PrefixArchive(options.prefix_memory, files) if options.prefix_memory or files else None
+
+    def _identity(self, facts: ModelFacts) -> tuple[object, ...]:
+        """What has to be equal for a saved state to be of use: the files, who computes them, and all options but those
+        that change no number.
+        """
+        numbers = msgspec.structs.replace(
+            self.start.options,
+            threads=0,
+            memory_map=None,
+            draft_tokens=0,
+            prefix_memory=0,
+            prefix_disk=0,
+            prefix_folder="",
+        )
+        files = [(file.role, file.digest, file.name) for file in self.start.artifact.files]
+        plugin = _version(self._distribution)
+        runtime = facts.runtime or _runtime_version(self._distribution)
+        return (self.start.backend, self._distribution, plugin, runtime, files, numbers)
 
     def embedder(self) -> Embedder:
         """The model's embedder.
@@ -181,6 +195,14 @@ def blame(error: Exception, plugin: str) -> Fault:
     if fault.plugin or isinstance(error, RequestError):
         return fault
     return Fault(fault.kind, fault.message, fault.reason, plugin)
+
+
+def _version(distribution: str) -> str:
+    """Of what is installed under this name; empty if nothing is."""
+    try:
+        return metadata.version(distribution)
+    except (metadata.PackageNotFoundError, ValueError):
+        return ""
 
 
 def _runtime_version(distribution: str) -> str:
