@@ -8,7 +8,6 @@ from camelid.engine.request import RunningModel
 from camelid.types.memory import MemoryUse
 from camelid.types.usage import EngineUsage
 
-
 LABELS = ("model", "digest", "backend", "device")
 
 
