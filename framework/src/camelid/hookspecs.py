@@ -94,16 +94,22 @@ def camelid_load_model(artifact: ModelArtifact, options: LoadOptions) -> LoadedM
 
 
 @hookspec(firstresult=True)
-def camelid_tokenizer(model: LoadedModel) -> Tokenizer | None:
+def camelid_tokenizer(model: LoadedModel, artifact: ModelArtifact) -> Tokenizer | None:
     """Give the tokenizer of a loaded model.
 
-    Called once after loading; the backend's own plugin is asked first, then plugins that tokenize for others.
+    Called once after loading. The backend's own plugin is asked first; where it returns None, those that tokenize for
+    others, that is, have no backend, in the order of their names. The option `tokenizer` names one to ask instead.
+    A tokenizer for others must have as many tokens as the model.
 
     Args:
         model: what `camelid_load_model` returned.
+        artifact: the model's files; hostile until proven otherwise. There is no `folder` any more.
 
     Returns:
         The tokenizer; None to leave it to the next plugin.
+
+    Raises:
+        ModelError: there are files to make one of, and they are broken or mean something that this plugin cannot do.
 
     Runs in: worker
     """

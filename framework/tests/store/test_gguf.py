@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from camelid.contracts.gguf_values import Array
 from camelid.errors import InvalidModelFileError
 from camelid.store.gguf import GGUFHeader, TensorInfo, read_header
-from camelid.store.gguf_values import Array
 
 RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -3,12 +3,12 @@ import time
 
 import pytest
 
+from camelid.contracts.gguf_values import Array
 from camelid.errors import InvalidModelFileError
 from camelid.store import media_types
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig
 from camelid.store.gguf import read_header
-from camelid.store.gguf_values import Array
 from camelid.store.headers import Headers
 from camelid.store.store import Store
 from camelid.types.names import ModelName

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 from camelid.types.facts import ModelFacts
 from camelid.types.memory import MemoryUse
+from camelid.types.vocabulary import Vocabulary
 
 __all__ = ("LoadedModel",)
 
@@ -15,6 +16,13 @@ class LoadedModel(ABC):
     @abstractmethod
     def facts(self) -> ModelFacts:
         """The truth after loading."""
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """For plugins that tokenize for others, of a file that only this backend can read; None where GGUF metadata or
+        a `tokenizer.json` says it.
+        """
+        return None
 
     @abstractmethod
     def memory(self) -> tuple[MemoryUse, ...]:

@@ -19,9 +19,11 @@ class WorkerSpec(msgspec.Struct, frozen=True):
     backend: str
     """Name in the backend's descriptor."""
     plugin: str
-    """Entry-point name of the plugin that registered it: the only one the worker imports."""
+    """Entry-point name of the plugin that registered it."""
     artifact: ModelArtifact
     options: LoadOptions
+    tokenizers: tuple[str, ...] = ()
+    """Entry-point names of plugins that tokenize for backends that do not; the worker imports them, too."""
 
     @property
     def name(self) -> str:

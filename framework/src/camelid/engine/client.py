@@ -109,7 +109,8 @@ class WorkerClient:
         try:
             async with asyncio.timeout(None if math.isinf(timeout) else timeout):
                 client._connection = await placement.start(spec, client._on_frame, client._on_end)
-                client._write(Start(PROTOCOL_VERSION, spec.backend, spec.plugin, spec.artifact, spec.options))
+                start = Start(PROTOCOL_VERSION, spec.backend, spec.plugin, spec.artifact, spec.options, spec.tokenizers)
+                client._write(start)
                 client.ready = await client._handshake
         except BaseException as error:
             await client._abandon()

@@ -13,7 +13,7 @@ from camelid.engine.quarantine import Quarantine
 from camelid.engine.request import LoadRequest, RunningModel
 from camelid.engine.runner import Key, Runner, expiry
 from camelid.engine.sizing import lower_context, predicted_memory, resolve_options, satisfies
-from camelid.errors import ModelMemoryError, WorkerDiedError
+from camelid.errors import InvalidOptionError, ModelMemoryError, WorkerDiedError
 from camelid.plugins.catalog import RegisteredBackend
 from camelid.settings import Settings
 from camelid.types.loading import LoadOptions
@@ -52,16 +52,24 @@ class Loader:
         placement: Placement,
         settings: Settings,
         available: Callable[[], int],
+        tokenizers: tuple[str, ...] = (),
     ) -> None:
         self._fleet = fleet
         self._quarantine = quarantine
         self._placement = placement
         self._settings = settings
         self._available = available
+        self._tokenizers = tokenizers
         self._loading: tuple[Wish, LoadOptions] | None = None
 
     def check(self, wish: Wish) -> None:
-        """Raise `InvalidOptionError` if the backend refuses one of its options."""
+        """Raise `InvalidOptionError` if the backend refuses one of its options, or if there is no such tokenizer."""
+        wanted = wish.request.options.tokenizer
+        if wanted and wanted not in self._tokenizers:
+            choice = ", ".join(self._tokenizers) or "none; pip install camelid-tokenizers"
+            raise InvalidOptionError(
+                f'option "tokenizer": there is no tokenizer plugin {wanted!r}; there are: {choice}'
+            )
         resolve_options(wish.request, self._settings, wish.backend.descriptor, available=0)
 
     def fits(self, wish: Wish, runner: Runner) -> bool:
@@ -137,7 +145,8 @@ class Loader:
                     options = smaller
 
     async def _start(self, wish: Wish, options: LoadOptions) -> Runner:
-        spec = WorkerSpec(wish.backend.name, wish.backend.plugin, wish.request.artifact, options)
+        backend = wish.backend
+        spec = WorkerSpec(backend.name, backend.plugin, wish.request.artifact, options, self._tokenizers)
         try:
             client = await WorkerClient.start(self._placement, spec, timeout=self._settings.load_timeout)
         except WorkerDiedError as error:

@@ -65,6 +65,7 @@ def resolve_options(
         prefix_memory=max(0, min(settings.prefix_memory, available // 8)),
         prefix_disk=max(0, settings.prefix_disk),
         prefix_folder=str(settings.prefix_folder) if settings.prefix_disk > 0 else "",
+        tokenizer=asked.tokenizer or "",
     )
 
 
@@ -99,6 +100,7 @@ def satisfies(
         and (options.main_gpu is None or wanted.main_gpu == loaded.main_gpu)
         and (options.use_mmap is None or wanted.memory_map == loaded.memory_map)
         and (options.draft_num_predict is None or wanted.draft_tokens == loaded.draft_tokens)
+        and (options.tokenizer is None or wanted.tokenizer == loaded.tokenizer)
         and (not wanted.threads or wanted.threads == loaded.threads)
         and all(loaded.backend.get(name) == wanted.backend[name] for name in options.backend_options)
     )

@@ -73,6 +73,7 @@ class Catalog:
         placements: Mapping[str, Placement] = MappingProxyType({}),
         converters: tuple[RegisteredConverter, ...] = (),
         answer_formats: tuple[RegisteredAnswerFormat, ...] = (),
+        tokenizers: tuple[str, ...] = (),
     ) -> None:
         self.backends: Mapping[str, RegisteredBackend] = MappingProxyType(dict(backends))
         self.registries = registries
@@ -82,6 +83,9 @@ class Catalog:
         """In the order they registered."""
         self.answer_formats = answer_formats
         """In the order they registered."""
+        self.tokenizers = tokenizers
+        """Entry-point names of the plugins that tokenize for others: they implement `camelid_tokenizer` and have no
+        backend."""
 
     def backend_for(self, format: str, wanted: str | None = None) -> RegisteredBackend:  # noqa: A002 - the field's name
         """The backend that shall load a model of this format: the wanted one, else the one with the highest priority.

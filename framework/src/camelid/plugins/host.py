@@ -2,14 +2,14 @@
 
 import logging
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 # The contracts are reached through `camelid`, which loads them when first used: the server checks no results of
 # worker hooks and must not load NumPy.
 import camelid
-from camelid.errors import CamelidError, PluginError, PluginLoadError
+from camelid.errors import CamelidError, MissingDependencyError, ModelLoadError, PluginError, PluginLoadError
 from camelid.plugins.catalog import Catalog, RegisteredAnswerFormat, RegisteredBackend, RegisteredConverter
 from camelid.plugins.discovery import Candidate, find_plugins, import_plugin
 from camelid.plugins.folder import in_folder
@@ -88,7 +88,7 @@ class PluginHost:
                 outcomes.append((candidate, PluginStatus.LOADED, ""))
         records = [_record(*outcome, plugins, registrations) for outcome in outcomes]
         records += _missing(only or (), {record.name for record in records})
-        return cls(tuple(records), _catalog(registrations), plugins)
+        return cls(tuple(records), _catalog(registrations, plugins), plugins)
 
     def load_model(self, plugin: str, artifact: ModelArtifact, options: LoadOptions) -> "LoadedModel":
         """Let a plugin load a model (`camelid_load_model`).
@@ -104,21 +104,46 @@ class PluginHost:
             raise owner.fault("camelid_load_model", f"returned {_called(model)}, not a LoadedModel")
         return model
 
-    def tokenizer(self, plugin: str, model: "LoadedModel") -> "Tokenizer":
-        """The tokenizer of a model (`camelid_tokenizer`): the backend's own plugin is asked first, then the others.
+    def tokenizer(
+        self,
+        plugin: str,
+        model: "LoadedModel",
+        artifact: ModelArtifact,
+        *,
+        others: Sequence[str] = (),
+        wanted: str = "",
+    ) -> "Tokenizer":
+        """The tokenizer of a model (`camelid_tokenizer`).
+
+        Args:
+            plugin: of the backend: it is asked first.
+            model: what it loaded.
+            artifact: of which files.
+            others: plugins that tokenize for others, asked in this order where the backend's own has no tokenizer.
+            wanted: the one of these that is asked alone, because somebody wants its tokenizer; empty for none.
 
         Raises:
-            PluginError: no plugin has one, or one broke its contract.
+            MissingDependencyError: no plugin has one; the message says what to install.
+            PluginError: a plugin is not usable or broke its contract.
         """
         owner = self._plugin(plugin)
-        others = (other for other in self._plugins.values() if other is not owner)
-        for asked in (owner, *others):
-            tokenizer = asked.call("camelid_tokenizer", model=model)
+        for name in (wanted,) if wanted else (plugin, *others):
+            asked = self._plugin(name)
+            tokenizer = asked.call("camelid_tokenizer", model=model, artifact=artifact)
             if isinstance(tokenizer, camelid.Tokenizer):
+                if asked is not owner:
+                    _check_size(asked, tokenizer, model)
                 return tokenizer
             if tokenizer is not None:
                 raise asked.fault("camelid_tokenizer", f"returned {_called(tokenizer)}, not a Tokenizer")
-        raise owner.fault("camelid_tokenizer", "gave no tokenizer, and no other plugin has one for this model")
+        if wanted:
+            raise ModelLoadError(f"the plugin {wanted} has no tokenizer for model {artifact.name!r}", plugin=wanted)
+        raise MissingDependencyError(
+            f"{owner.package} leaves text to other plugins, and "
+            f"{' and '.join(others) + ' cannot tokenize for' if others else 'none is installed that tokenizes for'} "
+            f"model {artifact.name!r}; pip install camelid-tokenizers",
+            plugin=owner.package,
+        )
 
     def generator(self, plugin: str, model: "LoadedModel", tokenizer: "Tokenizer") -> "Generator | None":
         """The generator of a model (`camelid_generator`); None if it cannot generate.
@@ -184,6 +209,13 @@ class PluginHost:
         raise PluginError(f"the plugin {name!r} is {record.status}: {record.reason}", plugin=record.distribution)
 
 
+def _check_size(plugin: Plugin, tokenizer: "Tokenizer", model: "LoadedModel") -> None:
+    """Refuse a tokenizer for another vocabulary than the model's: what it says would mean something else."""
+    made, needed = tokenizer.vocabulary_size, model.facts.vocabulary_size
+    if made != needed:
+        raise plugin.fault("camelid_tokenizer", f"gave a tokenizer of {made} tokens for a model of {needed}")
+
+
 def _left_out(candidate: Candidate, only: Collection[str] | None, disabled: Collection[str]) -> str:
     """Why the settings leave a plugin out; empty if they do not."""
     if candidate.name in disabled:
@@ -236,13 +268,15 @@ def _missing(only: Collection[str], installed: Collection[str]) -> list[PluginRe
     ]
 
 
-def _catalog(registrations: Registrations) -> Catalog:
+def _catalog(registrations: Registrations, plugins: Mapping[str, Plugin]) -> Catalog:
+    backends = {owner.name for _, owner in registrations.backends}
     return Catalog(
         {item.name: RegisteredBackend(item, owner.name, owner.package) for item, owner in registrations.backends},
         tuple(item for item, _ in registrations.registries),
         {item.name: item for item, _ in registrations.placements},
         tuple(RegisteredConverter(item, owner.name, owner.package) for item, owner in registrations.converters),
         tuple(RegisteredAnswerFormat(item, owner.name, owner.package) for item, owner in registrations.answer_formats),
+        tuple(name for name, owner in plugins.items() if "camelid_tokenizer" in owner.hooks and name not in backends),
     )
 
 

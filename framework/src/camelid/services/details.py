@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
+from camelid.contracts.gguf_values import Array
 from camelid.store.gguf import GGUFHeader
-from camelid.store.gguf_values import Array
 from camelid.store.stored import StoredModel
 from camelid.types.json import JsonObject
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from camelid.contracts.gguf_values import open_model_file
 from camelid.store.gguf import MAGIC
-from camelid.store.gguf_values import open_model_file
 
 __all__ = ("GGML", "GGUF", "ONNX", "sniff_format")
 

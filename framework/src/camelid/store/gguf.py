@@ -10,18 +10,13 @@ from pathlib import Path
 
 import msgspec
 
+from camelid.contracts.gguf_values import MAGIC, Array, Cursor, Value, open_model_file, read_preamble
 from camelid.errors import InvalidModelFileError
-from camelid.store.gguf_values import Array, Cursor, Value, open_model_file, read_value
 from camelid.store.quantization import FILE_TYPES
 from camelid.types.element_types import ELEMENT_TYPES
 
 __all__ = ("MAGIC", "GGUFHeader", "TensorInfo", "read_header")
 
-MAGIC = b"GGUF"
-
-_VERSIONS = (2, 3)
-_MAX_VALUES = 1 << 16
-_MAX_TENSORS = 1 << 17
 _MAX_DIMENSIONS = 8
 _LARGEST = (1 << 63) - 1
 
@@ -155,31 +150,13 @@ def read_header(path: Path) -> GGUFHeader:
 
 
 def _read(cursor: Cursor) -> GGUFHeader:
-    if cursor.u32() != int.from_bytes(MAGIC, "little"):
-        raise InvalidModelFileError("the file is not in GGUF format")
-    version = cursor.u32()
-    if version not in _VERSIONS:
-        raise InvalidModelFileError(
-            "the model file is of a GGUF version that cannot be read: convert it anew",
-            reason=f"version {version}; a huge number means that it is big-endian",
-        )
-    tensor_count, value_count = cursor.u64(), cursor.u64()
-    if tensor_count > _MAX_TENSORS or value_count > _MAX_VALUES:
-        raise InvalidModelFileError(
-            "the model file's header is too large", reason=f"{tensor_count} tensors, {value_count} values"
-        )
-    metadata: dict[str, Value] = {}
-    for _ in range(value_count):
-        key = cursor.text()
-        if key in metadata:
-            raise InvalidModelFileError("the model file says something twice", reason=f"key {key[:100]!r}")
-        metadata[key] = read_value(cursor, cursor.u32())
+    preamble = read_preamble(cursor)
     tensors, lengths = [], []
-    for _ in range(tensor_count):
+    for _ in range(preamble.tensor_count):
         tensor, length = _read_tensor(cursor)
         tensors.append(tensor)
         lengths.append(length)
-    header = GGUFHeader(version, metadata, tuple(tensors))
+    header = GGUFHeader(preamble.version, preamble.metadata, tuple(tensors))
     _check_data(cursor, header, lengths)
     return header
 

@@ -13,10 +13,10 @@ from typing import Final
 
 import msgspec
 
+from camelid.contracts.gguf_values import Array, Value
 from camelid.errors import InvalidModelFileError
 from camelid.store.durable import create_file, temporary_path, write_all
 from camelid.store.gguf import GGUFHeader, read_header
-from camelid.store.gguf_values import Array, Value
 from camelid.store.summary import HeaderSummary, summarize
 
 __all__ = ("Headers",)

@@ -31,11 +31,11 @@ def opened(spec: WorkerSpec) -> Iterator[Parts]:
     Raises:
         CamelidError: a hook failed, or handed over something that its contract does not allow.
     """
-    plugins = PluginHost.load(only={spec.plugin}, worker=True)
+    plugins = PluginHost.load(only={spec.plugin, *spec.tokenizers}, worker=True)
     with ExitStack() as stack:
         model = plugins.load_model(spec.plugin, spec.artifact, spec.options)
         stack.callback(model.close)
-        tokenizer = plugins.tokenizer(spec.plugin, model)
+        tokenizer = plugins.tokenizer(spec.plugin, model, spec.artifact, others=spec.tokenizers)
         generator = plugins.generator(spec.plugin, model, tokenizer)
         embedder = plugins.embedder(spec.plugin, model, tokenizer)
         closes: list[Callable[[], None]] = [part.close for part in (embedder, generator) if part is not None]

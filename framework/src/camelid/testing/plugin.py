@@ -54,32 +54,40 @@ def _suite_object(request: pytest.FixtureRequest) -> BackendSuite:
 
 
 @pytest.fixture(scope="class")
-def _registered(_suite_object: BackendSuite) -> RegisteredBackend:
-    plugins = PluginHost.load()
-    found = plugins.catalog.backends.get(_suite_object.backend)
+def _plugins() -> PluginHost:
+    return PluginHost.load()
+
+
+@pytest.fixture(scope="class")
+def _registered(_suite_object: BackendSuite, _plugins: PluginHost) -> RegisteredBackend:
+    found = _plugins.catalog.backends.get(_suite_object.backend)
     if found is not None:
         return found
     broken = (
         f"\nthe plugin {record.name!r} of {record.distribution} is broken: {record.reason}"
-        for record in plugins.records
+        for record in _plugins.records
         if record.status is PluginStatus.BROKEN
     )
     pytest.fail(
         f"no installed plugin registers the backend {_suite_object.backend!r}; "
-        f"there are: {', '.join(sorted(plugins.catalog.backends)) or 'none'}{''.join(broken)}",
+        f"there are: {', '.join(sorted(_plugins.catalog.backends)) or 'none'}{''.join(broken)}",
         pytrace=False,
     )
 
 
 @pytest.fixture(scope="class")
 def _spec(
-    _suite_object: BackendSuite, _registered: RegisteredBackend, tmp_path_factory: pytest.TempPathFactory
+    _suite_object: BackendSuite,
+    _registered: RegisteredBackend,
+    _plugins: PluginHost,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> WorkerSpec:
     return WorkerSpec(
         backend=_suite_object.backend,
         plugin=_registered.plugin,
         artifact=_suite_object.make_artifact(tmp_path_factory.mktemp(_suite_object.backend)),
         options=_suite_object.options,
+        tokenizers=_plugins.catalog.tokenizers,
     )
 
 

@@ -36,3 +36,5 @@ class LoadOptions(msgspec.Struct, frozen=True):
     """Bytes of files for computed prefixes, of all models together; 0 = none are written."""
     prefix_folder: str = ""
     """Absolute path of the folder of these files, as seen by the worker."""
+    tokenizer: str = ""
+    """Entry-point name of a plugin whose tokenizer is used instead of the backend's; empty for the backend's."""

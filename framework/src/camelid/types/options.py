@@ -64,6 +64,8 @@ class Options(msgspec.Struct, frozen=True):
     """Who said so."""
     backend_options: JsonObject = {}
     """Options that only the chosen backend understands."""
+    tokenizer: str | None = None
+    """A plugin that tokenizes for others, to be used instead of the backend's own tokenizer."""
 
 
 _LEAST: Final = -(2**63)
@@ -96,6 +98,7 @@ _LOAD_TYPES: dict[str, type] = {
     "num_thread": int,
     "draft_num_predict": int,
     "backend": str,
+    "tokenizer": str,
     "backend_options": dict,
 }
 _TYPE_WORDS = {

@@ -76,9 +76,11 @@ class Start(_Message):
     protocol: int
     backend: str
     plugin: str
-    """Entry-point name of the plugin to import."""
+    """Entry-point name of the backend's plugin, which is imported."""
     artifact: ModelArtifact
     options: LoadOptions
+    tokenizers: tuple[str, ...] = ()
+    """Entry-point names of plugins that tokenize for others, in the order to ask them; imported, too."""
 
 
 class Submit(_Message):

@@ -45,14 +45,20 @@ class Session:
         """
         self.start = start
         began = time.monotonic_ns()
-        self._host = PluginHost.load(only={start.plugin}, worker=True)
+        self._host = PluginHost.load(only={start.plugin, *start.tokenizers}, worker=True)
         self._distribution = next((row.distribution for row in self._host.records if row.name == start.plugin), "")
         self._engine: Engine | None = None
         self._embedder: Embedder | None = None
         self._media_tokenizer: MediaTokenizer | None = None
         self.model: LoadedModel = self._host.load_model(start.plugin, start.artifact, start.options)
         try:
-            self.tokenizer: Tokenizer = self._host.tokenizer(start.plugin, self.model)
+            self.tokenizer: Tokenizer = self._host.tokenizer(
+                start.plugin,
+                self.model,
+                start.artifact,
+                others=start.tokenizers,
+                wanted=start.options.tokenizer,
+            )
             self.ready = Ready(
                 protocol=PROTOCOL_VERSION,
                 facts=self._build_engine(self.model.facts),

@@ -1,4 +1,4 @@
-"""The values inside a GGUF file, read with bounds: the file is hostile until proven otherwise.
+"""What stands at the beginning of a GGUF file, read with bounds: the file is hostile until proven otherwise.
 
 Nothing is mapped: a mapped file that somebody cuts short would kill the server. Lengths and counts are checked against
 the file's size before anything is allocated, and arrays are stepped over, not built.
@@ -15,10 +15,15 @@ import msgspec
 
 from camelid.errors import InvalidModelFileError
 
-__all__ = ("Array", "Cursor", "Scalar", "Value", "open_model_file", "read_value")
+__all__ = ("MAGIC", "Array", "Cursor", "Preamble", "Scalar", "Value", "open_model_file", "read_preamble")
+
+MAGIC: Final = b"GGUF"
 
 Scalar: TypeAlias = bool | int | float | str
 
+_VERSIONS: Final = (2, 3)
+_MAX_VALUES: Final = 1 << 16
+_MAX_TENSORS: Final = 1 << 17
 _WINDOW = 1 << 20
 _MAX_KEPT = 64 << 20
 _MAX_ELEMENTS = 4 << 20
@@ -219,7 +224,44 @@ def open_model_file(path: Path) -> BinaryIO:
         raise InvalidModelFileError("the model file cannot be opened", reason=str(error)) from error
 
 
-def read_value(cursor: Cursor, kind: int) -> Value:
+class Preamble(msgspec.Struct, frozen=True):
+    """What a GGUF file says of itself before it lists its tensors."""
+
+    version: int
+    tensor_count: int
+    metadata: dict[str, Value]
+    """In the file's order."""
+
+
+def read_preamble(cursor: Cursor) -> Preamble:
+    """Read from the file's first byte to its list of tensors, where the cursor stands then.
+
+    Raises:
+        InvalidModelFileError: it is no GGUF file, or truncated, or breaks the format.
+    """
+    if cursor.u32() != int.from_bytes(MAGIC, "little"):
+        raise InvalidModelFileError("the file is not in GGUF format")
+    version = cursor.u32()
+    if version not in _VERSIONS:
+        raise InvalidModelFileError(
+            "the model file is of a GGUF version that cannot be read: convert it anew",
+            reason=f"version {version}; a huge number means that it is big-endian",
+        )
+    tensor_count, value_count = cursor.u64(), cursor.u64()
+    if tensor_count > _MAX_TENSORS or value_count > _MAX_VALUES:
+        raise InvalidModelFileError(
+            "the model file's header is too large", reason=f"{tensor_count} tensors, {value_count} values"
+        )
+    metadata: dict[str, Value] = {}
+    for _ in range(value_count):
+        key = cursor.text()
+        if key in metadata:
+            raise InvalidModelFileError("the model file says something twice", reason=f"key {key[:100]!r}")
+        metadata[key] = _read_value(cursor, cursor.u32())
+    return Preamble(version, tensor_count, metadata)
+
+
+def _read_value(cursor: Cursor, kind: int) -> Value:
     """A metadata value of the given type; arrays stay in the file.
 
     Raises:
