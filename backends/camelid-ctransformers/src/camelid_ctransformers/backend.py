@@ -14,17 +14,16 @@ from camelid.types.capabilities import Capability
 from camelid.types.facts import ModelFacts
 from camelid.types.loading import LoadOptions
 from camelid.types.memory import MemoryUse
+from camelid.types.vocabulary import Vocabulary
 from camelid_ctransformers.cache import RewrittenFiles, cache_folders
 from camelid_ctransformers.decoder import CTransformersDecoder
 from camelid_ctransformers.families import family_named
 from camelid_ctransformers.ggml_file import read_ggml
 from camelid_ctransformers.gguf_file import GGUF_MAGIC, GGUFFile, read_gguf
-from camelid_ctransformers.gguf_vocabulary import gguf_vocabulary
 from camelid_ctransformers.library import Library
 from camelid_ctransformers.options import CTransformersOptions
 from camelid_ctransformers.rewriting import check_computable, needs_rewriting, plan_rewriting
-from camelid_ctransformers.tokenizer import VocabularyTokenizer
-from camelid_ctransformers.vocabulary import Vocabulary, ggml_vocabulary
+from camelid_ctransformers.vocabulary import ggml_vocabulary
 
 __all__ = ("CTransformersModel",)
 
@@ -41,7 +40,12 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True):
     path: Path
     model_type: str
     architecture: str
-    vocabulary: Vocabulary
+    tokens: int
+    """Size of its vocabulary."""
+    begin: str
+    """What people write for the token that begins a text; empty if there is none."""
+    end: str
+    """For the one that ends it."""
     context_length: int
     """Tokens that it was trained on."""
     layers: int
@@ -55,6 +59,8 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True):
     trims: bool = True
     """Whether the end of a sequence can be forgotten."""
     chat_template: str = ""
+    vocabulary: Vocabulary | None = None
+    """Of older files; GGUF metadata is for everyone to read."""
 
 
 class CTransformersModel(LoadedModel):
@@ -89,7 +95,7 @@ class CTransformersModel(LoadedModel):
                 reason=f"as {self._source.model_type}; the worker's standard error may say more",
             )
         self._native = loaded
-        if loaded.vocabulary_size != len(self._source.vocabulary.pieces):
+        if loaded.vocabulary_size != self._source.tokens:
             loaded.close()
             raise InvalidModelFileError(f"the file of {name} is damaged: its numbers of tokens differ")
         self._context_length = min(options.context_length, loaded.context_length)
@@ -97,19 +103,24 @@ class CTransformersModel(LoadedModel):
     @property
     def facts(self) -> ModelFacts:
         """What the file says."""
-        source, vocabulary = self._source, self._source.vocabulary
+        source = self._source
         return ModelFacts(
             architecture=source.architecture,
-            vocabulary_size=len(vocabulary.pieces),
+            vocabulary_size=source.tokens,
             trained_context=source.context_length,
             context_length=self._context_length,
             embedding_length=source.width,
             layers=source.layers,
             chat_template=source.chat_template,
-            bos_token=vocabulary.control_text(vocabulary.begin),
-            eos_token=vocabulary.control_text(vocabulary.end),
+            bos_token=source.begin,
+            eos_token=source.end,
             capabilities=frozenset({Capability.COMPLETION, Capability.TOKENIZE, Capability.LOGPROBS}),
         )
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """That of an older file."""
+        return self._source.vocabulary
 
     def memory(self) -> tuple[MemoryUse, ...]:
         """The file, and the cache as the library lays it out."""
@@ -117,10 +128,6 @@ class CTransformersModel(LoadedModel):
         cells = self._native.context_length * source.layers
         weights = source.path.stat().st_size
         return (MemoryUse("cpu", weights, 2 * cells * source.cache_width * source.cache_element),)
-
-    def tokenizer(self) -> VocabularyTokenizer:
-        """Of the vocabulary in its file."""
-        return VocabularyTokenizer(self._source.vocabulary)
 
     def decoder(self) -> CTransformersDecoder:
         """Its only one."""
@@ -156,15 +163,17 @@ def _find_source(artifact: ModelArtifact, options: CTransformersOptions) -> _Sou
 
 def _gguf_source(file: ModelFile, gguf: GGUFFile, options: CTransformersOptions) -> _Source:
     check_computable(gguf)
-    vocabulary = gguf_vocabulary(gguf)
-    path = _rewritten(file, gguf, len(vocabulary.pieces), options) if needs_rewriting(gguf) else Path(file.path)
+    tokens = gguf.tokens()
+    path = _rewritten(file, gguf, len(tokens), options) if needs_rewriting(gguf) else Path(file.path)
     heads, width = gguf.fact("attention.head_count"), gguf.fact("embedding_length")
     sharing = gguf.whole(f"{gguf.architecture}.attention.head_count_kv") or heads
     return _Source(
         path=path,
         model_type="gguf",
         architecture=gguf.architecture,
-        vocabulary=vocabulary,
+        tokens=len(tokens),
+        begin=_written(tokens, gguf.whole("tokenizer.ggml.bos_token_id")),
+        end=_written(tokens, gguf.whole("tokenizer.ggml.eos_token_id")),
         context_length=gguf.fact("context_length"),
         layers=gguf.fact("block_count"),
         width=width,
@@ -195,11 +204,16 @@ def _rewritten(file: ModelFile, gguf: GGUFFile, tokens: int, options: CTransform
 def _ggml_source(path: Path, name: str, model_type: str) -> _Source:
     ggml = read_ggml(path, name, model_type)
     heads, width = ggml.fields["n_head"], ggml.fields["n_embd"]
+    vocabulary = ggml_vocabulary(ggml)
+    written = {token: text for text, token in vocabulary.control.items()}
     return _Source(
         path=path,
         model_type=ggml.family.name,
         architecture=ggml.family.name,
-        vocabulary=ggml_vocabulary(ggml),
+        tokens=len(vocabulary.pieces),
+        begin=written.get(-1 if vocabulary.begin is None else vocabulary.begin, ""),
+        end=written.get(-1 if vocabulary.end is None else vocabulary.end, ""),
+        vocabulary=vocabulary,
         context_length=ggml.context_length,
         layers=ggml.fields["n_layer"],
         width=width,
@@ -208,6 +222,11 @@ def _ggml_source(path: Path, name: str, model_type: str) -> _Source:
         batch=_LLAMA_BATCH if ggml.family.name == "llama" else _OTHER_BATCH,
         trims=ggml.family.name != "falcon",
     )
+
+
+def _written(tokens: list[bytes], token: int | None) -> str:
+    """The text of a token; empty if there is none."""
+    return tokens[token].decode("utf-8", "replace") if token is not None and 0 <= token < len(tokens) else ""
 
 
 def _threads() -> int:

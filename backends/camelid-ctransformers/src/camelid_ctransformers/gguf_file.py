@@ -67,6 +67,18 @@ class GGUFFile(msgspec.Struct, frozen=True):
         value = self.metadata.get(key)
         return float(value) if isinstance(value, int | float) else None
 
+    def tokens(self) -> list[bytes]:
+        """The texts of its tokens, as tokenizers write them.
+
+        Raises:
+            InvalidModelFileError: there are none.
+        """
+        value = self.metadata.get("tokenizer.ggml.tokens")
+        found = [text for text in value if isinstance(text, bytes)] if isinstance(value, list) else []
+        if not found:
+            raise InvalidModelFileError(f"the file of {self.name} has no vocabulary")
+        return found
+
     def fact(self, key: str) -> int:
         """An integer of the architecture that the model cannot be without.
 

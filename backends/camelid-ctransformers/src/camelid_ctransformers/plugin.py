@@ -14,7 +14,7 @@ from camelid.types.loading import LoadOptions
 from camelid_ctransformers.options import CTransformersOptions
 
 if TYPE_CHECKING:
-    from camelid import Decoder, LoadedModel, Tokenizer
+    from camelid import Decoder, LoadedModel
     from camelid_ctransformers.backend import CTransformersModel
 
 __all__ = ("CAMELID_API",)
@@ -50,12 +50,6 @@ def camelid_load_model(artifact: ModelArtifact, options: LoadOptions) -> LoadedM
     from camelid_ctransformers.backend import CTransformersModel
 
     return CTransformersModel(artifact, options)
-
-
-@hookimpl
-def camelid_tokenizer(model: LoadedModel) -> Tokenizer | None:
-    """The tokenizer of the vocabulary in the model's own file."""
-    return model.tokenizer() if _loaded_here(model) else None
 
 
 @hookimpl

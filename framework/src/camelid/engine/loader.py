@@ -52,6 +52,7 @@ class Loader:
         placement: Placement,
         settings: Settings,
         available: Callable[[], int],
+        *,
         tokenizers: tuple[str, ...] = (),
     ) -> None:
         self._fleet = fleet

@@ -72,7 +72,9 @@ class Pool:
         self._fleet = Fleet(self._quarantine, self._grant)
         placement = catalog.placement(settings.placement)
         self._spares = Spares(placement, settings)
-        self._loader = Loader(self._fleet, self._quarantine, placement, settings, available, catalog.tokenizers)
+        self._loader = Loader(
+            self._fleet, self._quarantine, placement, settings, available, tokenizers=catalog.tokenizers
+        )
         self._queue: list[Wish] = []
         self._server: asyncio.Task[None] | None = None
         self._serving: tuple[Wish, asyncio.Task[Runner]] | None = None

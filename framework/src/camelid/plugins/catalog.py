@@ -73,6 +73,7 @@ class Catalog:
         placements: Mapping[str, Placement] = MappingProxyType({}),
         converters: tuple[RegisteredConverter, ...] = (),
         answer_formats: tuple[RegisteredAnswerFormat, ...] = (),
+        *,
         tokenizers: tuple[str, ...] = (),
     ) -> None:
         self.backends: Mapping[str, RegisteredBackend] = MappingProxyType(dict(backends))

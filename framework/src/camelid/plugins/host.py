@@ -276,7 +276,9 @@ def _catalog(registrations: Registrations, plugins: Mapping[str, Plugin]) -> Cat
         {item.name: item for item, _ in registrations.placements},
         tuple(RegisteredConverter(item, owner.name, owner.package) for item, owner in registrations.converters),
         tuple(RegisteredAnswerFormat(item, owner.name, owner.package) for item, owner in registrations.answer_formats),
-        tuple(name for name, owner in plugins.items() if "camelid_tokenizer" in owner.hooks and name not in backends),
+        tokenizers=tuple(
+            name for name, owner in plugins.items() if "camelid_tokenizer" in owner.hooks and name not in backends
+        ),
     )
 
 

@@ -1,0 +1,3 @@
+"""Text to tokens for backends that leave it to others."""
+
+__all__: tuple[str, ...] = ()
