@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from camelid import Tokenizer
+from camelid.plugins.host import PluginHost
 from camelid.types import LoadOptions, ModelArtifact, ModelFile
 from camelid_ctransformers.backend import CTransformersModel
 
@@ -47,3 +49,15 @@ def load() -> Iterator[Callable[..., CTransformersModel]]:
     yield load_model
     for model in models:
         model.close()
+
+
+@pytest.fixture(scope="session")
+def tokenizer_of() -> Callable[..., Tokenizer]:
+    """The tokenizer that a worker finds for a model; GGUF files have to be named."""
+    plugins = PluginHost.load(only={"ctransformers", "tokenizers"}, worker=True)
+
+    def find(model: CTransformersModel, path: Path = Path("unused")) -> Tokenizer:
+        artifact = ModelArtifact(name="test-model", format="ggml", files=(ModelFile(path=str(path)),))
+        return plugins.tokenizer("ctransformers", model, artifact, others=("tokenizers",))
+
+    return find

@@ -48,11 +48,11 @@ def _divergence(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("which", ["smollm2", "tiny", "falcon"])
-def test_the_logits_are_those_of_llama_cpp(load, smollm2, tmp_path, which):
+def test_the_logits_are_those_of_llama_cpp(load, tokenizer_of, smollm2, tmp_path, which):
     write = {"tiny": write_language_model, "falcon": _write_falcon}
     path = smollm2 if which == "smollm2" else write[which](tmp_path / "model.gguf")
     model = load(path)
-    prompt = model.tokenizer().encode(_PROMPT, add_special=True, parse_special=True)
+    prompt = tokenizer_of(model, path).encode(_PROMPT, add_special=True, parse_special=True)
     said, theirs = _reference(path, prompt, _TOKENS)
     decoder = model.decoder()
     rows = [decoder.feed(prompt).astype(np.float64)]

@@ -218,7 +218,8 @@ def toy_catalog(toys) -> Catalog:
         descriptor = BackendDescriptor(name, frozenset({"toy"}), frozenset(), priority=priority)
         return RegisteredBackend(descriptor, f"plugin-{name}", "dist")
 
-    return Catalog({"toy": backend("toy", 1), "other": backend("other", 0)}, (), {"toy": toys})
+    backends = {"toy": backend("toy", 1), "other": backend("other", 0)}
+    return Catalog(backends, (), {"toy": toys}, tokenizers=("letters",))
 
 
 @pytest.fixture

@@ -53,9 +53,21 @@ async def test_what_cannot_work_is_refused_before_anything_is_started(open_pool,
             await pool.use(model("a", backend="ghost"))
         with pytest.raises(RequestError):
             await pool.use(model("a", backend_options={"x": 1}))
+        with pytest.raises(
+            RequestError, match="option \"tokenizer\": there is no tokenizer plugin 'ghost'; there are: letters"
+        ):
+            await pool.use(model("a", tokenizer="ghost"))
         assert toys.workers == []
     with pytest.raises(ConfigurationError, match="no placement 'ghost'; the setting placement may be one of: toy"):
         Pool(toy_catalog, Settings(placement="ghost"))
+
+
+async def test_workers_are_told_who_tokenizes_for_others(open_pool, toys, model):
+    async with open_pool() as pool:
+        await pool.use(model("a", tokenizer="letters"))
+        (worker,) = toys.workers
+        assert worker.spec.tokenizers == ("letters",)
+        assert worker.spec.options.tokenizer == "letters"
 
 
 async def test_other_load_options_reload_the_model_after_its_requests_ended(open_pool, toys, model, settle):

@@ -45,7 +45,7 @@ def record(host: PluginHost, name: str) -> PluginRecord:
 
 def call_all_worker_hooks(host: PluginHost):
     model = host.load_model("toy", ARTIFACT, LoadOptions())
-    tokenizer = host.tokenizer("toy", model)
+    tokenizer = host.tokenizer("toy", model, ARTIFACT)
     host.generator("toy", model, tokenizer)
     host.embedder("toy", model, tokenizer)
 
@@ -207,7 +207,7 @@ def test_the_worker_hooks_give_what_the_plugin_made(install):
     host = PluginHost.load(only={"toy"})
     model = host.load_model("toy", ARTIFACT, LoadOptions())
     assert model.facts.architecture == "toy"
-    tokenizer = host.tokenizer("toy", model)
+    tokenizer = host.tokenizer("toy", model, ARTIFACT)
     assert tokenizer.decode([0, 1]) == b"xx"
     assert host.generator("toy", model, tokenizer) is None
     assert host.embedder("toy", model, tokenizer) is None
@@ -215,15 +215,39 @@ def test_the_worker_hooks_give_what_the_plugin_made(install):
 
 def test_another_plugin_may_bring_the_tokenizer_but_the_own_one_is_asked_first(install):
     own = MODEL + "@hookimpl\ndef camelid_tokenizer(model): return None"
-    install("a-other", MODEL + "@hookimpl\ndef camelid_tokenizer(model): return Letters()")
+    install("a-other", MODEL + "@hookimpl\ndef camelid_tokenizer(model, artifact): return Letters()")
     install("toy", own)
     host = PluginHost.load(only={"toy", "a-other"})
     model = host.load_model("toy", ARTIFACT, LoadOptions())
-    assert type(host.tokenizer("toy", model)).__module__ == "installed_dist_a_other"
-    assert type(host.tokenizer("a-other", model)).__module__ == "installed_dist_a_other"
-    lonely = PluginHost.load(only={"toy"})
-    with pytest.raises(HookError, match="dist-toy: camelid_tokenizer gave no tokenizer"):
-        lonely.tokenizer("toy", model)
+    found = host.tokenizer("toy", model, ARTIFACT, others=("a-other",))
+    assert type(found).__module__ == "installed_dist_a_other"
+    found = host.tokenizer("a-other", model, ARTIFACT, others=("toy",))
+    assert type(found).__module__ == "installed_dist_a_other"
+    with pytest.raises(MissingDependencyError, match="dist-toy leaves text to other plugins, and none is installed"):
+        host.tokenizer("toy", model, ARTIFACT)
+
+
+def test_the_tokenizer_that_somebody_wants_goes_before_the_own_one(install):
+    install("toy", MODEL + "@hookimpl\ndef camelid_tokenizer(model): return Letters()")
+    install("a-other", MODEL + "@hookimpl\ndef camelid_tokenizer(model): return Letters()")
+    install("b-other", "@hookimpl\ndef camelid_tokenizer(model): return None")
+    host = PluginHost.load(only={"toy", "a-other", "b-other"})
+    assert host.catalog.tokenizers == ("a-other", "b-other", "toy")
+    model = host.load_model("toy", ARTIFACT, LoadOptions())
+    found = host.tokenizer("toy", model, ARTIFACT, others=("a-other",), wanted="a-other")
+    assert type(found).__module__ == "installed_dist_a_other"
+    with pytest.raises(ModelLoadError, match="the plugin b-other has no tokenizer for model"):
+        host.tokenizer("toy", model, ARTIFACT, others=("b-other",), wanted="b-other")
+
+
+def test_a_tokenizer_for_others_must_be_for_the_models_vocabulary(install):
+    install("toy", MODEL)
+    more = "class More(Letters):\n    vocabulary_size = 3\n"
+    install("a-other", MODEL + more + "@hookimpl\ndef camelid_tokenizer(model): return More()")
+    host = PluginHost.load(only={"toy", "a-other"})
+    model = host.load_model("toy", ARTIFACT, LoadOptions())
+    with pytest.raises(HookError, match="dist-a-other: camelid_tokenizer gave a tokenizer of 3 tokens for a model of"):
+        host.tokenizer("toy", model, ARTIFACT, others=("a-other",))
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_the_order_of_fields_is_the_protocol():
     assert PROTOCOL_VERSION == 1
     assert Delta.__struct_fields__[:8] == ("id", "text", "tokens", "finish", "timings", "logprobs", "context", "fault")
     assert Fault.__struct_fields__[:4] == ("kind", "message", "reason", "plugin")
-    assert fields["Start"][:5] == ("protocol", "backend", "plugin", "artifact", "options")
+    assert fields["Start"][:6] == ("protocol", "backend", "plugin", "artifact", "options", "tokenizers")
     assert fields["Submit"][:5] == ("id", "prompt", "sampling", "add_special", "truncate")
     assert fields["Submit"][5:9] == ("shift", "logprobs", "top_logprobs", "return_context")
     assert fields["Submit"][9:14] == ("markup", "constraint", "media", "media_marker", "before")
