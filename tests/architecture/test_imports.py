@@ -8,7 +8,7 @@ import pytest
 
 NATIVE = ("llama_cpp", "numpy", "onnxruntime", "onnxruntime_genai", "ctransformers", "tokenizers", "llguidance")
 
-ALLOWED = {"decoding": {"numpy", "llguidance"}}
+ALLOWED = {"decoding": {"numpy", "llguidance"}, "camelid_tokenizers": {"tokenizers"}}
 """By package, what of the above may be imported outside backends; elsewhere NumPy alone."""
 
 

@@ -1,5 +1,7 @@
 """The tokenizer of a vocabulary."""
 
+import msgspec
+
 from camelid import Tokenizer
 from camelid.errors import RequestError
 from camelid.types.vocabulary import TokenizerKind, Vocabulary
@@ -27,7 +29,8 @@ class VocabularyTokenizer(Tokenizer):
             InvalidModelFileError: the vocabulary contradicts itself.
             ModelLoadError: it cuts out words in a way that is not known here.
         """
-        self._vocabulary = vocabulary
+        # Without the bulk, which is in the parts below in another form.
+        self._vocabulary = msgspec.structs.replace(vocabulary, pieces=[], merges=None, scores=[])
         self._special = SpecialTokens(vocabulary)
         control = set(vocabulary.control.values())
         self._pieces = [b"" if token in control else piece for token, piece in enumerate(vocabulary.pieces)]
