@@ -13,7 +13,7 @@ from camelid.engine.quarantine import Quarantine
 from camelid.engine.request import LoadRequest, RunningModel
 from camelid.engine.runner import Key, Runner, expiry
 from camelid.engine.sizing import lower_context, predicted_memory, resolve_options, satisfies
-from camelid.errors import InvalidOptionError, ModelMemoryError, WorkerDiedError
+from camelid.errors import ModelMemoryError, RequestError, WorkerDiedError
 from camelid.plugins.catalog import RegisteredBackend
 from camelid.settings import Settings
 from camelid.types.loading import LoadOptions
@@ -64,13 +64,11 @@ class Loader:
         self._loading: tuple[Wish, LoadOptions] | None = None
 
     def check(self, wish: Wish) -> None:
-        """Raise `InvalidOptionError` if the backend refuses one of its options, or if there is no such tokenizer."""
+        """Raise `RequestError` if the backend refuses one of its options, or if there is no such tokenizer."""
         wanted = wish.request.options.tokenizer
         if wanted and wanted not in self._tokenizers:
             choice = ", ".join(self._tokenizers) or "none; pip install camelid-tokenizers"
-            raise InvalidOptionError(
-                f'option "tokenizer": there is no tokenizer plugin {wanted!r}; there are: {choice}'
-            )
+            raise RequestError(f'option "tokenizer": there is no tokenizer plugin {wanted!r}; there are: {choice}')
         resolve_options(wish.request, self._settings, wish.backend.descriptor, available=0)
 
     def fits(self, wish: Wish, runner: Runner) -> bool:
