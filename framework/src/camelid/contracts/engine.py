@@ -1,7 +1,10 @@
 """Role three, third tier: a runtime that batches by itself. Also what the framework lifts the other tiers to."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -12,7 +15,14 @@ from camelid.types.grammar import Grammar
 from camelid.types.options import SamplingOptions
 from camelid.types.usage import EngineUsage
 
-__all__ = ("Engine", "EngineEvent", "EngineRequest")
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ("Engine", "EngineEvent", "EngineRequest", "LogProbabilities")
+
+LogProbabilities: TypeAlias = "npt.NDArray[np.float32]"
+"""float32, shape (vocabulary_size,): natural logarithms of the next token's probabilities; they add up to 1."""
 
 
 class EngineRequest(msgspec.Struct, frozen=True):
@@ -35,12 +45,17 @@ class EngineRequest(msgspec.Struct, frozen=True):
     tenant: str = ""
     """Whose request it is. What is computed of it may be reused by requests of the same tenant only: an engine that
     reuses prompts has to see to that."""
+    forced: tuple[int, ...] = ()
+    """The answer, whatever the model would choose; none of it is an end. Prompt and answer fit the context. Only an
+    engine that declares `Capability.SCORING` is ever asked."""
+    distributions: bool = False
+    """With `forced`: tell what the model thought of the whole vocabulary in each token's place."""
 
 
 class EngineEvent:
     """What one step brought to one request: tokens, or its end, or both."""
 
-    __slots__ = ("cached_tokens", "error", "finish", "id", "logprobs", "tokens")
+    __slots__ = ("cached_tokens", "distributions", "error", "finish", "id", "logprobs", "tokens")
 
     def __init__(
         self,
@@ -51,6 +66,7 @@ class EngineEvent:
         finish: FinishReason | None = None,
         error: CamelidError | None = None,
         cached_tokens: int = 0,
+        distributions: Sequence[LogProbabilities] = (),
     ) -> None:
         self.id = id
         self.tokens = tokens
@@ -63,6 +79,8 @@ class EngineEvent:
         """Set on the last event of a request that did not."""
         self.cached_tokens = cached_tokens
         """On a request's first event: prompt tokens that were not computed again."""
+        self.distributions = distributions
+        """One for each token, if they were asked for."""
 
 
 class Engine(ABC):

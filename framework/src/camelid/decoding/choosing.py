@@ -1,13 +1,13 @@
-"""Choosing what follows from the logits of a batch: freely, as a grammar wants it, and along a draft."""
+"""Choosing what follows from the logits of a batch: freely, as a grammar wants it, along a draft, or as was said."""
 
 from collections.abc import Callable
 from collections.abc import Sequence as Many
 from typing import TYPE_CHECKING
 
-from camelid.contracts.engine import EngineRequest
+from camelid.contracts.engine import EngineRequest, LogProbabilities
 from camelid.contracts.generation import BatchDecoder, Logits
 from camelid.contracts.tokenizer import Tokenizer
-from camelid.decoding.logprobs import token_logprob
+from camelid.decoding.logprobs import log_probabilities, token_logprob
 from camelid.decoding.sampling import LogitsSampler, resolve_seed
 from camelid.decoding.sequence import Sequence
 from camelid.types.generation import TokenLogprob
@@ -41,6 +41,8 @@ class Chooser:
             sequence: one that has logits; with a draft, for each of its tokens as well.
             row: the first of its output rows.
         """
+        if sequence.request.forced:
+            return sequence.request.forced[sequence.generated : sequence.generated + 1], False
         if sequence.constraint is not None:
             return self._guided(sequence, sequence.constraint, row)
         sampler = sequence.sampler
@@ -69,6 +71,12 @@ class Chooser:
             token_logprob(self._decoder.logits(place), token, request.top_logprobs, self._token_bytes)
             for place, token in enumerate(tokens, row)
         ]
+
+    def distributions(self, request: EngineRequest, tokens: Many[int], row: int) -> Many[LogProbabilities]:
+        """What the model thought of the whole vocabulary in each token's place; none if nobody wants to know."""
+        if not request.distributions:
+            return ()
+        return [log_probabilities(self._decoder.logits(place)) for place in range(row, row + len(tokens))]
 
     def _guided(self, sequence: Sequence, constraint: "Constraint", row: int) -> tuple[Many[int], bool]:
         """What the grammar allows, and what it leaves no choice about."""

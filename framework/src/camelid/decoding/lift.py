@@ -12,7 +12,7 @@ from camelid.types.capabilities import Capability
 
 __all__ = ("LIFTED", "lift")
 
-LIFTED: Final = frozenset({Capability.CONSTRAINTS})
+LIFTED: Final = frozenset({Capability.CONSTRAINTS, Capability.SCORING})
 """What a generator of the first two tiers can do by being lifted."""
 
 

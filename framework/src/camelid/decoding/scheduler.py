@@ -117,8 +117,8 @@ class Scheduler(Engine):
 
     def submit(self, request: EngineRequest) -> None:
         """Queue a request; one that can never fit is refused in the next step."""
-        length = len(request.prompt)
-        if not length:
+        length = len(request.prompt) + max(0, len(request.forced) - 1)
+        if not request.prompt:
             error: CamelidError = RequestError("the prompt is empty; give at least one token")
         elif length >= self._context:
             error = PromptTooLongError(
@@ -419,6 +419,7 @@ class Scheduler(Engine):
         try:
             event.tokens, ended = self._chooser.choose(sequence, row)
             event.logprobs = self._chooser.logprobs(request, event.tokens, row)
+            event.distributions = self._chooser.distributions(request, event.tokens, row)
             for token in event.tokens:
                 sequence.append(token)
             self._counted.cached_tokens += event.cached_tokens

@@ -75,7 +75,7 @@ class Sequence:
         # One more than fits: the token that makes the context overflow is known before anything is dropped.
         self.tokens: TokenArray = np.empty(context_length + 1, np.int32)
         self.tokens[: self.total] = request.prompt
-        wanted, most = request.sampling.num_predict, 10 * context_length
+        wanted, most = len(request.forced) or request.sampling.num_predict, 10 * context_length
         self.limit = min(wanted, most) if wanted > 0 else most
         """Tokens to generate (contract 3.1)."""
         self.generated = 0

@@ -87,8 +87,8 @@ class Speculation:
             return
         taken = 0
         for sequence in speakers:
-            if sequence.constraint is not None:
-                continue  # a grammar says by itself what is sure to follow
+            if sequence.constraint is not None or sequence.request.forced:
+                continue  # it says by itself what is sure to follow
             prospects = sequence.prospects
             if prospects.pause:
                 prospects.pause -= 1

@@ -23,6 +23,7 @@ from camelid.wire.messages import (
     Embed,
     Embedded,
     Failed,
+    Fingerprint,
     Goodbye,
     Ready,
     Shutdown,
@@ -185,6 +186,14 @@ class WorkerClient:
         """
         return (await self._ask(Detokenize(next(self._ids), tokens), Text)).text
 
+    async def fingerprint(self) -> str:
+        """A digest of the vocabulary: equal for models whose token ids mean the same.
+
+        Raises:
+            WorkerDiedError: the worker ended.
+        """
+        return (await self._ask(Fingerprint(next(self._ids)), Text)).text
+
     async def close(self, *, grace: float = GRACE_SECONDS) -> None:
         """End the worker: ask it to, and kill it if it has not gone after `grace` seconds. Open requests fail."""
         if not self.ended.done():
@@ -217,7 +226,7 @@ class WorkerClient:
         done, _ = await asyncio.wait({self.ended}, timeout=seconds)
         return bool(done)
 
-    async def _ask(self, message: Embed | Tokenize | Detokenize, kind: type[Answer]) -> Answer:
+    async def _ask(self, message: Embed | Tokenize | Detokenize | Fingerprint, kind: type[Answer]) -> Answer:
         """Send a message that has one answer, and wait for it."""
         future = self._answers[message.id] = self._loop.create_future()
         try:

@@ -21,6 +21,9 @@ class Capability(StrEnum):
     LOGPROBS = "logprobs"
     CONSTRAINTS = "constraints"
     """Answers are held to a grammar. Whatever yields logits has it from the framework, without declaring it."""
+    SCORING = "scoring"
+    """An answer can be given, to learn what the model thinks of each of its tokens. Whatever yields logits has it from
+    the framework, without declaring it."""
     BATCHING = "batching"
     """Several sequences advance in one step."""
     PREFIX_SHARING = "prefix-sharing"

@@ -8,7 +8,7 @@ __all__ = ("merge",)
 
 
 def merge(deltas: Sequence[Delta]) -> Delta:
-    """Join successive deltas: texts and log-probabilities in order, tokens added, the end as the last one has it.
+    """Join successive deltas: texts and what is known of tokens in order, tokens added, the end as the last one has it.
 
     Args:
         deltas: of one request, in order, not empty; only the last may end it.
@@ -26,4 +26,6 @@ def merge(deltas: Sequence[Delta]) -> Delta:
         context=last.context,
         fault=last.fault,
         stop=last.stop,
+        distributions=b"".join(delta.distributions for delta in deltas),
+        divergences=tuple(divergence for delta in deltas for divergence in delta.divergences),
     )

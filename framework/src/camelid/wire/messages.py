@@ -31,6 +31,7 @@ __all__ = (
     "Embedded",
     "Failed",
     "Fault",
+    "Fingerprint",
     "FromWorker",
     "Goodbye",
     "Progress",
@@ -111,6 +112,13 @@ class Submit(_Message):
     """Token ids that stand in front of the prompt: what an earlier answer gave back."""
     tenant: str = ""
     """Whose request it is, as `EngineRequest.tenant`."""
+    forced: tuple[int, ...] = ()
+    """Token ids that are the answer, whatever the model would choose: a text to be scored. Of `sampling` only `stop`
+    matters then, and nothing is cut or shifted."""
+    distributions: bool = False
+    """With `forced`: give the log-probabilities of the whole vocabulary in each token's place."""
+    reference: bytes = b""
+    """With `forced`: another model's `Delta.distributions` for the same tokens, to tell the divergence from."""
 
 
 class Convert(_Message):
@@ -156,6 +164,14 @@ class Detokenize(_Message):
     tokens: tuple[int, ...]
 
 
+class Fingerprint(_Message):
+    """Ask for a digest of the vocabulary, equal for models whose token ids mean the same. Answered by `Text` or
+    `Failed`.
+    """
+
+    id: int
+
+
 class Shutdown(_Message):
     """Finish the step, close the model, say `Goodbye` and exit."""
 
@@ -193,6 +209,10 @@ class Delta(msgspec.Struct, frozen=True, array_like=True, gc=False):
     fault: Fault | None = None
     stop: str = ""
     """With `finish`: the stop string that the answer ended at."""
+    distributions: bytes = b""
+    """Rows of little-endian float16, one for each forced token: the log-probability of each token of the vocabulary."""
+    divergences: tuple[float, ...] = ()
+    """For each forced token: the Kullback-Leibler divergence of this model from the reference, in nats."""
 
 
 class Step(_Message):
@@ -251,5 +271,5 @@ class Goodbye(_Message):
     reason: str = ""
 
 
-ToWorker: TypeAlias = Start | Convert | Submit | Cancel | Embed | Tokenize | Detokenize | Shutdown
+ToWorker: TypeAlias = Start | Convert | Submit | Cancel | Embed | Tokenize | Detokenize | Fingerprint | Shutdown
 FromWorker: TypeAlias = Ready | Step | Embedded | Tokens | Text | Progress | Converted | Failed | Goodbye

@@ -6,6 +6,7 @@ from camelid.contracts.engine import EngineEvent
 from camelid.decoding.text import TextAssembler
 from camelid.types.generation import FinishReason, Timings, TokenLogprob
 from camelid.wire.messages import Delta, Fault, Submit
+from camelid.worker.scoring import Scores
 
 __all__ = ("Answer",)
 
@@ -23,6 +24,7 @@ class Answer:
         "_logprobs",
         "_markup",
         "_prompt_tokens",
+        "_scores",
         "_submit",
         "_unsent",
     )
@@ -44,6 +46,7 @@ class Answer:
             [(-1, token) for token in prompt if token >= 0] if submit.return_context else []
         )
         self._logprobs: list[tuple[int, TokenLogprob]] = []
+        self._scores = Scores(submit) if submit.forced else None
         self._began = now
         self._first = 0
         self._generated = 0
@@ -54,6 +57,15 @@ class Answer:
     def stopped(self) -> bool:
         """Whether a stop string ended the answer, so that the engine need not go on."""
         return self._assembler.stopped
+
+    def score(self, event: EngineEvent) -> None:
+        """Look at the distributions of an event's tokens, before `take`.
+
+        Raises:
+            ModelError: they cannot be compared with the reference.
+        """
+        if self._scores:
+            self._scores.add(event.distributions)
 
     def take(self, event: EngineEvent, pieces: Mapping[int, bytes], now: int, fault: Fault | None) -> Delta | None:
         """What an event has to tell the client.
@@ -76,8 +88,16 @@ class Answer:
         if not (text or finish or fault):
             return None
         tokens, self._unsent = self._unsent, 0
+        distributions, divergences = self._scores.take() if self._scores else (b"", ())
         if not (finish or fault):
-            return Delta(self._submit.id, text, tokens, logprobs=self._take_logprobs())
+            return Delta(
+                self._submit.id,
+                text,
+                tokens,
+                logprobs=self._take_logprobs(),
+                distributions=distributions,
+                divergences=divergences,
+            )
         return Delta(
             self._submit.id,
             text,
@@ -88,6 +108,8 @@ class Answer:
             context=self._said_tokens(),
             fault=fault,
             stop=self._assembler.stop,
+            distributions=distributions,
+            divergences=divergences,
         )
 
     def _read(self, event: EngineEvent, pieces: Mapping[int, bytes]) -> str:

@@ -5,12 +5,12 @@ import time
 from camelid.contracts.engine import EngineEvent, EngineRequest
 from camelid.contracts.media import MediaSpan
 from camelid.contracts.tokenizer import Tokenizer
-from camelid.errors import ModelError
+from camelid.errors import CamelidError, ModelError
 from camelid.types.capabilities import Capability
-from camelid.wire.messages import Delta, Submit
+from camelid.wire.messages import Delta, Fault, Submit
 from camelid.worker.answer import Answer
 from camelid.worker.markup import markup_tokens
-from camelid.worker.prompt import prompt_tokens, prompt_with_media
+from camelid.worker.prompt import check_tokens, prompt_tokens, prompt_with_media
 from camelid.worker.session import Session
 
 __all__ = ("Generation",)
@@ -51,9 +51,12 @@ class Generation:
                 self._session.require(Capability.LOGPROBS)
             if submit.constraint:
                 self._session.require(Capability.CONSTRAINTS)
+            if submit.forced:
+                self._session.require(Capability.SCORING)
+                check_tokens(submit.forced, self._session.tokenizer)
             now = time.monotonic_ns()
             prompt = self._prompt(submit, engine.context_length)
-            markup = markup_tokens(submit, self._session.tokenizer)
+            answer = Answer(submit, prompt, now, markup_tokens(submit, self._session.tokenizer))
             engine.submit(
                 EngineRequest(
                     submit.id,
@@ -61,17 +64,19 @@ class Generation:
                     submit.sampling,
                     submit.logprobs,
                     submit.top_logprobs,
-                    submit.shift and not submit.media,
+                    submit.shift and not submit.media and not submit.forced,
                     submit.constraint,
                     self._media.get(submit.id, ()),
                     submit.tenant,
+                    submit.forced,
+                    bool(submit.distributions or submit.reference),
                 )
             )
         except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this request may suffer
             self._forget(submit.id)
             self._refused.append(Delta(submit.id, fault=self._session.fault(error)))
         else:
-            self._answers[submit.id] = Answer(submit, prompt, now, markup)
+            self._answers[submit.id] = answer
 
     def cancel(self, request: int) -> None:
         """Drop a request."""
@@ -106,13 +111,21 @@ class Generation:
         answer = self._answers.get(event.id)
         if answer is None:
             return None
-        fault = self._session.fault(event.error) if event.error else None
+        fault = self._session.fault(event.error) if event.error else self._score(answer, event)
         delta = answer.take(event, self._pieces, now, fault)
-        if event.finish or fault:
+        if event.finish or event.error:
             self._forget(event.id)
-        elif answer.stopped:
+        elif fault or answer.stopped:
             self.cancel(event.id)
         return delta
+
+    def _score(self, answer: Answer, event: EngineEvent) -> Fault | None:
+        """Compare what the model thinks with the reference; what is wrong if that cannot be done."""
+        try:
+            answer.score(event)
+        except CamelidError as error:
+            return self._session.fault(error)
+        return None
 
     def _prompt(self, submit: Submit, context_length: int) -> tuple[int, ...]:
         """The prompt's tokens; its media are kept until the request is forgotten."""

@@ -13,6 +13,7 @@ from camelid.wire.messages import (
     Detokenize,
     Embed,
     Failed,
+    Fingerprint,
     FromWorker,
     Goodbye,
     Shutdown,
@@ -29,6 +30,7 @@ from camelid.worker.generation import Generation
 from camelid.worker.outbox import FRAME_SECONDS, Outbox
 from camelid.worker.pipes import Inbox
 from camelid.worker.prompt import check_tokens
+from camelid.worker.scoring import vocabulary_digest
 from camelid.worker.session import Session, blame
 
 __all__ = ("EXIT_BROKEN", "EXIT_NOT_LOADED", "EXIT_OK", "WorkerLoop")
@@ -151,15 +153,17 @@ class _Service:
                 self._embedding.cancel(message.id)
             case Embed():
                 self._embedding.submit(message)
-            case Tokenize() | Detokenize():
+            case Tokenize() | Detokenize() | Fingerprint():
                 self._emit(self._convert(message))
             case _:
                 _log.error("unexpected message: %s", type(message).__name__)
 
-    def _convert(self, message: Tokenize | Detokenize) -> Tokens | Text | Failed:
-        """Text to tokens, or back."""
+    def _convert(self, message: Tokenize | Detokenize | Fingerprint) -> Tokens | Text | Failed:
+        """Text to tokens, or back; or a digest of them all."""
         tokenizer = self._session.tokenizer
         try:
+            if isinstance(message, Fingerprint):
+                return Text(message.id, vocabulary_digest(tokenizer))
             if isinstance(message, Tokenize):
                 tokens = tokenizer.encode(
                     message.text, add_special=message.add_special, parse_special=message.parse_special
