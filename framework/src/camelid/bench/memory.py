@@ -2,6 +2,7 @@
 
 import psutil
 
+from camelid.engine.resident import resident_bytes
 from camelid.types.addresses import parse_address
 
 __all__ = ("server_memory",)
@@ -20,12 +21,6 @@ def server_memory(url: str) -> int | None:
             if connection.pid and connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
         )
         process = psutil.Process(owner)
-        return sum(_resident(each) for each in (process, *process.children(recursive=True)))
+        return sum(resident_bytes(each) for each in (process, *process.children(recursive=True)))
     except (psutil.Error, StopIteration):
         return None
-
-
-def _resident(process: psutil.Process) -> int:
-    memory = process.memory_full_info()
-    proportional: int = getattr(memory, "pss", 0)
-    return proportional or int(memory.rss)

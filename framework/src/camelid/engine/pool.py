@@ -84,6 +84,14 @@ class Pool:
         """Have a worker ready for the first model."""
         self._spares.begin(self._catalog.backends.values())
 
+    def backend_of(self, request: LoadRequest) -> str:
+        """The name of the backend that would serve a request.
+
+        Raises:
+            UnsupportedCapabilityError: no backend loads this format, or the one that was named does not.
+        """
+        return self._chooser.choose(_needs(request)).backend.name
+
     @asynccontextmanager
     async def lease(self, request: LoadRequest, keep_alive: float | None) -> AsyncIterator[Lease]:
         """Have a model for the length of the context, loading it if need be.

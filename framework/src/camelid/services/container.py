@@ -9,6 +9,7 @@ from camelid.engine.conversion import Conversions
 from camelid.engine.pool import Pool
 from camelid.plugins.host import PluginHost
 from camelid.services.chat import Chat
+from camelid.services.compare import Compare
 from camelid.services.create import Create
 from camelid.services.embed import Embed
 from camelid.services.fetch import Fetch
@@ -60,6 +61,7 @@ class Services:
         self.embed = Embed(self.models, self.pool)
         self.tokenize = Tokenize(self.models, self.pool)
         self.detokenize = Detokenize(self.models, self.pool)
+        self.compare = Compare(self.models, self.pool)
         self._image_hosts = settings.image_hosts
         self.kept_responses = KeptResponses()
         chooser = BackendChooser(self.plugins.catalog, settings.backends)

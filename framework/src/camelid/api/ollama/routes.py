@@ -7,6 +7,7 @@ from litestar.types import ControllerRouterHandler
 from camelid.api.ollama.blobs import blob_exists, upload_blob
 from camelid.api.ollama.chat import chat
 from camelid.api.ollama.cloud import status, web_fetch, web_search
+from camelid.api.ollama.compare import compare
 from camelid.api.ollama.create import create
 from camelid.api.ollama.embed import embed, embeddings
 from camelid.api.ollama.generate import generate
@@ -33,6 +34,7 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     embeddings,
     tokenize,
     detokenize,
+    compare,
     tags,
     running,
     show,
