@@ -13,6 +13,8 @@ import msgspec
 from camelid.cli.messages import (
     AnswerLine,
     ChatBody,
+    CompareBody,
+    CompareLine,
     CreateBody,
     GenerateBody,
     ListedModel,
@@ -190,6 +192,14 @@ class Client:
     def chat(self, body: ChatBody) -> Generator[AnswerLine, None, None]:
         """Stream the next turn of a chat. Closing the iterator stops the generation."""
         return self._stream("/api/chat", body, AnswerLine)
+
+    def compare(self, body: CompareBody) -> Generator[CompareLine, None, None]:
+        """Ask several models, or one on several backends, the same. Closing the iterator stops it.
+
+        Raises:
+            NoSuchRouteError: the server cannot compare.
+        """
+        return self._stream("/api/compare", body, CompareLine)
 
     def create(self, body: CreateBody) -> Generator[ProgressLine, None, None]:
         """Make a model; the iterator must be exhausted."""

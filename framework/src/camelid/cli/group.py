@@ -43,6 +43,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "launch": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
     "plugins": Entry("plugins", "List the plugins, also the broken ones."),
     "bench": Entry("bench", "Measure a model's speed, here and beside other servers."),
+    "compare": Entry("compare", "Ask models and backends the same, and see whether they agree."),
     "doctor": Entry("doctor", "Look for what is wrong, and say which settings are in effect."),
     "help": Entry("help", "Show the help of a command, as `camelid COMMAND --help` does.", hidden=True),
 }

@@ -7,12 +7,15 @@ from datetime import datetime
 
 import msgspec
 
+from camelid.services.comparison import Agreement, Compared, Loaded
 from camelid.types.json import JsonObject, JsonValue
 from camelid.types.messages import Message
 
 __all__ = (
     "AnswerLine",
     "ChatBody",
+    "CompareBody",
+    "CompareLine",
     "CreateBody",
     "Details",
     "GenerateBody",
@@ -137,6 +140,28 @@ class AnswerLine(StreamLine, frozen=True):
     def thought(self) -> str:
         """The piece of thinking, wherever this endpoint puts it."""
         return self.thinking or (self.message.thinking if self.message else "")
+
+
+class CompareLine(StreamLine, frozen=True):
+    """One line of `/api/compare`."""
+
+    prompt: int = 0
+    target: int = 0
+    loaded: Loaded | None = None
+    text: str = ""
+    answer: Compared | None = None
+    agreement: Agreement | None = None
+    failure: str = ""
+
+
+class CompareBody(msgspec.Struct, omit_defaults=True):
+    """A request to `/api/compare`."""
+
+    models: tuple[str, ...]
+    backends: tuple[str, ...] = ()
+    prompts: tuple[str, ...] = ()
+    tokens: int = 64
+    options: JsonObject = {}
 
 
 class GenerateBody(msgspec.Struct, omit_defaults=True):

@@ -79,9 +79,11 @@ def command(
     if json_path is not None:
         json_path.write_text(json.dumps(_report(model, plan, samples, rows), indent=1) + "\n", encoding="utf-8")
     if page is not None:
-        from camelid.bench.page import html_page
+        from camelid.bench.page import html_page, html_table
+        from camelid.bench.plots import load_plots
 
-        page.write_text(html_page(f"camelid bench {model}", _facts(plan), _HEAD, rows, cells), encoding="utf-8")
+        parts = [html_table(_HEAD, cells), *load_plots(rows)]
+        page.write_text(html_page(f"camelid bench {model}", _facts(plan), parts), encoding="utf-8")
 
 
 def _streams(text: str) -> tuple[int, ...]:
