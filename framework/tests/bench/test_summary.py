@@ -1,5 +1,4 @@
 from camelid.bench.measuring import Measured
-from camelid.bench.page import html_page
 from camelid.bench.rounds import Load, Sample
 from camelid.bench.summary import Ratio, percentile, summarise
 
@@ -47,11 +46,3 @@ def test_percentiles_are_taken_over_all_answers():
     assert percentile((), 0.5) is None
     assert percentile([3.0], 0.95) == 3.0
     assert percentile(list(range(100)), 0.95) == 95
-
-
-def test_the_page_shows_every_load_and_escapes_names():
-    rows = summarise([sample(SPEED, "<b>", 1, tokens=10), sample(WAIT, "<b>", 1, tokens=1, first=(0.5,))])
-    page = html_page("bench", [("rounds", "1")], ("LOAD",), rows, [("distinct",)])
-    assert page.count("<svg") == 2
-    assert "&lt;b&gt;" in page
-    assert "<b>" not in page.replace("<b>rounds</b>", "")

@@ -189,3 +189,9 @@ def ask() -> Callable[..., Submit]:
         return Submit(number, prompt, sampling, **fields)  # type: ignore[arg-type]
 
     return submit
+
+
+@pytest.fixture
+def troublemaker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin that makes trouble can be found in this process, too."""
+    monkeypatch.syspath_prepend(str(PLUGINS))

@@ -207,13 +207,6 @@ def test_tokens_to_text_and_back(conversation, starts):
     assert talk.answer(4).fault.kind == "RequestError"
 
 
-@pytest.fixture
-def troublemaker(monkeypatch):
-    from pathlib import Path
-
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "plugins"))
-
-
 @pytest.mark.usefixtures("troublemaker")
 class TestTrouble:
     def test_a_failing_decoder_fails_its_batch_and_is_named(self, conversation, starts, ask):

@@ -14,6 +14,7 @@ from camelid.testing.suite.generating import GeneratingCases
 from camelid.testing.suite.isolation import IsolationCases
 from camelid.testing.suite.loading import LoadingCases
 from camelid.testing.suite.recovery import RecoveryCases
+from camelid.testing.suite.scoring import ScoringCases
 from camelid.testing.suite.seeing import SeeingCases
 from camelid.testing.suite.stopping import StoppingCases
 from camelid.testing.suite.tokenizing import TokenizingCases
@@ -30,6 +31,7 @@ class BackendSuite(
     GeneratingCases,
     StoppingCases,
     ConstrainingCases,
+    ScoringCases,
     CancellingCases,
     IsolationCases,
     EmbeddingCases,
