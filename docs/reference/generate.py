@@ -1,6 +1,7 @@
 """Writes the reference pages that follow from the code; `python docs/reference/generate.py` brings them up to date.
 
-A test holds the committed pages against this, so they cannot drift.
+A test holds the committed pages against this, so they cannot drift. What backends.md says comes from backends.json,
+which `pytest backends/*/tests/test_conformance.py --camelid-report docs/reference/backends.json` writes, in minutes.
 """
 
 import ast
@@ -14,8 +15,10 @@ import click
 from camelid import errors, hookspecs, settings
 from camelid.cli.chat.slash import SLASH_COMMANDS, help_text
 from camelid.cli.group import camelid
+from camelid.testing.report import KitReport, SuiteReport
+from camelid.types.capabilities import Capability
 
-__all__ = ("PAGES", "command_line_page", "errors_page", "hooks_page", "settings_page")
+__all__ = ("PAGES", "backends_page", "command_line_page", "errors_page", "hooks_page", "settings_page")
 
 HERE = Path(__file__).parent
 _HELP_COLUMNS = 100
@@ -72,7 +75,55 @@ def command_line_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def backends_page() -> str:
+    """What each backend declares, and what the conformance kit found."""
+    report = KitReport.read(HERE / "backends.json")
+    suites = report.suites
+    parts = ["# Backends", NOTE, _BACKENDS_INTRODUCTION]
+    head = ["", *(f"{suite.backend}: {suite.suite.removeprefix('Test')}" for suite in suites)]
+    rows = [head, ["---"] * len(head), ["every backend's duties", *(_found(report, suite, None) for suite in suites)]]
+    for capability in Capability:
+        cells = [_found(report, suite, capability) for suite in suites]
+        if any(cells):
+            rows.append([f"`{capability.value}`", *cells])
+    parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    failing = [
+        f"- {suite.backend}, {suite.suite}: `{case}`"
+        for suite in suites
+        for case, outcomes in suite.outcomes.items()
+        if "xfailed" in outcomes.split(", ")
+    ]
+    parts += ["Cases that are expected to fail, each with its reason in the backend's tests:", "\n".join(failing)]
+    return "\n\n".join(parts) + "\n"
+
+
+_BACKENDS_INTRODUCTION = """\
+A column is a backend with one model of its conformance tests (`backends/*/tests/test_conformance.py`): what a backend
+can do depends on the model. A row is a capability, as `camelid.types.capabilities` describes it. Numbers count the
+cases of the kit (`camelid.testing`) that passed, most of them both in the tests' process and in a worker of their own.
+
+- **4**: declared, and proven by so many cases.
+- **declared**: declared; no case of the kit is about it alone.
+- **refused**: not declared, and each case about it ended in the error that says so.
+- **of**: the others could not run, or are listed below.
+- nothing: not declared, and no case is about it."""
+
+
+def _found(report: KitReport, suite: SuiteReport, capability: Capability | None) -> str:
+    """A cell of the matrix."""
+    cases = [suite.outcomes[case] for case, needs in report.cases.items() if needs is capability]
+    declared = capability is None or capability in suite.declared
+    if not cases:
+        return "declared" if declared else ""
+    good = "passed" if declared else "refused"
+    count = sum(outcomes == good for outcomes in cases)
+    if not declared and count == len(cases):
+        return "refused"
+    return str(count) if count == len(cases) else f"{count} of {len(cases)}"
+
+
 PAGES = {
+    "backends.md": backends_page,
     "command-line.md": command_line_page,
     "errors.md": errors_page,
     "hooks.md": hooks_page,

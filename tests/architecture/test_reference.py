@@ -1,12 +1,39 @@
 """The generated pages of the reference say what the code says."""
 
+import ast
 import runpy
 
 import pytest
 
+from camelid.plugins.host import PluginHost
+from camelid.testing.backend import BackendSuite
+from camelid.testing.outcomes import needed
+from camelid.testing.report import KitReport
 
-@pytest.mark.parametrize("page", ["command-line.md", "errors.md", "hooks.md", "settings.md"])
+
+@pytest.mark.parametrize("page", ["backends.md", "command-line.md", "errors.md", "hooks.md", "settings.md"])
 def test_the_page_is_up_to_date(root, page):
     folder = root / "docs" / "reference"
     written = runpy.run_path(str(folder / "generate.py"))["PAGES"][page]()
     assert (folder / page).read_text(encoding="utf-8") == written, "run: python docs/reference/generate.py"
+
+
+def test_the_support_matrix_is_of_these_backends_and_these_cases(root):
+    """Its outcomes are held by the conformance tests themselves, which fail where they change."""
+    report = KitReport.read(root / "docs" / "reference" / "backends.json")
+    cases = {name: needed(name) for name in dir(BackendSuite) if name.startswith("test_")}
+    again = "run: pytest backends/*/tests/test_conformance.py --camelid-report docs/reference/backends.json"
+    assert {suite.backend for suite in report.suites} == set(PluginHost.load().catalog.backends), again
+    assert {suite.suite for suite in report.suites} >= set(_suites(root)), again
+    assert report.cases == cases, again
+    for suite in report.suites:
+        assert suite.outcomes.keys() == cases.keys(), again
+        assert set(suite.outcomes.values()) <= {"passed", "refused", "xfailed"}, suite.suite
+
+
+def _suites(root):
+    """Names of the classes that the backends' conformance tests define on every machine."""
+    for path in root.glob("backends/*/tests/test_conformance.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+                yield node.name

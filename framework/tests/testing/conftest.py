@@ -96,6 +96,7 @@ def run_kit(tmp_path) -> Callable[..., KitRun]:
         report = tmp_path / "report.xml"
         options = ["-ra", "-p", "no:cacheprovider", "-p", "no:asyncio", "-c", os.devnull, f"--rootdir={tmp_path}"]
         options += ["-k", cases, f"--junitxml={report}", *(["--camelid-strict"] if strict else [])]
+        options.append(f"--camelid-report={tmp_path / 'kit.json'}")
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *options, str(tmp_path / "test_it.py")],
             cwd=tmp_path,

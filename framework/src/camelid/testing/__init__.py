@@ -12,6 +12,7 @@ and one line in its conftest: ``pytest_plugins = ["camelid.testing.plugin"]``. M
 in the tests' own process and in a real worker, and every case ends in one of five ways: PASS; REFUSED, a capability
 that is not declared and is refused cleanly; XFAIL, named with its reason in ``expected_failures``, strictly; NOT RUN,
 where the model is missing, an error with ``--camelid-strict``; FAIL, with what the case proves and where to look.
+``--camelid-report FILE`` writes all of it as JSON.
 """
 
 import pytest

@@ -10,10 +10,12 @@ from camelid.errors import UnsupportedCapabilityError
 from camelid.testing.host import Host
 from camelid.types.capabilities import Capability
 
-__all__ = ("NOT_RUN", "REFUSED", "needs", "not_run")
+__all__ = ("NOT_RUN", "REFUSED", "needed", "needs", "not_run")
 
 NOT_RUN = "NOT RUN"
 REFUSED = "REFUSED"
+
+_NEEDED: dict[str, Capability] = {}
 
 _Case = TypeVar("_Case", bound=Callable[..., None])
 
@@ -31,6 +33,8 @@ def needs(capability: Capability) -> Callable[[_Case], _Case]:
     """
 
     def decorate(case: _Case) -> _Case:
+        _NEEDED[case.__name__] = capability
+
         @functools.wraps(case)
         def run(self: object, **fixtures: object) -> None:
             __tracebackhide__ = True
@@ -48,3 +52,8 @@ def needs(capability: Capability) -> Callable[[_Case], _Case]:
         return cast("_Case", run)
 
     return decorate
+
+
+def needed(case: str) -> Capability | None:
+    """What the case of this name exercises; None for what every backend must do."""
+    return _NEEDED.get(case)

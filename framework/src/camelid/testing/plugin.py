@@ -15,16 +15,26 @@ from camelid.plugins.host import PluginHost
 from camelid.plugins.record import PluginStatus
 from camelid.testing.backend import BackendSuite
 from camelid.testing.host import HOSTS, Host
-from camelid.testing.outcomes import NOT_RUN, REFUSED
+from camelid.testing.outcomes import NOT_RUN, REFUSED, needed
 from camelid.testing.parts import Parts, opened
+from camelid.testing.report import Finding, KitReport
 from camelid.testing.suite.generating import PROMPT, greedy
 
 __all__ = ("adapter", "host", "parts", "seer", "worker")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--camelid-strict`."""
+    """Add `--camelid-strict` and `--camelid-report`."""
     parser.addoption("--camelid-strict", action="store_true", help="fail conformance cases that could not run")
+    parser.addoption("--camelid-report", type=Path, metavar="FILE", help="write what was found of each backend as JSON")
+
+
+_FINDINGS = pytest.StashKey[list[Finding]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin without findings."""
+    config.stash[_FINDINGS] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -171,12 +181,37 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     hosts = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Host)]
     if report.when == "call" and report.passed and any(host.refused for host in hosts):
         report.user_properties.append(("camelid", REFUSED))
+    if report.when == "teardown":
+        for host in hosts:
+            host.refused = False  # not every case's fixtures begin anew
     if item.config.getoption("--camelid-strict") and report.skipped and NOT_RUN in str(report.longrepr):
         report.outcome = "failed"
         report.longrepr = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
-    if report.failed and _suite(item) and isinstance(item, pytest.Function):
+    suite = _suite(item)
+    if suite and hosts and (report.when == "call" or report.skipped or report.failed):
+        item.config.stash[_FINDINGS].append(_finding(item, suite, hosts[0], report))
+    if report.failed and suite and isinstance(item, pytest.Function):
         report.sections.append(("What this case proves", inspect.getdoc(item.function) or ""))
     return report
+
+
+def _finding(item: pytest.Item, suite: type[BackendSuite], host: Host, report: pytest.TestReport) -> Finding:
+    """What a case tells of its backend."""
+    case = getattr(item, "originalname", item.name)
+    outcome: str = report.outcome
+    if ("camelid", REFUSED) in report.user_properties:
+        outcome = REFUSED.lower()
+    elif report.skipped:
+        outcome = "xfailed" if hasattr(report, "wasxfail") else NOT_RUN.lower()
+    return Finding(suite.__name__, suite.backend, case, needed(case), outcome, host.facts.capabilities)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report, if one was asked for."""
+    path: Path | None = session.config.getoption("--camelid-report")
+    findings = session.config.stash[_FINDINGS]
+    if path is not None:
+        KitReport.of(findings).write(path)
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
