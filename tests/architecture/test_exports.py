@@ -24,6 +24,7 @@ PROMISED = (
     "OutputParser",
     "Parsed",
     "Placement",
+    "Ranker",
     "Registry",
     "ResolvedModel",
     "Sampler",

@@ -6,6 +6,7 @@ from pathlib import Path
 from camelid.testing import BackendSuite, not_run
 from camelid.testing.tiny_gguf import ProjectorKind, write_language_model, write_projector
 from camelid.testing.tiny_lora import lora_matrices, write_adapter
+from camelid.testing.tiny_reranker import write_judging_model
 from camelid.types import ModelArtifact, ModelFile
 from camelid.types.artifact import FileRole
 
@@ -28,3 +29,11 @@ class TestLlamaCpp(BackendSuite):
         projector = write_projector(folder / "projector.gguf", ProjectorKind.GEMMA3)
         files = ModelFile(path=str(language)), ModelFile(path=str(projector), role=FileRole.PROJECTOR)
         return ModelArtifact(name="tiny", format="gguf", files=files)
+
+
+class TestReranker(BackendSuite):
+    backend = "llamacpp"
+
+    def make_artifact(self, folder: Path) -> ModelArtifact:
+        path = write_judging_model(folder / "reranker.gguf")
+        return ModelArtifact(name="reranker", format="gguf", files=(ModelFile(path=str(path)),))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from camelid.contracts.media import Media, MediaSpan, MediaTokenizer
     from camelid.contracts.model import LoadedModel
     from camelid.contracts.placement import Placement
+    from camelid.contracts.ranker import Ranker
     from camelid.contracts.registry import BlobSource, LayerSource, Registry, ResolvedModel
     from camelid.contracts.sampler import Sampler
     from camelid.contracts.tokenizer import Tokenizer
@@ -46,6 +47,7 @@ __all__ = (
     "OutputParser",
     "Parsed",
     "Placement",
+    "Ranker",
     "Registry",
     "ResolvedModel",
     "Sampler",
@@ -73,6 +75,7 @@ _MODULES = {
     "media": ("Media", "MediaSpan", "MediaTokenizer"),
     "model": ("LoadedModel",),
     "placement": ("Placement",),
+    "ranker": ("Ranker",),
     "registry": ("BlobSource", "LayerSource", "Registry", "ResolvedModel"),
     "sampler": ("Sampler",),
     "tokenizer": ("Tokenizer",),

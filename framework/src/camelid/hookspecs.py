@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from camelid.contracts.media import MediaTokenizer
     from camelid.contracts.model import LoadedModel
     from camelid.contracts.placement import Placement
+    from camelid.contracts.ranker import Ranker
     from camelid.contracts.registry import Registry
     from camelid.contracts.tokenizer import Tokenizer
     from camelid.types.artifact import ModelArtifact
@@ -44,6 +45,7 @@ __all__ = (
     "camelid_load_model",
     "camelid_media_tokenizer",
     "camelid_placements",
+    "camelid_ranker",
     "camelid_registries",
     "camelid_tokenizer",
     "hookimpl",
@@ -144,6 +146,23 @@ def camelid_embedder(model: LoadedModel, tokenizer: Tokenizer) -> Embedder | Non
 
     Returns:
         The embedder; None if this model cannot embed.
+
+    Runs in: worker
+    """
+
+
+@hookspec(firstresult=True)
+def camelid_ranker(model: LoadedModel, tokenizer: Tokenizer) -> Ranker | None:
+    """Give the ranker of a loaded model.
+
+    Called at most once, before the first ranking; only where the model's facts declare `RERANK`.
+
+    Args:
+        model: what `camelid_load_model` returned.
+        tokenizer: what `camelid_tokenizer` returned.
+
+    Returns:
+        The ranker; None if this model cannot rank.
 
     Runs in: worker
     """

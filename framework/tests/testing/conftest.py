@@ -46,6 +46,11 @@ def camelid_embedder(model):
     from camelid_echo.backend import EchoEmbedder
     return EchoEmbedder(model)
 
+@hookimpl
+def camelid_ranker(model):
+    from camelid_echo.backend import EchoRanker
+    return EchoRanker(model)
+
 """
 
 _SUITE = """

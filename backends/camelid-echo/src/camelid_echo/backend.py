@@ -1,10 +1,11 @@
-"""The echo model, its tokenizer and its embedder.
+"""The echo model, its tokenizer, its embedder and its ranker.
 
 Tokens are bytes, and four control tokens. What stands between the last `<|turn|>` (or the beginning) and the last
 `<|answer|>` is what the model will say; a token's place alone decides what follows, so any mistake in the bookkeeping
 of a KV cache changes the answer.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from re import escape, split
@@ -13,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from camelid import Embedder, LoadedModel, Tokenizer
+from camelid import Embedder, LoadedModel, Ranker, Tokenizer
 from camelid.errors import InvalidModelFileError, ModelLoadError
 from camelid.types.artifact import ModelArtifact
 from camelid.types.capabilities import Capability
@@ -31,6 +32,7 @@ __all__ = (
     "VOCABULARY",
     "EchoEmbedder",
     "EchoModel",
+    "EchoRanker",
     "EchoTokenizer",
     "next_token",
 )
@@ -94,6 +96,7 @@ class EchoModel(LoadedModel):
                 {
                     Capability.COMPLETION,
                     Capability.EMBEDDING,
+                    Capability.RERANK,
                     Capability.TOKENIZE,
                     *tier_capabilities[self.echo.tier],
                 }
@@ -158,6 +161,32 @@ class EchoEmbedder(Embedder):
     def embed(self, inputs: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
         """Count."""
         return np.stack([np.bincount(tokens, minlength=VOCABULARY) for tokens in inputs]).astype(np.float32)
+
+
+class EchoRanker(Ranker):
+    """The share of the query's bytes that the document has, too."""
+
+    def __init__(self, model: EchoModel) -> None:
+        self._max_tokens = model.options.context_length
+
+    @property
+    def max_tokens(self) -> int:
+        """As many as the context holds."""
+        return self._max_tokens
+
+    def pair(self, query: str, document: str) -> list[int]:
+        """The bytes of both, with a `<|turn|>` between them."""
+        return [*query.encode("utf-8", "replace"), TURN, *document.encode("utf-8", "replace")]
+
+    def rank(self, pairs: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
+        """Count."""
+        return np.array([_share(list(pair)) for pair in pairs], np.float32)
+
+
+def _share(pair: list[int]) -> float:
+    middle = pair.index(TURN)
+    query = Counter(pair[:middle])
+    return (query & Counter(pair[middle + 1 :])).total() / max(1, query.total())
 
 
 def next_token(history: Sequence[int]) -> int:

@@ -11,7 +11,7 @@ from camelid.types.descriptor import BackendDescriptor
 from camelid_echo.options import EchoOptions
 
 if TYPE_CHECKING:
-    from camelid import Embedder, LoadedModel, MediaTokenizer, Registry, Tokenizer
+    from camelid import Embedder, LoadedModel, MediaTokenizer, Ranker, Registry, Tokenizer
     from camelid.contracts.generation import Generator
     from camelid.types.artifact import ModelArtifact
     from camelid.types.loading import LoadOptions
@@ -33,6 +33,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
                 {
                     Capability.COMPLETION,
                     Capability.EMBEDDING,
+                    Capability.RERANK,
                     Capability.TOKENIZE,
                     Capability.LOGPROBS,
                     Capability.BATCHING,
@@ -85,6 +86,14 @@ def camelid_embedder(model: EchoModel) -> Embedder:
     from camelid_echo.backend import EchoEmbedder
 
     return EchoEmbedder(model)
+
+
+@hookimpl
+def camelid_ranker(model: EchoModel) -> Ranker:
+    """Its ranker: what of the query a document says again."""
+    from camelid_echo.backend import EchoRanker
+
+    return EchoRanker(model)
 
 
 @hookimpl

@@ -29,6 +29,8 @@ from camelid_llamacpp.media import LlamaMediaTokenizer
 from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.options import LlamaCppOptions
 from camelid_llamacpp.projector import Projector, ProjectorOptions
+from camelid_llamacpp.rank_head import look_for_rank_head
+from camelid_llamacpp.ranker import LlamaRanker, PairTemplate, read_pair_template
 from camelid_llamacpp.sight import Sight
 from camelid_llamacpp.soundness import check_soundness
 from camelid_llamacpp.tokenizer import LlamaTokenizer
@@ -64,6 +66,7 @@ class LlamaModel(LoadedModel):
         self._adapters: Adapters | None = None
         self._drafter: Drafter | None = None
         self._projector: Projector | None = None
+        self._pair_template: PairTemplate | None = None
         NATIVE_LOG.install()
         llama_cpp.llama_backend_init()
         NATIVE_LOG.take_complaints()
@@ -76,8 +79,9 @@ class LlamaModel(LoadedModel):
         try:
             self._adapters = Adapters(self._name, self._handle, adapters)
             self._buffers = NATIVE_LOG.take_buffers()
-            self._traits = read_traits(self._handle)
+            self._traits = look_for_rank_head(self._handle, read_traits(self._handle), files, model)
             check_soundness(self._name, self._handle, self._traits, files[0])
+            self._pair_template = self._read_pair_template()
             self._projector = self._load_projector(artifact.with_role(FileRole.PROJECTOR), weights.projector)
             self._facts = self._read_facts()
             self._drafter = self._load_drafter(artifact.with_role(FileRole.DRAFT))
@@ -86,6 +90,11 @@ class LlamaModel(LoadedModel):
         except BaseException:
             self.close()
             raise
+
+    def _read_pair_template(self) -> PairTemplate | None:
+        """How a reranker wants to read pairs; None if the model is none, or cannot tell a query from a document."""
+        tokenizer = self.tokenizer() if self._traits.ranks else None
+        return read_pair_template(self._handle, tokenizer) if tokenizer is not None else None
 
     def _load_projector(self, files: Sequence[ModelFile], within: Assembly | None) -> Projector | None:
         """The first of the projectors, as in Ollama, else the one in the model's own file; None if there is none, or
@@ -199,6 +208,20 @@ class LlamaModel(LoadedModel):
         """
         if Capability.EMBEDDING not in self._facts.capabilities:
             return None
+        return self._open_embedder(self._facts.embedding_length)
+
+    def ranker(self) -> LlamaRanker | None:
+        """A ranker, or None if the model has no head that scores.
+
+        Raises:
+            ModelError: its context could not be allocated.
+        """
+        if self._pair_template is None:
+            return None
+        scorer = self._open_embedder(llama_cpp.llama_model_n_cls_out(self._handle))
+        return LlamaRanker(scorer, self._pair_template, self._traits)
+
+    def _open_embedder(self, dimensions: int) -> LlamaEmbedder:
         length = self._facts.context_length
         budget = min(self._options.batch_tokens, length)
         longest = length if splits_inputs(self._traits) else max(budget, min(length, _WHOLE_INPUT_TOKENS))
@@ -209,9 +232,7 @@ class LlamaModel(LoadedModel):
         parameters.n_seq_max = EMBEDDING_SEQUENCES
         parameters.n_ctx = _whole_shares(length)
         parameters.n_batch = parameters.n_ubatch = _whole_shares(budget if splits_inputs(self._traits) else longest)
-        return LlamaEmbedder(
-            self._open(parameters), self._traits, self._facts.embedding_length, max_tokens=longest, budget=budget
-        )
+        return LlamaEmbedder(self._open(parameters), self._traits, dimensions, max_tokens=longest, budget=budget)
 
     def close(self) -> None:
         """Free contexts, then what was loaded beside the model, then the model."""
@@ -251,7 +272,7 @@ class LlamaModel(LoadedModel):
             chat_template=template,
             bos_token=_token_text(vocabulary, llama_cpp.llama_vocab_bos(vocabulary)),
             eos_token=_token_text(vocabulary, llama_cpp.llama_vocab_eos(vocabulary)),
-            capabilities=_capabilities(traits, self._projector),
+            capabilities=_capabilities(traits, self._projector, ranks=self._pair_template is not None),
         )
 
 
@@ -287,12 +308,14 @@ def _token_text(vocabulary: int, token: int) -> str:
     return text.decode("utf-8", "replace")
 
 
-def _capabilities(traits: ModelTraits, projector: Projector | None) -> frozenset[Capability]:
+def _capabilities(traits: ModelTraits, projector: Projector | None, *, ranks: bool) -> frozenset[Capability]:
     capabilities = {Capability.ADAPTERS}
     if traits.tokenizes:
         capabilities.add(Capability.TOKENIZE)
     if traits.pooling != llama_cpp.LLAMA_POOLING_TYPE_RANK:
         capabilities.add(Capability.EMBEDDING)
+    if ranks:
+        capabilities.add(Capability.RERANK)
     if traits.generates:
         capabilities |= {Capability.COMPLETION, Capability.LOGPROBS, Capability.BATCHING, Capability.STATE_SAVE}
         if traits.shares_prefixes:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from camelid import Batch, Embedder
 from camelid_llamacpp.context import Context, NativeBatch, float_rows
 from camelid_llamacpp.native import llama_cpp
-from camelid_llamacpp.traits import ModelTraits
+from camelid_llamacpp.traits import SOFTMAX_ARCHITECTURES, ModelTraits
 
 __all__ = ("EMBEDDING_SEQUENCES", "LlamaEmbedder", "splits_inputs")
 
@@ -19,6 +19,8 @@ EMBEDDING_SEQUENCES = 32
 
 def splits_inputs(traits: ModelTraits) -> bool:
     """Whether an input may be computed piece by piece: no token looks ahead, and no pooling needs all at once."""
+    if traits.pooling == llama_cpp.LLAMA_POOLING_TYPE_RANK:
+        return traits.causal and traits.architecture in SOFTMAX_ARCHITECTURES
     return traits.causal and traits.pooling in (
         llama_cpp.LLAMA_POOLING_TYPE_NONE,
         llama_cpp.LLAMA_POOLING_TYPE_LAST,

@@ -18,7 +18,7 @@ from camelid_llamacpp.file_types import FILE_TYPES
 from camelid_llamacpp.options import LlamaCppOptions
 
 if TYPE_CHECKING:
-    from camelid import BatchDecoder, Converter, Embedder, LoadedModel, MediaTokenizer, Tokenizer
+    from camelid import BatchDecoder, Converter, Embedder, LoadedModel, MediaTokenizer, Ranker, Tokenizer
     from camelid_llamacpp.backend import LlamaModel
 
 __all__ = ("CAMELID_API",)
@@ -40,6 +40,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
                 {
                     Capability.COMPLETION,
                     Capability.EMBEDDING,
+                    Capability.RERANK,
                     Capability.TOKENIZE,
                     Capability.LOGPROBS,
                     Capability.BATCHING,
@@ -86,6 +87,12 @@ def camelid_generator(model: LoadedModel) -> BatchDecoder | None:
 def camelid_embedder(model: LoadedModel) -> Embedder | None:
     """An embedder, unless the model only ranks."""
     return model.embedder() if _loaded_here(model) else None
+
+
+@hookimpl
+def camelid_ranker(model: LoadedModel) -> Ranker | None:
+    """A ranker, if the model has a head that scores."""
+    return model.ranker() if _loaded_here(model) else None
 
 
 @hookimpl

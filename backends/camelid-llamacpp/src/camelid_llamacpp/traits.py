@@ -8,7 +8,10 @@ import numpy.typing as npt
 
 from camelid_llamacpp.native import llama_cpp
 
-__all__ = ("ModelTraits", "metadata", "read_traits")
+__all__ = ("SOFTMAX_ARCHITECTURES", "ModelTraits", "metadata", "read_traits")
+
+SOFTMAX_ARCHITECTURES = frozenset({"qwen3", "qwen3vl"})
+"""Whose rerankers llama.cpp gives the last token's probability of "yes"; of others the first token's logit."""
 
 _NO_ROPE = -1
 
@@ -38,6 +41,8 @@ class ModelTraits(msgspec.Struct, frozen=True):
     """Tokens that its sliding-window layers look back on; 0 = it has none."""
     suppressed_tokens: npt.NDArray[np.intp]
     """Tokens that it must never choose."""
+    ranks: bool = False
+    """Whether it has a head that scores; its pooling is `RANK` then."""
 
 
 def metadata(model: int, key: str) -> str:

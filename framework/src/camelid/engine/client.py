@@ -25,6 +25,8 @@ from camelid.wire.messages import (
     Failed,
     Fingerprint,
     Goodbye,
+    Rank,
+    Ranked,
     Ready,
     Shutdown,
     Start,
@@ -53,7 +55,7 @@ _STOPPED: Final = (
 
 _log = logging.getLogger("camelid.engine")
 
-Answer = TypeVar("Answer", Embedded, Tokens, Text)
+Answer = TypeVar("Answer", Embedded, Ranked, Tokens, Text)
 
 
 class WorkerClient:
@@ -75,7 +77,7 @@ class WorkerClient:
         self._handshake: asyncio.Future[Ready] = loop.create_future()
         self._ids = itertools.count(1)
         self._mailboxes: dict[int, Mailbox] = {}
-        self._answers: dict[int, asyncio.Future[Embedded | Tokens | Text]] = {}
+        self._answers: dict[int, asyncio.Future[Embedded | Ranked | Tokens | Text]] = {}
         self._fate: CamelidError | None = None
         """What to tell of the worker's end, where more is known than how its process ended."""
         self._heard = loop.time()
@@ -170,6 +172,15 @@ class WorkerClient:
         """
         return await self._ask(Embed(next(self._ids), inputs, truncate), Embedded)
 
+    async def rank(self, query: str, documents: tuple[str, ...], *, truncate: bool) -> Ranked:
+        """Score documents by how well they answer a query.
+
+        Raises:
+            PromptTooLongError: a document is too long and may not be cut, or the query is.
+            WorkerDiedError: the worker ended.
+        """
+        return await self._ask(Rank(next(self._ids), query, documents, truncate), Ranked)
+
     async def tokenize(self, text: str, *, add_special: bool, parse_special: bool) -> tuple[int, ...]:
         """Token ids of a text.
 
@@ -226,7 +237,7 @@ class WorkerClient:
         done, _ = await asyncio.wait({self.ended}, timeout=seconds)
         return bool(done)
 
-    async def _ask(self, message: Embed | Tokenize | Detokenize | Fingerprint, kind: type[Answer]) -> Answer:
+    async def _ask(self, message: Embed | Rank | Tokenize | Detokenize | Fingerprint, kind: type[Answer]) -> Answer:
         """Send a message that has one answer, and wait for it."""
         future = self._answers[message.id] = self._loop.create_future()
         try:
@@ -275,7 +286,7 @@ class WorkerClient:
                     mailbox = self._mailboxes.get(delta.id)
                     if mailbox is not None and not mailbox.put(delta):
                         self._drop(delta.id)
-            case Embedded() | Tokens() | Text():
+            case Embedded() | Ranked() | Tokens() | Text():
                 future = self._answers.get(message.id)
                 if future is not None and not future.done():
                     future.set_result(message)

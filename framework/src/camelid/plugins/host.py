@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from camelid.contracts.generation import Generator
     from camelid.contracts.media import MediaTokenizer
     from camelid.contracts.model import LoadedModel
+    from camelid.contracts.ranker import Ranker
     from camelid.contracts.tokenizer import Tokenizer
 
 __all__ = ("PluginHost",)
@@ -169,6 +170,18 @@ class PluginHost:
         if embedder is None or isinstance(embedder, camelid.Embedder):
             return embedder
         raise owner.fault("camelid_embedder", f"returned {_called(embedder)}, not an Embedder")
+
+    def ranker(self, plugin: str, model: "LoadedModel", tokenizer: "Tokenizer") -> "Ranker | None":
+        """The ranker of a model (`camelid_ranker`); None if it cannot rank.
+
+        Raises:
+            PluginError: the plugin broke its contract.
+        """
+        owner = self._plugin(plugin)
+        ranker = owner.call("camelid_ranker", model=model, tokenizer=tokenizer)
+        if ranker is None or isinstance(ranker, camelid.Ranker):
+            return ranker
+        raise owner.fault("camelid_ranker", f"returned {_called(ranker)}, not a Ranker")
 
     def media_tokenizer(self, plugin: str, model: "LoadedModel", tokenizer: "Tokenizer") -> "MediaTokenizer | None":
         """The media tokenizer of a model (`camelid_media_tokenizer`); None if it takes text only.

@@ -7,6 +7,7 @@ from camelid.plugins.catalog import RegisteredAnswerFormat
 from camelid.prompts.tool_calls.choose import choose_format
 from camelid.store.media_types import PROJECTOR
 from camelid.store.stored import StoredModel
+from camelid.store.summary import HeaderSummary
 from camelid.types.capabilities import Capability
 
 __all__ = ("GPT_OSS", "capabilities_of")
@@ -15,6 +16,7 @@ GPT_OSS: Final = ("gptoss", "gpt-oss")
 """What the family is called: it always thinks, and knows no harder thinking than `high` (contract 3.3)."""
 
 _KNOWN: Final = {str(capability): capability for capability in Capability}
+_PURPOSES: Final = {Capability.COMPLETION, Capability.EMBEDDING, Capability.RERANK, Capability.IMAGE}
 _TEMPLATES_SAY: Final = (Capability.TOOLS, Capability.INSERT, Capability.THINKING)
 
 
@@ -39,9 +41,9 @@ def capabilities_of(
     if language == "jinja":
         found += says
     if header is not None:
-        found.append(Capability.EMBEDDING if header.has_pooling else Capability.COMPLETION)
+        found.append(_purpose(header))
         found += [Capability.VISION] if header.sees and header.architecture in sees_within else []
-    elif not {Capability.COMPLETION, Capability.EMBEDDING, Capability.IMAGE} & set(found):
+    elif not _PURPOSES & set(found):
         found.append(Capability.COMPLETION)
     if model.manifest.of_type(PROJECTOR):
         found.append(Capability.VISION)
@@ -54,3 +56,10 @@ def capabilities_of(
     if model.config.model_family in GPT_OSS:
         found.append(Capability.THINKING)
     return tuple(dict.fromkeys(found))
+
+
+def _purpose(header: HeaderSummary) -> Capability:
+    """What a GGUF file was made for."""
+    if header.ranks:
+        return Capability.RERANK
+    return Capability.EMBEDDING if header.has_pooling else Capability.COMPLETION

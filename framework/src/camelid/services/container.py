@@ -22,6 +22,7 @@ from camelid.services.pull import Pull
 from camelid.services.push import Push
 from camelid.services.registries import Registries, RegistryRules
 from camelid.services.remote_pictures import RemotePictures
+from camelid.services.rerank import Rerank
 from camelid.services.tokenize import Detokenize, Tokenize
 from camelid.settings import Settings
 from camelid.store.store import Store
@@ -59,6 +60,7 @@ class Services:
         self.chat = Chat(self.models, self.pool, formats)
         self.generate = Generate(self.models, self.pool, formats)
         self.embed = Embed(self.models, self.pool)
+        self.rerank = Rerank(self.models, self.pool)
         self.tokenize = Tokenize(self.models, self.pool)
         self.detokenize = Detokenize(self.models, self.pool)
         self.compare = Compare(self.models, self.pool)

@@ -38,7 +38,9 @@ _OLD_VISION: Final = (
 )
 """What is said of the first models that see, whose files are of a kind of their own (contract 1.6)."""
 
-_BACKENDS_DO: Final = frozenset({Capability.COMPLETION, Capability.EMBEDDING, Capability.VISION, Capability.AUDIO})
+_BACKENDS_DO: Final = frozenset(
+    {Capability.COMPLETION, Capability.EMBEDDING, Capability.RERANK, Capability.VISION, Capability.AUDIO}
+)
 """Of what a model can do, that which its backend must be able to do; the rest is the framework's."""
 
 _REMEMBERED: Final = 64

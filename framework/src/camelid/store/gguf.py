@@ -19,6 +19,10 @@ __all__ = ("MAGIC", "GGUFHeader", "TensorInfo", "read_header")
 
 _MAX_DIMENSIONS = 8
 _LARGEST = (1 << 63) - 1
+_RANK = 4
+"""The `pooling_type` of rerankers."""
+_HEADS = ("cls.output.weight", "cls.weight")
+"""What a score is made with; the first one there decides."""
 
 
 _WHOLE_FILE_TYPES = frozenset(FILE_TYPES.values())
@@ -110,6 +114,16 @@ class GGUFHeader(msgspec.Struct, frozen=True, dict=True):
     def has_pooling(self) -> bool:
         """Whether it was made for embeddings (contract 12.3)."""
         return f"{self.architecture}.pooling_type" in self.metadata
+
+    @cached_property
+    def ranks(self) -> bool:
+        """Whether it was made to rank documents. Converters do not say so of all such files: where the pooling is not
+        named, a head with one output tells.
+        """
+        if self.has_pooling:
+            return self.fact("pooling_type") == _RANK
+        heads = {tensor.name: prod(tensor.shape[1:]) for tensor in self.tensors if tensor.name in _HEADS}
+        return heads.get(_HEADS[0], heads.get(_HEADS[1])) == 1
 
     @property
     def raw_embeddings(self) -> bool:

@@ -23,7 +23,7 @@ __all__ = ("Headers",)
 
 _log = logging.getLogger(__name__)
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 """Raise it when what is written here changes its shape or its meaning."""
 _GRACE_SECONDS: Final = 3600.0
 

@@ -17,6 +17,7 @@ class HeaderSummary(msgspec.Struct, frozen=True):
     embedding_length: int
     cache_bytes_per_token: int
     has_pooling: bool
+    ranks: bool
     raw_embeddings: bool
     sees: bool
     """Whether images are encoded by the model itself, without a projector."""
@@ -43,6 +44,7 @@ def summarize(header: GGUFHeader) -> HeaderSummary:
         embedding_length=header.embedding_length,
         cache_bytes_per_token=header.cache_bytes_per_token,
         has_pooling=header.has_pooling,
+        ranks=header.ranks,
         raw_embeddings=header.raw_embeddings,
         sees=bool(header.fact("vision.block_count")),
         hears=bool(header.fact("audio.block_count"))

@@ -13,6 +13,7 @@ from camelid.testing.suite.embedding import EmbeddingCases
 from camelid.testing.suite.generating import GeneratingCases
 from camelid.testing.suite.isolation import IsolationCases
 from camelid.testing.suite.loading import LoadingCases
+from camelid.testing.suite.ranking import RankingCases
 from camelid.testing.suite.recovery import RecoveryCases
 from camelid.testing.suite.scoring import ScoringCases
 from camelid.testing.suite.seeing import SeeingCases
@@ -35,6 +36,7 @@ class BackendSuite(
     CancellingCases,
     IsolationCases,
     EmbeddingCases,
+    RankingCases,
     AdaptingCases,
     SeeingCases,
     RecoveryCases,

@@ -9,6 +9,7 @@ from camelid.contracts.embedder import Embedder
 from camelid.contracts.generation import Generator
 from camelid.contracts.model import LoadedModel
 from camelid.contracts.placement import WorkerSpec
+from camelid.contracts.ranker import Ranker
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.plugins.host import PluginHost
 
@@ -16,12 +17,13 @@ __all__ = ("Parts", "opened")
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What the four worker hooks returned for one model."""
+    """What the worker hooks returned for one model."""
 
     model: LoadedModel
     tokenizer: Tokenizer
     generator: Generator | None
     embedder: Embedder | None
+    ranker: Ranker | None
 
 
 @contextmanager
@@ -38,7 +40,8 @@ def opened(spec: WorkerSpec) -> Iterator[Parts]:
         tokenizer = plugins.tokenizer(spec.plugin, model, spec.artifact, others=spec.tokenizers)
         generator = plugins.generator(spec.plugin, model, tokenizer)
         embedder = plugins.embedder(spec.plugin, model, tokenizer)
-        closes: list[Callable[[], None]] = [part.close for part in (embedder, generator) if part is not None]
+        ranker = plugins.ranker(spec.plugin, model, tokenizer)
+        closes: list[Callable[[], None]] = [part.close for part in (ranker, embedder, generator) if part is not None]
         for close in closes:
             stack.callback(close)
-        yield Parts(model, tokenizer, generator, embedder)
+        yield Parts(model, tokenizer, generator, embedder, ranker)

@@ -17,6 +17,8 @@ class Capability(StrEnum):
     IMAGE = "image"
     AUDIO = "audio"
 
+    RERANK = "rerank"
+    """How well a text answers a query, read together with it."""
     TOKENIZE = "tokenize"
     LOGPROBS = "logprobs"
     CONSTRAINTS = "constraints"

@@ -35,6 +35,8 @@ __all__ = (
     "FromWorker",
     "Goodbye",
     "Progress",
+    "Rank",
+    "Ranked",
     "Ready",
     "Shutdown",
     "Start",
@@ -148,6 +150,16 @@ class Embed(_Message):
     """Cut inputs that are too long; otherwise they are a `PromptTooLongError`."""
 
 
+class Rank(_Message):
+    """Score documents by how well they answer a query. Answered by `Ranked` or `Failed`."""
+
+    id: int
+    query: str
+    documents: tuple[str, ...]
+    truncate: bool = True
+    """Cut documents that are too long; otherwise they are a `PromptTooLongError`."""
+
+
 class Tokenize(_Message):
     """Answered by `Tokens` or `Failed`."""
 
@@ -233,6 +245,15 @@ class Embedded(_Message):
     """Over all inputs, after cutting."""
 
 
+class Ranked(_Message):
+    """Scores from 0 to 1, in the order of the documents."""
+
+    id: int
+    scores: tuple[float, ...]
+    prompt_tokens: int
+    """Over all pairs of the query and a document, after cutting."""
+
+
 class Tokens(_Message):
     """Token ids."""
 
@@ -271,5 +292,5 @@ class Goodbye(_Message):
     reason: str = ""
 
 
-ToWorker: TypeAlias = Start | Convert | Submit | Cancel | Embed | Tokenize | Detokenize | Fingerprint | Shutdown
-FromWorker: TypeAlias = Ready | Step | Embedded | Tokens | Text | Progress | Converted | Failed | Goodbye
+ToWorker: TypeAlias = Start | Convert | Submit | Cancel | Embed | Rank | Tokenize | Detokenize | Fingerprint | Shutdown
+FromWorker: TypeAlias = Ready | Step | Embedded | Ranked | Tokens | Text | Progress | Converted | Failed | Goodbye

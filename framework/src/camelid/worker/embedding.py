@@ -1,6 +1,4 @@
-"""Embeddings, in slices between the steps of generation."""
-
-from collections import deque
+"""Embeddings."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,81 +6,47 @@ import numpy.typing as npt
 from camelid.contracts.embedder import Embedder
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.errors import ModelError, PromptTooLongError, RequestError
-from camelid.wire.messages import Embed, Embedded, Failed
+from camelid.wire.messages import Embed, Embedded
+from camelid.worker.jobs import Job
 from camelid.worker.prompt import check_tokens
 from camelid.worker.session import Session
 
-__all__ = ("EmbeddingQueue", "embedding_tokens")
+__all__ = ("EmbeddingJob", "embedding_tokens")
 
 
-class _Job:
+class EmbeddingJob(Job):
     """One `Embed` and the vectors it has so far."""
 
-    __slots__ = ("done", "message", "tokens", "vectors")
+    __slots__ = ("_done", "_message", "_session", "_tokens", "_vectors")
 
-    def __init__(self, message: Embed) -> None:
-        self.message = message
-        self.done = 0
-        """Inputs that were embedded."""
-        self.tokens = 0
-        self.vectors: list[npt.NDArray[np.float32]] = []
-
-
-class EmbeddingQueue:
-    """Requests for embeddings, in order of arrival."""
-
-    def __init__(self, session: Session) -> None:
+    def __init__(self, message: Embed, session: Session) -> None:
+        super().__init__(message.id)
+        self._message = message
         self._session = session
-        self._jobs: deque[_Job] = deque()
-        self._batch_tokens = session.start.options.batch_tokens
+        self._done = 0
+        """Inputs that were embedded."""
+        self._tokens = 0
+        self._vectors: list[npt.NDArray[np.float32]] = []
 
-    @property
-    def busy(self) -> bool:
-        """Whether `step` has anything to do."""
-        return bool(self._jobs)
-
-    def submit(self, message: Embed) -> None:
-        """Queue a request."""
-        self._jobs.append(_Job(message))
-
-    def cancel(self, request: int) -> None:
-        """Drop a request."""
-        self._jobs = deque(job for job in self._jobs if job.message.id != request)
-
-    def step(self, *, alone: bool) -> Embedded | Failed | None:
-        """Embed a slice of the oldest request: about a batch of tokens, or one input while answers wait for it.
-
-        Returns:
-            The answer, when it is complete.
-        """
-        job = self._jobs[0]
-        answer: Embedded | Failed | None
-        try:
-            answer = self._advance(job, self._batch_tokens if alone else 1)
-        except Exception as error:  # noqa: BLE001 - whatever a backend raises, only this request may suffer
-            answer = Failed(job.message.id, self._session.fault(error))
-        if answer is not None:
-            self._jobs.popleft()
-        return answer
-
-    def _advance(self, job: _Job, tokens: int) -> Embedded | None:
-        embedder, inputs = self._session.embedder(), job.message.inputs
+    def advance(self, tokens: int) -> Embedded | None:
+        """Embed a slice of the inputs."""
+        embedder, inputs = self._session.embedder(), self._message.inputs
         batch: list[list[int]] = []
         size = 0
-        while job.done + len(batch) < len(inputs) and size < tokens:
-            given = inputs[job.done + len(batch)]
+        while self._done + len(batch) < len(inputs) and size < tokens:
+            given = inputs[self._done + len(batch)]
             batch.append(
-                embedding_tokens(given, self._session.tokenizer, embedder.max_tokens, truncate=job.message.truncate)
+                embedding_tokens(given, self._session.tokenizer, embedder.max_tokens, truncate=self._message.truncate)
             )
             size += len(batch[-1])
         if batch:
-            job.vectors.append(_vectors(embedder, batch))
-            job.done += len(batch)
-            job.tokens += size
-        if job.done < len(inputs):
+            self._vectors.append(_vectors(embedder, batch))
+            self._done += len(batch)
+            self._tokens += size
+        if self._done < len(inputs):
             return None
-        vectors = b"".join(part.tobytes() for part in job.vectors)
-        return Embedded(job.message.id, vectors, embedder.dimensions, job.tokens)
+        vectors = b"".join(part.tobytes() for part in self._vectors)
+        return Embedded(self.id, vectors, embedder.dimensions, self._tokens)
 
 
 def embedding_tokens(given: str | tuple[int, ...], tokenizer: Tokenizer, most: int, *, truncate: bool) -> list[int]:

@@ -16,6 +16,7 @@ from camelid.wire.messages import (
     Fingerprint,
     FromWorker,
     Goodbye,
+    Rank,
     Shutdown,
     Start,
     Submit,
@@ -25,11 +26,13 @@ from camelid.wire.messages import (
     ToWorker,
 )
 from camelid.worker.conversion import convert
-from camelid.worker.embedding import EmbeddingQueue
+from camelid.worker.embedding import EmbeddingJob
 from camelid.worker.generation import Generation
+from camelid.worker.jobs import JobQueue
 from camelid.worker.outbox import FRAME_SECONDS, Outbox
 from camelid.worker.pipes import Inbox
 from camelid.worker.prompt import check_tokens
+from camelid.worker.ranking import RankingJob
 from camelid.worker.scoring import vocabulary_digest
 from camelid.worker.session import Session, blame
 
@@ -122,19 +125,19 @@ class _Service:
         self._emit = emit
         self._generation = Generation(session)
         self._outbox = Outbox(emit, session.usage, frame_seconds)
-        self._embedding = EmbeddingQueue(session)
+        self._jobs = JobQueue(session)
 
     @property
     def busy(self) -> bool:
         """Whether `step` has anything to do."""
-        return self._generation.busy or self._embedding.busy
+        return self._generation.busy or self._jobs.busy
 
     def step(self) -> None:
         """Compute a little of everything; what it brings leaves in one frame for all answers."""
         if self._generation.busy:
             self._outbox.put(self._generation.step())
-        if self._embedding.busy:
-            answer = self._embedding.step(alone=not self._generation.busy)
+        if self._jobs.busy:
+            answer = self._jobs.step(alone=not self._generation.busy)
             if answer is not None:
                 self._emit(answer)
 
@@ -150,9 +153,11 @@ class _Service:
             case Cancel():
                 self._generation.cancel(message.id)
                 self._outbox.forget(message.id)
-                self._embedding.cancel(message.id)
+                self._jobs.cancel(message.id)
             case Embed():
-                self._embedding.submit(message)
+                self._jobs.submit(EmbeddingJob(message, self._session))
+            case Rank():
+                self._jobs.submit(RankingJob(message, self._session))
             case Tokenize() | Detokenize() | Fingerprint():
                 self._emit(self._convert(message))
             case _:

@@ -14,6 +14,7 @@ from camelid.contracts.embedder import Embedder
 from camelid.contracts.engine import Engine
 from camelid.contracts.media import MediaTokenizer
 from camelid.contracts.model import LoadedModel
+from camelid.contracts.ranker import Ranker
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.decoding.archive import PrefixArchive
 from camelid.decoding.lift import LIFTED, lift
@@ -33,7 +34,7 @@ _log = logging.getLogger("camelid.worker")
 
 
 class Session:
-    """What a worker holds between `Start` and `Goodbye`. The embedder and the media tokenizer are built when first
+    """What a worker holds between `Start` and `Goodbye`. Embedder, ranker and media tokenizer are built when first
     asked for.
     """
 
@@ -49,6 +50,7 @@ class Session:
         self._distribution = next((row.distribution for row in self._host.records if row.name == start.plugin), "")
         self._engine: Engine | None = None
         self._embedder: Embedder | None = None
+        self._ranker: Ranker | None = None
         self._media_tokenizer: MediaTokenizer | None = None
         self.model: LoadedModel = self._host.load_model(start.plugin, start.artifact, start.options)
         try:
@@ -161,6 +163,19 @@ class Session:
                 raise UnsupportedCapabilityError(f"{self.start.artifact.name} does not support embeddings")
         return self._embedder
 
+    def ranker(self) -> Ranker:
+        """The model's ranker.
+
+        Raises:
+            UnsupportedCapabilityError: the model cannot rank.
+        """
+        if self._ranker is None:
+            self.require(Capability.RERANK)
+            self._ranker = self._host.ranker(self.start.plugin, self.model, self.tokenizer)
+            if self._ranker is None:
+                raise UnsupportedCapabilityError(f"{self.start.artifact.name} does not support reranking")
+        return self._ranker
+
     def media_tokenizer(self) -> MediaTokenizer:
         """The model's media tokenizer.
 
@@ -183,7 +198,7 @@ class Session:
         """Close everything in the order in which it stands on each other; what fails is logged."""
         closing: list[tuple[str, Callable[[], None]]] = [
             (type(part).__name__, part.close)
-            for part in (self._engine, self._embedder, self._media_tokenizer, self.model)
+            for part in (self._engine, self._embedder, self._ranker, self._media_tokenizer, self.model)
             if part is not None
         ]
         for name, close in closing:

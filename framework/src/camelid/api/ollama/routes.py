@@ -15,6 +15,7 @@ from camelid.api.ollama.models import copy, remove, tags
 from camelid.api.ollama.ps import running
 from camelid.api.ollama.pull import pull
 from camelid.api.ollama.push import push
+from camelid.api.ollama.rerank import rerank
 from camelid.api.ollama.root import health, root, version
 from camelid.api.ollama.show import show, show_by_query
 from camelid.api.ollama.tokenize import detokenize, tokenize
@@ -32,6 +33,7 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     chat,
     embed,
     embeddings,
+    rerank,
     tokenize,
     detokenize,
     compare,

@@ -23,9 +23,12 @@ class ContractCases:
         A capability that is not declared is refused before the backend is asked, so nobody could use it.
         """
         declared = parts.model.facts.capabilities
-        found = {Capability.COMPLETION: parts.generator, Capability.EMBEDDING: parts.embedder}
-        for capability, part in found.items():
-            hook = "camelid_generator" if capability is Capability.COMPLETION else "camelid_embedder"
+        found = (
+            (Capability.COMPLETION, "camelid_generator", parts.generator),
+            (Capability.EMBEDDING, "camelid_embedder", parts.embedder),
+            (Capability.RERANK, "camelid_ranker", parts.ranker),
+        )
+        for capability, hook, part in found:
             if capability in declared and part is None:
                 pytest.fail(f"the model declares {capability.value!r}, but `{hook}` returned None")
             if capability not in declared and part is not None:
