@@ -37,3 +37,7 @@ class TestReranker(BackendSuite):
     def make_artifact(self, folder: Path) -> ModelArtifact:
         path = write_judging_model(folder / "reranker.gguf")
         return ModelArtifact(name="reranker", format="gguf", files=(ModelFile(path=str(path)),))
+
+    def make_adapter(self, folder: Path) -> Path:
+        matrices = lora_matrices({"blk.0.ffn_down.weight": (32, 64)})
+        return write_adapter(folder / "lora.gguf", matrices, architecture="qwen3")

@@ -48,6 +48,7 @@ def call_all_worker_hooks(host: PluginHost):
     tokenizer = host.tokenizer("toy", model, ARTIFACT)
     host.generator("toy", model, tokenizer)
     host.embedder("toy", model, tokenizer)
+    host.ranker("toy", model, tokenizer)
 
 
 def test_a_plugin_is_found_by_its_entry_point_and_registers(install, backend_source):
@@ -258,6 +259,7 @@ def test_a_tokenizer_for_others_must_be_for_the_models_vocabulary(install):
         ("camelid_tokenizer(model)", "'x'", "dist-toy: camelid_tokenizer returned a str, not a Tokenizer"),
         ("camelid_generator(model)", "[]", "dist-toy: camelid_generator returned a list, not a Decoder"),
         ("camelid_embedder(model)", "{}", "dist-toy: camelid_embedder returned a dict, not an Embedder"),
+        ("camelid_ranker(model)", "{}", "dist-toy: camelid_ranker returned a dict, not a Ranker"),
         ("camelid_embedder(model)", "later()", "dist-toy: camelid_embedder returned a coroutine"),
     ],
 )

@@ -22,6 +22,7 @@ from camelid.wire.messages import (
     Failed,
     FromWorker,
     Goodbye,
+    Ranked,
     Ready,
     Shutdown,
     Start,
@@ -168,11 +169,11 @@ class Conversation:
     def text(self, request: int) -> str:
         return "".join(delta.text for delta in self.deltas(request))
 
-    def answer(self, request: int) -> Embedded | Failed | Text | Tokens:
+    def answer(self, request: int) -> Embedded | Failed | Ranked | Text | Tokens:
         return next(
             message
             for message in self.messages
-            if isinstance(message, (Embedded, Failed, Text, Tokens)) and message.id == request
+            if isinstance(message, (Embedded, Failed, Ranked, Text, Tokens)) and message.id == request
         )
 
 

@@ -1,3 +1,4 @@
+import re
 import struct
 
 import msgspec
@@ -7,7 +8,20 @@ from camelid.types.artifact import FileRole, ModelFile
 from camelid.types.capabilities import Capability
 from camelid.types.generation import FinishReason
 from camelid.types.grammar import Grammar
-from camelid.wire.messages import Cancel, Detokenize, Embed, Embedded, Failed, Goodbye, Ready, Step, Tokenize, Tokens
+from camelid.wire.messages import (
+    Cancel,
+    Detokenize,
+    Embed,
+    Embedded,
+    Failed,
+    Goodbye,
+    Rank,
+    Ranked,
+    Ready,
+    Step,
+    Tokenize,
+    Tokens,
+)
 
 
 def test_requests_share_frames(conversation, starts, ask):
@@ -192,6 +206,39 @@ def test_inputs_that_are_too_long_are_cut_or_refused(conversation, starts):
     assert talk.answer(3).prompt_tokens == 3
 
 
+def test_rankings(conversation, starts):
+    talk = conversation()
+    talk.run(starts.echo(), Rank(1, "abcd", ("", "xdcba", "ab")), Rank(2, "a", ()))
+    assert talk.answer(1) == Ranked(1, (0.0, 1.0, 0.5), 3 * 5 + 7)
+    assert talk.answer(2) == Ranked(2, (), 0)
+
+
+def test_ranking_much_does_not_hold_up_answers_and_can_be_cancelled(conversation, starts, ask):
+    talk = conversation()
+    talk.run(starts.echo(), Rank(1, "a", ("a",) * 30), Rank(3, "a", ("a",)), Cancel(3), ask(2, "b" * 20))
+    assert talk.answer(1).scores == (1.0,) * 30
+    steps = len(talk.deltas(2))
+    assert 1 < steps < 30
+    assert [type(message) for message in talk.messages] == [Ready, *[Step] * steps, Ranked, Goodbye]
+
+
+def test_documents_that_are_too_long_are_cut_or_refused(conversation, starts):
+    talk = conversation()
+    long = "é" * 150
+    talk.run(
+        starts.echo(),
+        Rank(1, "éab", (long, "a")),
+        Rank(2, "é", (long,), truncate=False),
+        Rank(3, "a" * 199, ("a", "")),
+        Rank(4, "a" * 199, ("",)),
+    )
+    # Of 200 places the query takes four and the break one; the last of 195 bytes of the document is half a character.
+    assert talk.answer(1) == Ranked(1, (0.5, 0.25), 199 + 6)
+    assert (talk.answer(2).fault.kind, talk.answer(2).fault.plugin) == ("PromptTooLongError", "")
+    assert talk.answer(3).fault.message == "the query leaves no room for documents: shorten it"
+    assert talk.answer(4) == Ranked(4, (0.0,), 200)
+
+
 def test_tokens_to_text_and_back(conversation, starts):
     talk = conversation()
     talk.run(
@@ -262,6 +309,22 @@ class TestTrouble:
         talk = conversation()
         talk.run(starts.trouble("shape"), Embed(1, ("a",)))
         assert (talk.answer(1).fault.kind, talk.answer(1).fault.plugin) == ("ModelError", "troublemaker")
+
+    def test_a_model_that_cannot_rank(self, conversation, starts):
+        talk = conversation()
+        talk.run(starts.trouble(), Rank(1, "a", ("a",)))
+        assert talk.answer(1).fault.kind == "UnsupportedCapabilityError"
+
+    @pytest.mark.parametrize(
+        ("trouble", "reason"),
+        [("score shape", r"shape \(2,\), not \(1,\)"), ("score range", "a score is not between 0 and 1: 7.0 to 7.0")],
+    )
+    def test_scores_that_are_none(self, conversation, starts, trouble, reason):
+        talk = conversation()
+        talk.run(starts.trouble(trouble), Rank(1, "a", ("a",)))
+        fault = talk.answer(1).fault
+        assert (fault.kind, fault.plugin) == ("ModelError", "troublemaker")
+        assert re.fullmatch(reason, fault.reason)
 
     def test_a_loop_that_breaks_returns_and_says_so(self, conversation, starts, ask):
         talk = conversation()

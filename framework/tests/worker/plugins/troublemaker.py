@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from camelid import BatchDecoder, BatchLimits, Embedder, Engine, LoadedModel, Tokenizer, hookimpl
+from camelid import BatchDecoder, BatchLimits, Embedder, Engine, LoadedModel, Ranker, Tokenizer, hookimpl
 from camelid.errors import ModelLoadError
 from camelid.types.capabilities import Capability
 from camelid.types.descriptor import BackendDescriptor
@@ -14,7 +14,7 @@ from camelid.types.memory import MemoryUse
 
 CAMELID_API = 1
 END = 256
-PROMISES = frozenset({Capability.COMPLETION, Capability.EMBEDDING, Capability.TOKENIZE})
+PROMISES = frozenset({Capability.COMPLETION, Capability.EMBEDDING, Capability.RERANK, Capability.TOKENIZE})
 
 
 @hookimpl
@@ -141,3 +141,21 @@ class Shapeless(Embedder):
 @hookimpl
 def camelid_embedder(model):
     return Shapeless() if model.trouble == "shape" else None
+
+
+class Unfair(Ranker):
+    max_tokens = 10
+
+    def __init__(self, trouble):
+        self._trouble = trouble
+
+    def pair(self, query, document):
+        return [1, 2]
+
+    def rank(self, pairs):
+        return np.full(len(pairs) + (self._trouble == "score shape"), 7, np.float32)
+
+
+@hookimpl
+def camelid_ranker(model):
+    return Unfair(model.trouble) if model.trouble.startswith("score") else None

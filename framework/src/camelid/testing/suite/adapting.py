@@ -36,8 +36,10 @@ class AdaptingCases:
 
 
 def _said(worker: Host, client: WorkerClient) -> Sequence[object]:
-    """How probable an answer's tokens are, where the backend tells; else the answer, or else a vector."""
+    """How probable an answer's tokens are, where the backend tells; else the answer, a vector, or a score."""
     capabilities = client.ready.facts.capabilities
+    if Capability.RERANK in capabilities and not {Capability.COMPLETION, Capability.EMBEDDING} & capabilities:
+        return worker.run(client.rank(PROMPT, (PROMPT,), truncate=True)).scores
     if Capability.COMPLETION not in capabilities:
         return worker.run(client.embed((PROMPT,), truncate=True)).vectors
     logprobs = Capability.LOGPROBS in capabilities
