@@ -3,7 +3,7 @@ import pytest
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DOCUMENTS = ["ab", {"text": "abcd", "title": "x"}, ""]
-PATHS = ["/api/rerank", "/v1/rerank", "/v2/rerank"]
+PATHS = ["/api/rerank", "/v1/rerank", "/v2/rerank", "/rerank"]
 
 
 @pytest.fixture

@@ -93,6 +93,20 @@ test('embeddings', async () => {
   assert.ok(Math.abs(length - 1) < 1e-4)
 })
 
+test('responses, and one that follows another', async () => {
+  const asked = { model, temperature: 0, max_output_tokens: 24 }
+  const first = await openai.responses.create({ ...asked, input: messages[0].content })
+  assert.match(first.output_text, /Paris/)
+  const stream = openai.responses.stream({ ...asked, input: 'And of Italy?', previous_response_id: first.id })
+  let text = ''
+  stream.on('response.output_text.delta', (event) => { text += event.delta })
+  const second = await stream.finalResponse()
+  assert.equal(second.output_text, text)
+  assert.ok(second.usage.input_tokens > first.usage.input_tokens)
+  await openai.responses.delete(first.id)
+  await assert.rejects(openai.responses.retrieve(first.id), OpenAI.NotFoundError)
+})
+
 test('models', async () => {
   const names = []
   for await (const each of openai.models.list()) names.push(each.id)

@@ -1,4 +1,6 @@
-"""POST /v1/rerank, which OpenAI does not have but its clients' servers do, and /v2/rerank, as Cohere's client asks."""
+"""POST /v1/rerank, which OpenAI does not have but servers of its form do; Cohere's client asks /v2/rerank, others
+/rerank.
+"""
 
 from secrets import token_hex
 
@@ -34,7 +36,7 @@ class OpenAIReranking(msgspec.Struct):
 
 
 @post(
-    ["/v1/rerank", "/v2/rerank"],
+    ["/v1/rerank", "/v2/rerank", "/rerank"],
     status_code=200,
     opt={
         "description": Description(
