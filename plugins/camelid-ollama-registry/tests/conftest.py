@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from camelid.contracts.distribution.client import Client
 from camelid.contracts.registry import Registry
 from camelid.testing.loopback import LoopbackServer
 from camelid.testing.registry_source import RegistrySource
 from camelid.types.names import ModelName
-from camelid_ollama_registry.client import Client
 from camelid_ollama_registry.registry import OllamaRegistry
+from camelid_ollama_registry.tokens import SignedTokens
 
 LOOPBACK = runpy.run_path(str(Path(__file__).with_name("loopback_registry.py")))
 OllamaServer, Storage, MODEL = LOOPBACK["OllamaServer"], LOOPBACK["Storage"], LOOPBACK["MODEL"]
@@ -26,7 +27,7 @@ class OllamaSource(RegistrySource):
 
     def make_registry(self) -> Registry:
         registry = OllamaRegistry()
-        registry._client = Client(self.keys)
+        registry._client = Client(SignedTokens(self.keys))
         self._clients.append(registry._client)
         return registry
 

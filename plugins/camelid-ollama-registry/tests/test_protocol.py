@@ -6,11 +6,11 @@ from http.server import BaseHTTPRequestHandler
 import msgspec
 import pytest
 
+from camelid.contracts.distribution import tokens
 from camelid.contracts.registry import BlobToSend, Registry, TransientRegistryError
 from camelid.errors import RegistryError
 from camelid.testing.loopback import LoopbackServer, Reply, Request
 from camelid.types.names import ModelName
-from camelid_ollama_registry import tokens
 from camelid_ollama_registry.plugin import CAMELID_API, camelid_registries
 
 MODEL = "application/vnd.ollama.image.model"

@@ -105,12 +105,17 @@ class Registry(ABC):
         """Whether it asks other machines: then it comes after the local ones, and mirrors and limits hold for it."""
         return True
 
+    @property
+    def protocol(self) -> str:
+        """Which names it is asked: `oci` for `oci://…`; empty for names that say none (`ModelName.protocol`)."""
+        return ""
+
     @abstractmethod
     def resolve(self, name: ModelName) -> ResolvedModel | None:
         """What `name` stands for here; None if this registry does not know it, so that the next one is asked.
 
         Args:
-            name: its scheme is `http` where the client allowed that; its host may be a mirror's, from the settings.
+            name: its transport is `http` where the client allowed that; its host may be a mirror's, from the settings.
 
         Raises:
             RegistryError: the registry should know it but failed.
@@ -142,7 +147,7 @@ class Registry(ABC):
         """Bring one blob to where `name` will be, unless it is there.
 
         Args:
-            name: what is being pushed; scheme and host as for `resolve`.
+            name: what is being pushed; transport and host as for `resolve`.
             blob: its digest and size are right.
             on_progress: to be called with the bytes sent so far, at least once a MiB; may block to limit the speed, and
                 may raise to stop.

@@ -58,7 +58,7 @@ class Pull:
                 it failed or gave what it did not announce.
             CamelidError: the model could not be stored.
         """
-        if name.scheme == "http" and not insecure:
+        if name.transport == "http" and not insecure:
             raise RegistryError("insecure protocol http", reason=f"{name} was pulled without `insecure`")
         work = partial(self._fetch, name, insecure)
         async with aclosing(self._jobs.lines(name, work, insecure=insecure)) as lines:

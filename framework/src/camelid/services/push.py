@@ -56,7 +56,7 @@ class Push:
             RegistryError: there is no such model, no registry takes it, or the one that should failed.
             StoreError: the model is damaged.
         """
-        if name.scheme == "http" and not insecure:
+        if name.transport == "http" and not insecure:
             raise RegistryError("insecure protocol http", reason=f"{name} was pushed without `insecure`")
         work = partial(self._send, name, insecure)
         async with aclosing(self._jobs.lines(name, work, insecure=insecure)) as lines:

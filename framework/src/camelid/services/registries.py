@@ -11,7 +11,7 @@ from camelid.contracts.registry import BlobSource, BlobStream, Registry, Resolve
 from camelid.errors import CamelidError, ConfigurationError, ForbiddenRegistryError, RegistryError, RequestError
 from camelid.services.registry_call import call_registry
 from camelid.store.transfer_policy import TransferPolicy
-from camelid.types.names import ModelName
+from camelid.types.names import ModelName, Transport
 
 __all__ = ("Known", "Registries", "RegistryRules", "broken")
 
@@ -87,13 +87,14 @@ class Registries:
             RegistryError: none knows it or may be asked, or one that should know it failed.
         """
         asked = self._asked(name, insecure=insecure)
-        for registry in self._registries:
+        speakers = self._speakers(name, _MANIFEST)
+        for registry in speakers:
             if registry.remote:
                 self._check_allowed(name, _MANIFEST)
             resolved = _resolve(registry, asked if registry.remote else name, self._patience)
             if resolved is not None:
                 return Known(registry, resolved)
-        everyone = ", ".join(registry.name for registry in self._registries) or "none, for none is installed"
+        everyone = ", ".join(registry.name for registry in speakers) or "none, for none is installed"
         raise RegistryError(
             f"{_MANIFEST}file does not exist", reason=f"{name} is unknown; registries asked: {everyone}"
         )
@@ -105,7 +106,7 @@ class Registries:
             RegistryError: none takes it, or it may not be asked.
         """
         asked = self._asked(name, insecure=insecure)
-        for registry in self._registries:
+        for registry in self._speakers(name, ""):
             if registry.remote and registry.can_push(asked):
                 self._check_allowed(name, "")
                 return registry, asked
@@ -116,8 +117,17 @@ class Registries:
     def _asked(self, name: ModelName, *, insecure: bool) -> ModelName:
         mirror = self._mirrors.get(name.host.lower())
         if mirror is not None:
-            return msgspec.structs.replace(name, scheme=mirror[0], host=mirror[1])
-        return msgspec.structs.replace(name, scheme="http") if insecure else name
+            return msgspec.structs.replace(name, host=mirror[1]).over(mirror[0])
+        return name.over("http") if insecure else name
+
+    def _speakers(self, name: ModelName, prefix: str) -> list[Registry]:
+        """Those that speak what the name says."""
+        found = [registry for registry in self._registries if registry.protocol == name.protocol]
+        if name.protocol and not found:
+            raise RegistryError(
+                f"{prefix}no installed registry knows names with {name.protocol}://: `camelid plugins` lists them"
+            )
+        return found
 
     def _check_allowed(self, name: ModelName, prefix: str) -> None:
         if self._rules.air_gapped:
@@ -166,8 +176,8 @@ def _in_order(registries: Sequence[Registry], first: Sequence[str]) -> tuple[Reg
     return tuple({name: known[name] for name in (*first, *known)}.values())
 
 
-def _read_mirror(text: str) -> tuple[str, tuple[str, str]]:
-    """A host, and scheme and host of what is asked in its place."""
+def _read_mirror(text: str) -> tuple[str, tuple[Transport, str]]:
+    """A host, and transport and host of what is asked in its place."""
     host, equals, address = text.partition("=")
     scheme, separator, mirror = address.strip().rstrip("/").partition("://")
     try:
@@ -175,11 +185,12 @@ def _read_mirror(text: str) -> tuple[str, tuple[str, str]]:
             raise RequestError("no mirror")
         for part in (host.strip(), mirror):
             ModelName(part, "library", "x", "latest").check()
+        transport: Transport = "http" if scheme == "http" else "https"
     except RequestError as error:
         raise ConfigurationError(
             f"the setting registry_mirrors wants HOST=http://HOST:PORT or HOST=https://HOST, not {text!r}"
         ) from error
-    return host.strip().lower(), (scheme, mirror)
+    return host.strip().lower(), (transport, mirror)
 
 
 def broken(registry: Registry, error: Exception) -> RegistryError:

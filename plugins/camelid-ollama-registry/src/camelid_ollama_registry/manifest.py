@@ -5,12 +5,13 @@ from typing import Final
 
 import msgspec
 
+from camelid.contracts.distribution.answers import read_limited, refuse
+from camelid.contracts.distribution.client import Client
 from camelid.contracts.registry import BlobSource, LayerSource, ResolvedModel
 from camelid.errors import RegistryError
 from camelid.types.names import ModelName
-from camelid_ollama_registry.client import Client, read_limited, refuse, repository_url
 
-__all__ = ("MANIFEST", "fetch_manifest", "put_manifest")
+__all__ = ("MANIFEST", "fetch_manifest", "put_manifest", "repository_url")
 
 MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _LARGEST: Final = 4 << 20
@@ -30,6 +31,11 @@ class _Layer(msgspec.Struct, rename="camel"):
 class _Manifest(msgspec.Struct):
     config: _Layer
     layers: list[_Layer] | None = None
+
+
+def repository_url(name: ModelName) -> str:
+    """Where a model's repository is: `https://host/v2/namespace/model`."""
+    return f"{name.scheme}://{name.host}/v2/{name.namespace}/{name.model}"
 
 
 def fetch_manifest(client: Client, name: ModelName) -> ResolvedModel | None:

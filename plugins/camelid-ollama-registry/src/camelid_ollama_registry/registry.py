@@ -8,7 +8,7 @@ from camelid.contracts.registry import BlobSource, BlobStream, BlobToSend, Regis
 from camelid.types.names import ModelName
 
 if TYPE_CHECKING:
-    from camelid_ollama_registry.client import Client
+    from camelid.contracts.distribution.client import Client
 
 __all__ = ("OllamaRegistry",)
 
@@ -23,9 +23,10 @@ class OllamaRegistry(Registry):
 
     @cached_property
     def _client(self) -> "Client":
-        from camelid_ollama_registry.client import Client  # noqa: PLC0415 - HTTP is heavy, and often nobody pulls
+        from camelid.contracts.distribution.client import Client  # noqa: PLC0415 - HTTP is heavy, and often nobody pulls
+        from camelid_ollama_registry.tokens import SignedTokens  # noqa: PLC0415 - as above
 
-        return Client()
+        return Client(SignedTokens())
 
     def resolve(self, name: ModelName) -> ResolvedModel | None:
         """The manifest of `name`, kept byte for byte; None if the host answers 404.
@@ -54,7 +55,7 @@ class OllamaRegistry(Registry):
             RegistryError: the host refused it.
             OSError: the connection broke.
         """
-        from camelid_ollama_registry.blobs import open_range  # noqa: PLC0415 - as above
+        from camelid.contracts.distribution.blobs import open_range  # noqa: PLC0415 - as above
 
         return open_range(self._client, blob, offset, length)
 

@@ -1,7 +1,6 @@
 """Tokens, for which one signs with the key of this machine (contract 14.2)."""
 
 import base64
-import re
 import secrets
 import time
 from hashlib import sha256
@@ -9,72 +8,55 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-import msgspec
 
+from camelid.contracts.distribution.authorization import Authorization
+from camelid.contracts.distribution.tokens import Challenge, fetch_token, read_challenge
 from camelid.errors import RegistryError
 from camelid_ollama_registry.key import Key, load_key
 
-__all__ = ("Challenge", "fetch_token", "read_challenge")
+__all__ = ("SignedTokens",)
 
-_PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
-_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
-_LARGEST_ANSWER: Final = 1 << 20
-_LONGEST_ANSWER: Final = 30.0
-"""Seconds for all of it: the timeout of the connection begins anew with each byte."""
 _NOTHING: Final = base64.b64encode(sha256(b"").hexdigest().encode()).decode()
 """Stands in what is signed for the body, which is empty."""
 
 
-class Challenge(msgspec.Struct, frozen=True):
-    """What a registry wants before it answers."""
+class SignedTokens(Authorization):
+    """Asks for tokens, signed with the key of this machine."""
 
-    realm: httpx.URL
-    """Where the token is."""
-    service: str
-    scopes: tuple[str, ...]
+    def __init__(self, keys: Path | None = None) -> None:
+        """Read nothing yet.
 
+        Args:
+            keys: the folder with `id_ed25519`, made if need be; None for `~/.ollama`.
+        """
+        super().__init__()
+        self._keys = keys
 
-class _Answer(msgspec.Struct):
-    token: str = ""
-    access_token: str = ""
+    def answer(self, http: httpx.Client, url: httpx.URL, challenge: str) -> str:
+        """A token.
 
-
-def read_challenge(header: str, asked: httpx.URL) -> Challenge | None:
-    """What `Www-Authenticate` says; None if it says nothing of tokens.
-
-    Raises:
-        RegistryError: the token would be at another host, which is not to have this machine's signature.
-    """
-    scheme, _space, rest = header.partition(" ")
-    values = dict(_PARAMETER.findall(rest))
-    if scheme.lower() != "bearer" or not values.get("realm"):
-        return None
-    try:
-        realm = httpx.URL(values["realm"])
-    except httpx.InvalidURL as error:
-        raise RegistryError("unauthorized: access denied", reason=f"realm {values['realm'][:200]!r}") from error
-    if (realm.netloc, realm.scheme) != (asked.netloc, asked.scheme):
-        theirs, ours = realm.netloc.decode("ascii", "replace"), asked.netloc.decode("ascii", "replace")
-        raise RegistryError(
-            f'realm host "{theirs}" does not match original host "{ours}"', reason=f"{realm} for {asked}"
-        )
-    return Challenge(realm, values.get("service", ""), tuple(values.get("scope", "").split()))
+        Raises:
+            RegistryError: the registry wants something else, or another host would have this machine's signature; it
+                gives none, or the key cannot be used.
+            httpx.HTTPError: the connection broke.
+            TimeoutError: the answer came too slowly.
+        """
+        asked = read_challenge(challenge)
+        if asked is None:
+            raise RegistryError("unauthorized: access denied", reason=f"{url} wants {challenge[:200]!r}")
+        _check_realm(asked.realm, url)
+        there = _signed_url(asked)
+        request = http.build_request("GET", there, headers={"Authorization": _signature(load_key(self._keys), there)})
+        return f"Bearer {fetch_token(http, request)}"
 
 
-def fetch_token(http: httpx.Client, challenge: Challenge, keys: Path | None) -> str:
-    """Ask for a token, signed.
+def _check_realm(realm: httpx.URL, url: httpx.URL) -> None:
+    if (realm.netloc, realm.scheme) != (url.netloc, url.scheme):
+        theirs, ours = realm.netloc.decode("ascii", "replace"), url.netloc.decode("ascii", "replace")
+        raise RegistryError(f'realm host "{theirs}" does not match original host "{ours}"', reason=f"{realm} for {url}")
 
-    Args:
-        http: sends the request.
-        challenge: of the registry.
-        keys: the folder with `id_ed25519`, made if need be; None for `~/.ollama`.
 
-    Raises:
-        RegistryError: the registry gives none, or the key cannot be used.
-        httpx.HTTPError: the connection broke.
-        TimeoutError: the answer came too slowly.
-    """
-    key = load_key(keys)
+def _signed_url(challenge: Challenge) -> httpx.URL:
     query = httpx.QueryParams(
         [
             ("service", challenge.service),
@@ -83,27 +65,7 @@ def fetch_token(http: httpx.Client, challenge: Challenge, keys: Path | None) -> 
             ("nonce", secrets.token_urlsafe(16)),
         ]
     )
-    url = challenge.realm.copy_merge_params(query)
-    headers = {"Authorization": _signature(key, url)}
-    until = time.monotonic() + _LONGEST_ANSWER
-    with http.stream("GET", url, headers=headers, follow_redirects=False) as response:
-        if response.status_code != 200:
-            raise RegistryError("unauthorized: access denied", reason=f"{url}: {response.status_code}")
-        content = bytearray()
-        for chunk in response.iter_bytes():
-            content += chunk
-            if time.monotonic() > until:
-                raise TimeoutError(f'GET "{url}": the token takes too long')
-            if len(content) > _LARGEST_ANSWER:
-                raise RegistryError("the registry's token is too long", reason=str(url))
-    try:
-        answer = msgspec.json.decode(bytes(content), type=_Answer)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RegistryError("the registry gave no token", reason=f"{url}: {error}") from error
-    token = answer.token or answer.access_token
-    if not _TOKEN.fullmatch(token):
-        raise RegistryError("the registry gave no token", reason=f"{url}: a token of {len(token)} characters")
-    return token
+    return challenge.realm.copy_merge_params(query)
 
 
 def _signature(key: Key, url: httpx.URL) -> str:

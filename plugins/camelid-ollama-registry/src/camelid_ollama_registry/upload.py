@@ -6,14 +6,16 @@ from typing import Final
 
 import httpx
 
+from camelid.contracts.distribution.answers import refuse
+from camelid.contracts.distribution.client import Client
+from camelid.contracts.distribution.uploads import begin_upload, next_session, read_part
 from camelid.contracts.registry import BlobToSend
 from camelid.errors import RegistryError, RequestError
 from camelid.types.names import ModelName
-from camelid_ollama_registry.client import Client, refuse, repository_url
+from camelid_ollama_registry.manifest import repository_url
 
 __all__ = ("upload",)
 
-_CHUNK: Final = 1 << 18
 _SMALLEST_PART: Final = 100_000_000
 _LARGEST_PART: Final = 1_000_000_000
 _PARTS: Final = 16
@@ -26,13 +28,7 @@ def upload(client: Client, name: ModelName, blob: BlobToSend, on_progress: Calla
         RegistryError: the host refused it.
         OSError: the connection broke; nothing of what was sent counts.
     """
-    base = repository_url(name)
-    with client.request("HEAD", f"{base}/blobs/{blob.digest}") as response:
-        if response.status_code == 200:
-            return
-        if response.status_code != 404:
-            refuse(response)
-    session = _begin(client, base, _origin_of(name, blob), blob)
+    session = begin_upload(client, repository_url(name), blob, _origin_of(name, blob))
     if session is not None:
         _Upload(client, blob, on_progress).run(session)
 
@@ -44,19 +40,6 @@ def _origin_of(name: ModelName, blob: BlobToSend) -> str:
     except RequestError:
         return ""
     return f"{origin.namespace}/{origin.model}" if origin.host.lower() == name.host.lower() else ""
-
-
-def _begin(client: Client, base: str, origin: str, blob: BlobToSend) -> httpx.URL | None:
-    """The address of a session; None if the host took the blob from `origin`."""
-    url = httpx.URL(f"{base}/blobs/uploads/")
-    if origin:
-        url = url.copy_merge_params({"mount": blob.digest, "from": origin})
-    with client.request("POST", str(url), headers={"Content-Length": "0"}) as response:
-        if response.status_code == 201:
-            return None
-        if response.status_code >= 300:
-            refuse(response)
-        return _next_session(response, url)
 
 
 class _Upload:
@@ -94,7 +77,7 @@ class _Upload:
         ) as reply:
             if reply.status_code >= 300 and reply.status_code != 307:
                 refuse(reply)
-            following = _next_session(reply, session)
+            following = next_session(reply, session)
             elsewhere = session.join(reply.headers.get("location", "")) if reply.status_code == 307 else None
         if elsewhere is not None:
             self._put_part(session, elsewhere, offset, length)
@@ -106,7 +89,9 @@ class _Upload:
             raise RegistryError("the registry redirects to where nobody may follow", reason=f"{session} -> {url}")
         headers = {"Content-Length": str(length), "Content-Type": "application/octet-stream"}
         body = self._body(offset, length)
-        with self._client.request("PUT", str(url), headers=headers, body=body, follow=False, token=False) as response:
+        with self._client.request(
+            "PUT", str(url), headers=headers, body=body, follow=False, authorized=False
+        ) as response:
             if response.status_code >= 300:
                 refuse(response)
 
@@ -114,29 +99,10 @@ class _Upload:
         """Makes the bytes of a part."""
 
         def chunks() -> Iterator[bytes]:
-            hashed, sent = md5(usedforsecurity=False), 0
-            with self._blob.path.open("rb") as file:
-                file.seek(offset)
-                while sent < length:
-                    chunk = file.read(min(_CHUNK, length - sent))
-                    if not chunk:
-                        raise RegistryError(
-                            "the model's file became shorter while it was sent", reason=str(self._blob.path)
-                        )
-                    hashed.update(chunk)
-                    yield chunk
-                    sent += len(chunk)
-                    self._on_progress(offset + sent)
+            hashed = md5(usedforsecurity=False)
+            for chunk in read_part(self._blob, offset, length, self._on_progress):
+                hashed.update(chunk)
+                yield chunk
             self._sums[offset] = hashed.digest()
 
         return chunks
-
-
-def _next_session(response: httpx.Response, here: httpx.URL) -> httpx.URL:
-    location = response.headers.get("docker-upload-location") or response.headers.get("location") or ""
-    if not location:
-        return here
-    there = here.join(location)
-    if here.scheme == "https" and there.scheme != "https":
-        raise RegistryError("the registry redirects to where nobody may follow", reason=f"{here} -> {there}")
-    return there

@@ -1,4 +1,4 @@
-"""Reading blobs, in parts (contract 14.3)."""
+"""Reading blobs, in parts."""
 
 import io
 import re
@@ -8,9 +8,10 @@ from typing import BinaryIO, Final, cast
 
 import httpx
 
+from camelid.contracts.distribution.answers import connection_errors, refuse
+from camelid.contracts.distribution.client import Client
 from camelid.contracts.registry import BlobSource, OnlyFromStartError
 from camelid.errors import RegistryError
-from camelid_ollama_registry.client import Client, connection_errors, refuse
 
 __all__ = ("open_range",)
 

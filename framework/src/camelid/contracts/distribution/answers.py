@@ -1,0 +1,62 @@
+"""What registries answer, and what may go wrong on the way."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, NoReturn
+
+import httpx
+
+from camelid.contracts.registry import TransientRegistryError
+from camelid.errors import RegistryError
+
+__all__ = ("connection_errors", "read_limited", "refuse")
+
+_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+_LONGEST_REASON: Final = 2000
+"""Bytes of an error's body that are told."""
+
+
+def read_limited(response: httpx.Response, limit: int) -> bytes | None:
+    """The body; None if it has more than `limit` bytes, of which no more were read."""
+    content = bytearray()
+    for chunk in response.iter_raw():
+        content += chunk
+        if len(content) > limit:
+            return None
+    return bytes(content)
+
+
+def refuse(response: httpx.Response, words: str = "") -> NoReturn:
+    """Say what the registry answered instead of what was asked for.
+
+    Raises:
+        TransientRegistryError: it may be better in a moment.
+        RegistryError: it will not.
+    """
+    content = b""
+    with suppress(httpx.HTTPError):
+        for chunk in response.iter_raw():
+            content += chunk
+            if len(content) >= _LONGEST_REASON:
+                break
+    text = content[:_LONGEST_REASON].decode("utf-8", "replace").strip()
+    kind = TransientRegistryError if response.status_code in _PASSING else RegistryError
+    raise kind(words or f"{response.status_code}: {text}", reason=f"{response.url}: {response.status_code} {text}")
+
+
+@contextmanager
+def connection_errors(method: str, url: str) -> Iterator[None]:
+    """Turn what httpx raises into what the contract of registries allows.
+
+    Raises:
+        OSError: the connection broke or never was.
+        RegistryError: what the registry sent is no HTTP that one could ask again for.
+    """
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise TimeoutError(f'{method} "{url}": {str(error) or "timed out"}') from error
+    except httpx.TransportError as error:
+        raise ConnectionError(f'{method} "{url}": {error}') from error
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        raise RegistryError("the registry answered what is no HTTP", reason=f"{url}: {error!r}") from error
