@@ -6,12 +6,12 @@ redirects.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from types import MappingProxyType
 from typing import Final
 
 import httpx
 
-from camelid import __version__
 from camelid.contracts.distribution.answers import connection_errors
 from camelid.contracts.distribution.authorization import Authorization
 from camelid.errors import RegistryError
@@ -40,7 +40,7 @@ class Client:
         self._http = httpx.Client(
             timeout=_TIMEOUT,
             limits=_LIMITS,
-            headers={"User-Agent": f"camelid/{__version__}", "Accept-Encoding": "identity"},
+            headers={"User-Agent": f"camelid/{version('camelid')}", "Accept-Encoding": "identity"},
         )
 
     def close(self) -> None:

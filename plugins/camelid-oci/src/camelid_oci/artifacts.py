@@ -1,0 +1,129 @@
+"""Models as OCI registries have them.
+
+A model of Camelid's is an OCI manifest with the layers as they are, their names in annotations; the manifest of the
+store goes along in an annotation, so that what comes back is the same to the byte, and keeps its digest.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from camelid.contracts.distribution import manifests
+from camelid.contracts.distribution.client import Client
+from camelid.contracts.distribution.manifests import Descriptor, DistributedManifest
+from camelid.contracts.registry import LayerSource, ResolvedModel
+from camelid.errors import RegistryError
+from camelid.types.names import ModelName
+from camelid_oci.layers import TITLE, read_foreign
+from camelid_oci.references import manifest_url, repository_url
+
+__all__ = ("fetch_artifact", "put_artifact")
+
+_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+_DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+_DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+_ACCEPT: Final = f"{_MANIFEST}, {_DOCKER_MANIFEST}, {_INDEX}, {_DOCKER_INDEX}"
+_ARTIFACT: Final = "application/vnd.camelid.model.v1"
+_STORED: Final = "camelid.manifest"
+"""The annotation with the store's manifest, as it is."""
+_LAYER: Final = "application/vnd.ollama.image."
+"""How the media types of Ollama's layers begin."""
+_MODEL_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
+_SEVERAL: Final = frozenset({f"{_LAYER}json", f"{_LAYER}tensor"})
+"""Layers that only models of several files have."""
+
+
+class _Index(msgspec.Struct):
+    manifests: list[Descriptor] | None = None
+
+
+class _Written(msgspec.Struct, rename="camel", omit_defaults=True):
+    media_type: str
+    digest: str
+    size: int
+    annotations: dict[str, str] = {}
+
+
+class _Artifact(msgspec.Struct, kw_only=True, rename="camel"):
+    schema_version: int = 2
+    media_type: str = _MANIFEST
+    artifact_type: str = _ARTIFACT
+    config: _Written
+    layers: list[_Written]
+    annotations: dict[str, str]
+
+
+def fetch_artifact(client: Client, name: ModelName) -> ResolvedModel | None:
+    """What a name stands for; None if the host does not know it.
+
+    Raises:
+        RegistryError: the host refused, or what it sent is no model.
+        OSError: the host cannot be reached.
+    """
+    content = manifests.fetch_manifest(client, manifest_url(name), _ACCEPT)
+    if content is None:
+        return None
+    if name.digest and name.digest != f"sha256:{sha256(content).hexdigest()}":
+        raise RegistryError("the registry sends another manifest than was asked for", reason=f"{name.digest} of {name}")
+    _refuse_index(content)
+    manifest = manifests.decode_manifest(content)
+    repository, layers = repository_url(name), manifest.layers or []
+    stored = (manifest.annotations or {}).get(_STORED, "")
+    if stored:
+        return ResolvedModel(layers=tuple(_as_they_are(manifest, repository)), manifest=stored.encode())
+    if not layers or not all(layer.media_type.startswith(_LAYER) for layer in layers):
+        return read_foreign(layers, repository)
+    if any(layer.annotations for layer in layers):
+        return ResolvedModel(layers=tuple(_as_they_are(manifest, repository)))
+    return ResolvedModel(layers=tuple(_as_they_are(manifest, repository)), manifest=content)
+
+
+def put_artifact(client: Client, name: ModelName, manifest: bytes) -> None:
+    """Let a model appear at its host.
+
+    Raises:
+        RegistryError: the host refused.
+        OSError: the connection broke.
+    """
+    manifests.put_manifest(client, manifest_url(name), _MANIFEST, _artifact(manifest))
+
+
+def _artifact(manifest: bytes) -> bytes:
+    """The OCI manifest of a model: the same for the same model."""
+    stored = manifests.decode_manifest(manifest)
+    counted: Counter[str] = Counter()
+    layers = []
+    for layer in stored.layers or ():
+        kind = layer.media_type.rpartition(".")[2]
+        counted[kind] += 1
+        title = layer.name or (kind if counted[kind] == 1 else f"{kind}-{counted[kind]}")
+        layers.append(_Written(layer.media_type, layer.digest, layer.size, {TITLE: title}))
+    config = _Written(stored.config.media_type, stored.config.digest, stored.config.size)
+    return msgspec.json.encode(_Artifact(config=config, layers=layers, annotations={_STORED: manifest.decode()}))
+
+
+def _as_they_are(manifest: DistributedManifest, repository: str) -> Iterator[LayerSource]:
+    """Layers that are a model's already."""
+    layers = manifest.layers or []
+    several = any(layer.media_type in _SEVERAL for layer in layers)
+    for layer in layers:
+        name = layer.name or (layer.annotation(TITLE) if several else "")
+        yield LayerSource(layer.media_type, layer.source(repository), name=name)
+    if manifest.config.media_type == _MODEL_CONFIG:
+        yield LayerSource(_MODEL_CONFIG, manifest.config.source(repository))
+
+
+def _refuse_index(content: bytes) -> None:
+    try:
+        listed = msgspec.json.decode(content, type=_Index).manifests
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return  # which is said of it as a manifest
+    if listed:
+        digests = ", ".join(one.digest[:80] for one in listed[:8])
+        raise RegistryError(
+            "there are several manifests under this name: say which one as @sha256:…", reason=f"there are {digests}"
+        )
