@@ -12,6 +12,7 @@ import pytest
 from camelid.testing.loopback import Fault
 
 LOOPBACK = runpy.run_path(str(Path(__file__).parents[2] / "plugins/camelid-ollama-registry/tests/loopback_registry.py"))
+REAL = runpy.run_path(str(Path(__file__).parents[2] / "plugins/camelid-oci/tests/docker_registry.py"))
 MODEL_LAYER = LOOPBACK["MODEL"]
 TEMPLATE_LAYER = "application/vnd.ollama.image.template"
 KILLS = 5
@@ -106,3 +107,35 @@ def test_a_model_is_made_from_a_remote_name_pushed_and_pulled_back(registry, env
     assert back.json() == {"status": "success"}, back.text
     assert [model["digest"] for model in server.http.get("/api/tags").json()["models"]] == digests
     assert answer(server, f"{registry.host}/me/mine")
+
+
+def test_a_model_goes_from_one_registry_to_another_and_keeps_its_digest(
+    registry, weights, environment, start_server, tmp_path
+):
+    """From Ollama's protocol to a real OCI registry that asks for a password, and back under a name of three parts."""
+    guarded = tmp_path / "registry"
+    guarded.mkdir()
+    with REAL["DockerRegistry"](guarded, **REAL["guard"](guarded)) as oci:
+        REAL["write_login"](tmp_path / "docker", oci.host)
+        server = start_server(DOCKER_CONFIG=str(tmp_path / "docker"), **environment)
+        server.pull("talker")
+        (before,) = server.http.get("/api/tags").json()["models"]
+        name = f"oci://{oci.host}/team/deep/talker:1"
+        server.post("/api/copy", source="talker", destination=name).raise_for_status()
+        refused = server.post("/api/push", model=f"oci+http://{oci.host}/team/deep/talker:1", stream=False)
+        assert (refused.status_code, refused.json()) == (500, {"error": "insecure protocol http"})
+        pushed = server.post("/api/push", model=name, insecure=True, stream=False)
+        assert pushed.json() == {"status": "success"}, pushed.text
+        for asked in ("talker", name):
+            server.http.request("DELETE", "/api/delete", json={"model": asked}).raise_for_status()
+        assert models(server) == []
+        assert list((server.models / "blobs").glob("sha256-*")) == []
+        back = server.post("/api/pull", model=name, insecure=True, stream=False)
+        assert back.json() == {"status": "success"}, back.text
+    (after,) = server.http.get("/api/tags").json()["models"]
+    assert after["name"] == f"{oci.host}/team___deep/talker:1"
+    assert after["digest"] == before["digest"]
+    assert answer(server, name)
+    assert answer(server, after["name"])
+    made = server.post("/api/create", model="mine", **{"from": name}, system="Be kind.", stream=False)
+    assert made.json() == {"status": "success"}, made.text

@@ -24,12 +24,14 @@ class Named(Registry):
         knows: Callable[[ModelName], bool] = lambda _: False,
         fails: list[Exception] | None = None,
         takes: bool = False,
+        protocol: str = "",
     ) -> None:
         self._name = name
         self._remote = remote
         self._knows = knows
         self._fails = fails or []
         self._takes = takes
+        self._protocol = protocol
         self.asked: list[str] = []
 
     @property
@@ -39,6 +41,10 @@ class Named(Registry):
     @property
     def remote(self) -> bool:
         return self._remote
+
+    @property
+    def protocol(self) -> str:
+        return self._protocol
 
     def resolve(self, name: ModelName) -> ResolvedModel | None:
         self.asked.append(f"{name.scheme}://{name.qualified}")
@@ -98,6 +104,30 @@ def test_insecure_asks_over_plain_http():
     other = far()
     Registries([other]).resolve(NAME, insecure=True)
     assert other.asked == ["http://registry.ollama.ai/me/model:latest"]
+
+
+def test_only_who_speaks_the_protocol_of_a_name_is_asked():
+    near, usual, other = Named("near", knows=everything), far(takes=True), Named("other", remote=True, protocol="oci")
+    rules = RegistryRules(mirrors=("far.example=http://127.0.0.1:5000", "hub.example=https://mirror"))
+    known = Registries([near, usual, other], rules)
+    for name in ("oci://x/a/b", "oci://far.example/a/b", "oci+http://hub.example/a/b"):
+        with pytest.raises(RegistryError, match="file does not exist"):
+            known.resolve(ModelName.parse(name))
+    with pytest.raises(RegistryError, match="file does not exist"):
+        known.resolve(ModelName.parse("oci://x/a/b"), insecure=True)
+    with pytest.raises(RegistryError, match="no installed registry takes models for x"):
+        known.target(ModelName.parse("oci://x/a/b"))
+    assert other.asked == [
+        "oci://x/a/b:latest",
+        "oci+http://127.0.0.1:5000/a/b:latest",
+        "oci://mirror/a/b:latest",
+        "oci+http://x/a/b:latest",
+    ]
+    assert near.asked == usual.asked == []
+    with pytest.raises(RegistryError, match="pull model manifest: no installed registry knows names with ftp://"):
+        known.resolve(ModelName.parse("ftp://x/a/b"))
+    with pytest.raises(RegistryError, match=r"^no installed registry knows names with ftp://"):
+        known.target(ModelName.parse("ftp://x/a/b"))
 
 
 @pytest.mark.parametrize(

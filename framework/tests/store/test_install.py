@@ -174,6 +174,19 @@ def test_a_registry_that_does_not_keep_its_word_is_refused(store, layer, remote,
     assert untouched(store)
 
 
+@pytest.mark.parametrize("file", ["../x", "/etc/x", "a/../../x", "a\\x", "c:x", "a//x", "x\0"])
+def test_a_file_name_that_leads_out_of_the_folder_is_refused(store, file):
+    """Wherever the registry says it, and before a byte is fetched."""
+    layer = remote_layer(b"weights")
+    with pytest.raises(RegistryError, match="leads out of the model's folder"):
+        bring(store, ResolvedModel(layers=(LayerSource(layer.media_type, layer.blob, name=file),)), Remote())
+    named = Layer(media_type=media_types.MODEL, digest=layer.blob.digest, size=layer.blob.size, name=file)
+    manifest = encode_manifest(Manifest(config=named, layers=(named,)))
+    with pytest.raises(RegistryError, match="leads out of the model's folder"):
+        bring(store, ResolvedModel(layers=(layer,), manifest=manifest), Remote())
+    assert untouched(store)
+
+
 def test_a_local_file_with_another_digest_is_refused(store, make_gguf):
     with pytest.raises(RegistryError, match="digest mismatch"):
         bring(store, ResolvedModel(layers=(path_layer(make_gguf(), digest_of(b"other")),)))

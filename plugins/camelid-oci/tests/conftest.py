@@ -62,12 +62,14 @@ class OciSource(RegistrySource):
             f"/v2/{repository}/manifests/latest",
             json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers, **manifest}),
         )
-        return ModelName.parse(f"oci://{self.server.host}/{repository}")
+        return ModelName.parse(f"oci+http://{self.server.host}/{repository}")
 
     def upload(self, repository: str, content: bytes, media_type: str) -> dict[str, object]:
         digest = f"sha256:{sha256(content).hexdigest()}"
         session = self._http.post(f"/v2/{repository}/blobs/uploads/").raise_for_status().headers["location"]
-        self._http.put(session, params={**httpx.URL(session).params, "digest": digest}, content=content).raise_for_status()
+        self._http.put(
+            session, params={**httpx.URL(session).params, "digest": digest}, content=content
+        ).raise_for_status()
         return {"mediaType": media_type, "digest": digest, "size": len(content)}
 
     def put(self, path: str, manifest: str, media_type: str = MANIFEST) -> None:

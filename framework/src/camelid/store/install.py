@@ -7,13 +7,14 @@ from typing import TypeAlias
 
 import msgspec
 
-from camelid.contracts.registry import BlobSource, ResolvedModel
+from camelid.contracts.registry import BlobSource, LayerSource, ResolvedModel
 from camelid.errors import CorruptManifestError, DigestMismatchError, InvalidModelFileError, RegistryError, RequestError
 from camelid.store import media_types
 from camelid.store.blobs import BlobStore
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig, complete_config, decode_config, read_config
 from camelid.store.digests import parse_digest
+from camelid.store.file_names import name_parts
 from camelid.store.formats import GGUF, ONNX, sniff_format
 from camelid.store.gguf import read_header
 from camelid.store.manifest import Layer, Manifest, decode_manifest
@@ -63,15 +64,15 @@ def install(
     """
     if len(resolved.layers) > _MOST_LAYERS:
         raise RegistryError(f"the registry's manifest of {name.short} has {len(resolved.layers)} layers: too many")
+    written = None if resolved.manifest is None else _read_manifest(resolved.manifest, name)
+    _check_names(resolved.layers if written is None else written.layers)
     with closing(ModelBuilder(store, ModelConfig())) as builder:
         blobs = _Blobs(store.blobs, builder.owner, open_range, on_progress, transfers or Transfers(store.blobs))
         blobs.require(layer.blob for layer in resolved.layers)
         digests = [blobs.bring(layer.blob) for layer in resolved.layers]
-        if resolved.manifest is None:
-            content: Manifest | bytes = _make_manifest(store, builder, resolved, digests)
-        else:
-            content = resolved.manifest
-            _check_manifest(content, digests, name)
+        if written is not None and (missing := written.digests - set(digests)):
+            raise RegistryError(f"the registry left out blobs of {name.short}", reason=", ".join(sorted(missing)))
+        content = resolved.manifest or _make_manifest(store, builder, resolved, digests)
         spelled = store.write(name, content, builder.owner)
     model = store.find(spelled)
     if model is None:
@@ -79,13 +80,23 @@ def install(
     return model
 
 
-def _check_manifest(content: bytes, digests: Iterable[str], name: ModelName) -> None:
+def _read_manifest(content: bytes, name: ModelName) -> Manifest:
     try:
-        missing = decode_manifest(content).digests - set(digests)
+        return decode_manifest(content)
     except CorruptManifestError as error:
         raise RegistryError(f"the registry's manifest of {name.short} is corrupt", reason=error.reason) from error
-    if missing:
-        raise RegistryError(f"the registry left out blobs of {name.short}", reason=", ".join(sorted(missing)))
+
+
+def _check_names(layers: Iterable[Layer | LayerSource]) -> None:
+    """See that files of the model will lie in its folder."""
+    for layer in layers:
+        try:
+            if layer.name:
+                name_parts(layer.name)
+        except RequestError as error:
+            raise RegistryError(
+                "the registry gives a file a name that leads out of the model's folder", reason=error.reason
+            ) from error
 
 
 class _Blobs:

@@ -5,7 +5,6 @@ names.
 """
 
 import base64
-import binascii
 import os
 from pathlib import Path
 from typing import Final
@@ -87,7 +86,7 @@ def _login(entry: _Entry, file: Path) -> Login | None:
     if entry.auth:
         try:
             user, _colon, password = base64.b64decode(entry.auth, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:  # of base64, or of UTF-8
             raise RegistryError(f"a login in Docker's {_FILE} is damaged: log in again", reason=f"{file}") from error
     if not (user and password) and not entry.identity_token:
         return None
