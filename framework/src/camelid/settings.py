@@ -95,8 +95,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Bytes a second that all pulls and pushes together may take; 0 = no limit."""
     modelfiles: Path | None = None
     """Folder that requests to make a model may read Modelfiles and their files from, below it and nowhere else; None
-    for no folder. A request names the Modelfile as `path` in `POST /api/create`, an older form. Files are linked into
-    the store where that can be: replace them by new ones, and let nobody change them in place."""
+    for no folder. A request names a file or a folder as `from` in `POST /api/create`, `file:///…`, or the Modelfile as
+    `path`, an older form. Files are linked into the store where that can be, else copied: replace them by new ones, and
+    let nobody change them in place."""
     image_hosts: tuple[str, ...] = ()
     """Hosts, with or without port, that pictures in requests to `/v1` may be loaded from; from any other they must be
     sent along. Whoever may use the server can make it ask these hosts for anything."""

@@ -34,6 +34,12 @@ def test_what_is_no_path_is_a_model(folder: Path):
     assert (sources.body.from_, sources.body.files, sources.blobs) == ("llama3.2:1b", {}, {})
 
 
+@pytest.mark.parametrize("source", ["file:///srv/w.gguf", "oci://localhost:5000/team/w.gguf"])
+def test_what_the_server_has_or_fetches_is_not_sent(folder: Path, source: str):
+    sources = collect("mine", parse(f"FROM {source}\n"), folder)
+    assert (sources.body.from_, sources.body.files, sources.blobs) == (source, {}, {})
+
+
 @pytest.mark.parametrize("path", ["~nobody-of-this-name/w.gguf", f"./{'a' * 400}", "./no\udcff.gguf"])
 def test_what_can_only_be_a_path_and_is_none(folder: Path, path: str):
     for line in (f"FROM {path}", f"FROM base\nADAPTER {path}", f"FROM base\nDRAFT {path}"):

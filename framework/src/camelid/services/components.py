@@ -184,6 +184,8 @@ class Components:
         if isinstance(source, Path):
             self._report(Progress(_TRANSFERRING))
             digest = await asyncio.to_thread(self._blobs.link, source, self._owner)
+            if not await asyncio.to_thread(_is_linked, source, self._blobs.path(digest)):
+                self._report(Progress(f"copied {name}, which cannot be linked from there"))
         else:
             digest = source
         try:
@@ -192,6 +194,14 @@ class Components:
         except BlobNotFoundError as error:
             raise StoreError(error.message, reason=f"named as {name!r}") from error
         return digest, self._blobs.path(digest)
+
+
+def _is_linked(source: Path, blob: Path) -> bool:
+    """Whether both are one file."""
+    try:
+        return source.samefile(blob)
+    except OSError:  # gone meanwhile, which what follows says
+        return True
 
 
 def _onnx_components(stored: Mapping[str, tuple[str, Path]]) -> list[Component]:

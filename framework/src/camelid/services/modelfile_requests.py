@@ -1,9 +1,13 @@
-"""The older form of a request to create a model: the text of a Modelfile, or the path of one on the server."""
+"""Requests to create a model of what lies on the server's disk: of a file or folder, by its address `file:///…`; and
+those of an older form, with the text of a Modelfile, or the path of one.
+"""
 
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import msgspec
 
@@ -13,7 +17,7 @@ from camelid.store.blobs import BlobStore
 from camelid.store.digests import parse_digest
 from camelid.store.model_folder import model_files
 from camelid.store.modelfile import Modelfile, decode, parse
-from camelid.store.modelfile_sources import find_sources, names_file
+from camelid.store.modelfile_sources import FILE_SCHEME, find_sources, names_file
 
 __all__ = ("ModelfileRequests",)
 
@@ -70,6 +74,16 @@ class ModelfileRequests:
             warnings=modelfile.warnings,
         )
 
+    def locate(self, request: CreateRequest) -> CreateRequest:
+        """The request with the files that `from_` names, if it is an address `file:///…`. Blocks; hashes no file.
+
+        Raises:
+            RequestError: nothing is there, or not below the folder.
+        """
+        if not request.from_.startswith(FILE_SCHEME):
+            return request
+        return msgspec.structs.replace(request, from_="", files=self._find(request.from_, self._folder))
+
     def _read(self, path: str) -> tuple[Modelfile, Path]:
         """A Modelfile below the folder, and the folder that it lies in."""
         if self._folder is None:
@@ -91,6 +105,8 @@ class ModelfileRequests:
         """What a line of a Modelfile names: an uploaded blob, or files; nothing if it is the name of a model."""
         if digest := self._digest(source):
             return {digest.replace(":", "-"): digest}
+        if source.startswith(FILE_SCHEME):
+            source = _addressed_path(source)
         path = None if beside is None else self._below(source, beside)
         try:
             if path is not None and path.is_dir():
@@ -124,6 +140,18 @@ class ModelfileRequests:
             return path if path.is_relative_to(self._folder.resolve(strict=True)) else None
         except (OSError, RuntimeError, ValueError):  # loops of links, NUL, names that are too long
             return None
+
+
+def _addressed_path(address: str) -> str:
+    """The path in an address `file:///…`, absolute."""
+    try:
+        parts = urlsplit(address)
+        path = url2pathname(parts.path)
+    except (ValueError, OSError) as error:
+        raise RequestError(f"{address[:200]} is no address of a file", reason=str(error)) from error
+    if parts.netloc not in ("", "localhost") or parts.query or parts.fragment or not path.startswith("/"):
+        raise RequestError(f"{address[:200]} is no address of a file on this server: write file:///folder/file")
+    return path
 
 
 def _parse(content: bytes) -> Modelfile:

@@ -8,7 +8,10 @@ import msgspec
 from camelid.errors import RequestError
 from camelid.store.modelfile import Modelfile
 
-__all__ = ("ModelfileSources", "find_sources", "names_file")
+__all__ = ("FILE_SCHEME", "ModelfileSources", "find_sources", "names_file")
+
+FILE_SCHEME: Final = "file://"
+"""Begins the address of a file or folder on the server's disk, which is used there and not sent."""
 
 FileT = TypeVar("FileT")
 
@@ -53,6 +56,8 @@ def find_sources(modelfile: Modelfile, find: Callable[[str], Mapping[str, FileT]
 
 def names_file(source: str) -> bool:
     """Whether it can only be meant as a path: then a missing file is a mistake, and no name of a model."""
+    if "://" in source:
+        return False
     return source.startswith(_FILE_BEGINNINGS) or source.lower().endswith(_FILE_ENDINGS)
 
 

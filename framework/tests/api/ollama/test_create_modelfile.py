@@ -1,5 +1,6 @@
 """The older forms of POST /api/create: the text of a Modelfile, or its path on the server."""
 
+import errno
 import json
 import os
 from hashlib import sha256
@@ -197,3 +198,53 @@ async def test_a_wrong_name_links_nothing(ollama, folder):
     reply = await ollama.post("/api/create", json={"model": "a//b", "modelfile": "FROM ./unused.bin\n"})
     assert (reply.status_code, reply.json()) == (400, {"error": "invalid model name"})
     assert (await ollama.head(f"/api/blobs/sha256:{sha256(content).hexdigest()}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "address", ["file://{folder}/top.bin", "file://localhost{folder}/deep/weights", "file://{folder}/deep/a%20b.bin"]
+)
+async def test_a_file_of_the_server_is_used_in_place(ollama, folder, address):
+    (folder / "deep" / "a b.bin").write_bytes(ECHO)
+    file = {"top.bin": "top.bin", "weights": "deep/weights/model.bin"}.get(address.rpartition("/")[2], "deep/a b.bin")
+    steps = await made(ollama, **{"from": address.format(folder=folder)}, system="in place")
+    assert "transferring model data" in steps
+    assert not any(step.startswith("copied") for step in steps)
+    assert (folder / file).stat().st_nlink > 1
+    assert ((await shown(ollama))["system"], await answer(ollama)) == ("in place", "hello")
+
+
+async def test_a_modelfile_may_name_addresses(ollama, folder):
+    await made(ollama, modelfile=f"FROM file://{folder}/top.bin\nSYSTEM addressed\n")
+    assert ((await shown(ollama))["system"], await answer(ollama)) == ("addressed", "hello")
+
+
+async def test_what_cannot_be_linked_is_copied_and_named(ollama, folder, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    monkeypatch.setattr("camelid.store.blobs.os.link", refuse)
+    assert "copied top.bin, which cannot be linked from there" in await made(
+        ollama, **{"from": f"file://{folder}/top.bin"}
+    )
+    assert await answer(ollama) == "hello"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("file:///etc/passwd", "file://{folder}/../secret.bin", "file://{folder}/missing", "file://{folder}/nul%00"),
+        *("file://{folder}/%2e%2e/secret.bin", "file:///", "file://{folder}/pipe.bin", "file://{folder}/out.bin"),
+    ],
+)
+async def test_an_address_that_leads_elsewhere(ollama, folder, address):
+    if not (folder / "out.bin").is_symlink():
+        (folder / "out.bin").symlink_to(folder.parent / "secret.bin")
+        os.mkfifo(folder / "pipe.bin")
+    assert NOWHERE in await refused(ollama, **{"from": address.format(folder=folder)})
+
+
+@pytest.mark.parametrize(
+    "address", ["file://host/x", "file://x", "file://", "file:///x?y", "file:///x#y", "file://[/x"]
+)
+async def test_what_is_no_address_of_a_file(ollama, address):
+    assert "is no address of a file" in await refused(ollama, **{"from": address})

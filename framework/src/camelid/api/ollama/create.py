@@ -95,4 +95,6 @@ async def create(request: ApiRequest, services: ApiServices) -> ASGIApp:
     )
     if not body.base and body.files is None and (body.modelfile or body.path):
         wanted = await asyncio.to_thread(services.modelfiles.complete, wanted, text=body.modelfile, path=body.path)
+    else:
+        wanted = await asyncio.to_thread(services.modelfiles.locate, wanted)
     return await progress_reply(request, services.create(wanted), stream=body.stream)
