@@ -169,3 +169,45 @@ def test_no_password_leaves_an_encrypted_connection_for_an_open_one(tmp_path):
         DockerLogins(tmp_path / "docker").answer(
             http, httpx.URL("https://secure.example/v2/a/manifests/b"), 'Bearer realm="http://secure.example/token"'
         )
+
+
+class Elsewhere(LoopbackServer):
+    """Sends everybody who shows a password to another host."""
+
+    def __init__(self, other: LoopbackServer) -> None:
+        super().__init__()
+        self._other = other
+
+    def respond(self, request: Request) -> Reply:
+        if "authorization" not in request.headers:
+            return Reply(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        if request.method == "HEAD":
+            return Reply(404)
+        status = 202 if request.method == "POST" else 307
+        return Reply(status, headers={"Location": f"http://{self._other.host}{request.path}"})
+
+
+class Curious(LoopbackServer):
+    """Wants to know more than it has a right to."""
+
+    def respond(self, request: Request) -> Reply:
+        return Reply(401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+
+
+def ask(registry: OciRegistry, name: ModelName, folder: Path) -> None:
+    registry.resolve(name)
+
+
+def send(registry: OciRegistry, name: ModelName, folder: Path) -> None:
+    registry.send(name, to_send(folder, b"GGUF"), lambda _: None)
+
+
+@pytest.mark.parametrize("work", [ask, send])
+def test_another_host_learns_no_password(registry, tmp_path, work):
+    with Curious() as other, Elsewhere(other) as server:
+        REAL["write_login"](tmp_path / "docker", server.host)
+        with pytest.raises(RegistryError, match="unauthorized: access denied"):
+            work(registry, ModelName.parse(f"oci+http://{server.host}/a/b"), tmp_path)
+        assert any("authorization" in request.headers for request in server.requests)
+        assert other.requests
+        assert not any("authorization" in request.headers for request in other.requests)

@@ -5,7 +5,7 @@ store goes along in an annotation, so that what comes back is the same to the by
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -13,7 +13,7 @@ import msgspec
 
 from camelid.contracts.distribution import manifests
 from camelid.contracts.distribution.client import Client
-from camelid.contracts.distribution.manifests import Descriptor, DistributedManifest
+from camelid.contracts.distribution.manifests import Descriptor
 from camelid.contracts.registry import LayerSource, ResolvedModel
 from camelid.errors import RegistryError
 from camelid.types.names import ModelName
@@ -72,14 +72,13 @@ def fetch_artifact(client: Client, name: ModelName) -> ResolvedModel | None:
     _refuse_index(content)
     manifest = manifests.decode_manifest(content)
     repository, layers = repository_url(name), manifest.layers or []
-    stored = (manifest.annotations or {}).get(_STORED, "")
-    if stored:
-        return ResolvedModel(layers=tuple(_as_they_are(manifest, repository)), manifest=stored.encode())
-    if not layers or not all(layer.media_type.startswith(_LAYER) for layer in layers):
+    stored = (manifest.annotations or {}).get(_STORED, "").encode()
+    if not stored and not (layers and all(layer.media_type.startswith(_LAYER) for layer in layers)):
         return read_foreign(layers, repository)
-    if any(layer.annotations for layer in layers):
-        return ResolvedModel(layers=tuple(_as_they_are(manifest, repository)))
-    return ResolvedModel(layers=tuple(_as_they_are(manifest, repository)), manifest=content)
+    kept = stored or (b"" if any(layer.annotations for layer in layers) else content)
+    config = [manifest.config] if kept or manifest.config.media_type == _MODEL_CONFIG else []
+    sources = (*_named(layers, repository), *(LayerSource(_MODEL_CONFIG, one.source(repository)) for one in config))
+    return ResolvedModel(layers=sources, manifest=kept or None)
 
 
 def put_artifact(client: Client, name: ModelName, manifest: bytes) -> None:
@@ -106,15 +105,12 @@ def _artifact(manifest: bytes) -> bytes:
     return msgspec.json.encode(_Artifact(config=config, layers=layers, annotations={_STORED: manifest.decode()}))
 
 
-def _as_they_are(manifest: DistributedManifest, repository: str) -> Iterator[LayerSource]:
+def _named(layers: Sequence[Descriptor], repository: str) -> Iterator[LayerSource]:
     """Layers that are a model's already."""
-    layers = manifest.layers or []
     several = any(layer.media_type in _SEVERAL for layer in layers)
     for layer in layers:
         name = layer.name or (layer.annotation(TITLE) if several else "")
         yield LayerSource(layer.media_type, layer.source(repository), name=name)
-    if manifest.config.media_type == _MODEL_CONFIG:
-        yield LayerSource(_MODEL_CONFIG, manifest.config.source(repository))
 
 
 def _refuse_index(content: bytes) -> None:
