@@ -38,6 +38,7 @@ class Moment:
         self.name = str(body["model"])
         self._request = (method, path, body)
         self.succeeded = False
+        self.cut_off = False
 
     def run(self, url: str) -> None:
         """Ask the server, which may die meanwhile."""
@@ -45,6 +46,7 @@ class Moment:
         try:
             answer = httpx.request(method, f"{url}{path}", json=body, timeout=100)
         except httpx.TransportError:
+            self.cut_off = True
             return
         refused = answer.status_code == 404 and self.kind == "delete"
         assert refused or answer.status_code == 200, f"{self.kind} {self.name}: {answer.text}"
@@ -87,7 +89,7 @@ class Killing:
                     process.kill()
                     process.wait()
                     asking.join()
-                cut[last.kind] += not last.succeeded
+                cut[last.kind] += last.cut_off
             with self.server() as (_process, url):
                 self.check(url, last)
         self.check_remains()
