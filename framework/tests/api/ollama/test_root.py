@@ -30,7 +30,7 @@ async def test_health(ollama):
     ("method", "path", "status"),
     [
         ("GET", "/health", 404),
-        ("POST", "/api/rerank", 404),
+        ("POST", "/api/nothing", 404),
         ("HEAD", "/api/ps", 405),
         ("PUT", "/api/chat", 405),
         ("GET", "/api/generate", 405),
