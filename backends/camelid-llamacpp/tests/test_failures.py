@@ -2,14 +2,16 @@
 
 import pytest
 
-from camelid.errors import InvalidModelFileError, ModelLoadError, ModelMemoryError
+from camelid.errors import AcceleratorMemoryError, InvalidModelFileError, ModelLoadError, ModelMemoryError
 from camelid_llamacpp.failures import load_error
 
 
 @pytest.mark.parametrize(
     ("complaints", "kind"),
     [
-        ("unable to allocate CUDA0 buffer", ModelMemoryError),
+        ("unable to allocate CUDA0 buffer", AcceleratorMemoryError),
+        ("allocating 9 MiB on device 0: cudaMalloc failed: out of memory", AcceleratorMemoryError),
+        ("graph_reserve: failed to allocate Vulkan1 compute buffer of size 9", AcceleratorMemoryError),
         ("ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 9", ModelMemoryError),
         ("tensor 'x' data is not within the file bounds, model is corrupted or incomplete", InvalidModelFileError),
         ("missing tensor 'token_embd.weight'", InvalidModelFileError),

@@ -19,6 +19,7 @@
     │   ├── InvalidModelFileError     500
     │   ├── ModelLoadError            500
     │   └── ModelMemoryError          500
+    │       └── AcceleratorMemoryError 500  fewer layers there would do
     ├── WorkerError                   500  the process that holds a model
     │   ├── WorkerDiedError           500
     │   ├── WorkerTimeoutError        500
@@ -48,6 +49,7 @@ in the command line's client.
 from typing import ClassVar
 
 __all__ = (
+    "AcceleratorMemoryError",
     "ApiVersionError",
     "BlobNotFoundError",
     "CamelidError",
@@ -176,6 +178,10 @@ class ModelLoadError(ModelError):
 
 class ModelMemoryError(ModelError):
     """There is not enough memory to load or run the model."""
+
+
+class AcceleratorMemoryError(ModelMemoryError):
+    """An accelerator has not enough memory; the model may load with fewer layers on it."""
 
 
 class WorkerError(CamelidError):

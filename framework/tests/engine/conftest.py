@@ -7,7 +7,7 @@ import pytest
 
 from camelid.contracts.placement import Connection, ConversionSpec, Placement, WorkerSpec
 from camelid.engine.pool import LoadRequest, Pool
-from camelid.errors import ModelLoadError, ModelMemoryError
+from camelid.errors import AcceleratorMemoryError, ModelLoadError, ModelMemoryError
 from camelid.plugins.catalog import Catalog, RegisteredBackend
 from camelid.settings import Settings
 from camelid.types.artifact import ModelArtifact, ModelFile
@@ -69,6 +69,9 @@ class ToyWorker:
                 self.become_ready(PROTOCOL_VERSION + 1)
             case {"memory": int(most)} if self.spec.options.context_length > most:
                 self.say(Failed(0, fault_from(ModelMemoryError("too large"))))
+                self.end("exited with status 1")
+            case {"gpu_layers": int(most)} if not 0 <= self.spec.options.gpu_layers <= most:
+                self.say(Failed(0, fault_from(AcceleratorMemoryError("too large"))))
                 self.end("exited with status 1")
             case {"seconds": float(seconds)}:
                 self._loop.call_later(seconds, self.become_ready)

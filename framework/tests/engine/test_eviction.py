@@ -1,5 +1,6 @@
 """How many models there may be, and which one makes room (contract 16.5, 16.6)."""
 
+import msgspec
 import pytest
 
 from camelid.errors import ModelMemoryError
@@ -102,3 +103,28 @@ async def test_an_automatic_context_shrinks_until_it_fits(open_pool, toys, model
         assert [worker.spec.options.context_length for worker in toys.workers] == [100_000, 32768, 4096]
         await pool.use(request)
         assert len(toys.workers) == 3
+
+
+async def test_layers_leave_the_accelerator_until_the_rest_fits(open_pool, toys, model):
+    async with open_pool() as pool:
+        request = msgspec.structs.replace(model("a", config={"load": {"gpu_layers": 15}}), layers=32)
+        await pool.use(request)
+        assert [worker.spec.options.gpu_layers for worker in toys.workers] == [-1, 22, 14]
+        await pool.use(request)
+        assert len(toys.workers) == 3
+
+
+async def test_layers_that_a_request_names_stay_where_they_are(open_pool, toys, model):
+    async with open_pool() as pool:
+        asked = model("a", num_gpu=20, num_ctx=100, config={"load": {"gpu_layers": 15}})
+        with pytest.raises(ModelMemoryError, match="too large"):
+            await pool.use(msgspec.structs.replace(asked, layers=32))
+        assert [worker.spec.options.gpu_layers for worker in toys.workers] == [20]
+
+
+async def test_a_model_that_no_accelerator_takes_is_refused_in_the_end(open_pool, toys, model):
+    async with open_pool() as pool:
+        asked = model("a", num_ctx=100, config={"load": {"gpu_layers": -5}})
+        with pytest.raises(ModelMemoryError, match="too large"):
+            await pool.use(msgspec.structs.replace(asked, layers=5))
+        assert [worker.spec.options.gpu_layers for worker in toys.workers] == [-1, 4, 2, 1, 0]

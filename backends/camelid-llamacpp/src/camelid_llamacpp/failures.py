@@ -2,11 +2,16 @@
 
 import re
 
-from camelid.errors import InvalidModelFileError, ModelError, ModelLoadError, ModelMemoryError
+from camelid.errors import AcceleratorMemoryError, InvalidModelFileError, ModelError, ModelLoadError, ModelMemoryError
 
 __all__ = ("is_damage", "is_shortage", "load_error")
 
 _MEMORY = re.compile(r"alloc|out of memory|not enough memory|insufficient memory", re.IGNORECASE)
+_ACCELERATOR = re.compile(
+    r"(?:CUDA|ROCm|Vulkan|SYCL|Metal|MTL|MUSA|CANN|OpenCL)\d*(?:_Host)? (?:compute |KV )?buffer|(?:cuda|hip|musa)Malloc"
+    r"|on device \d",
+    re.IGNORECASE,
+)
 _FILE = re.compile(
     r"corrupt|incomplete|magic|gguf_init|gguf_read|failed to (?:read|seek)|file bounds|missing tensor"
     r"|invalid (?:file|string|type)|key not found|wrong (?:shape|type|array)|duplicate|unexpectedly reached end",
@@ -38,7 +43,8 @@ def load_error(name: str, complaints: str) -> ModelError:
         complaints: the last warnings and errors it logged; they become the reason.
     """
     if is_shortage(complaints):
-        return ModelMemoryError(
+        kind = AcceleratorMemoryError if _ACCELERATOR.search(complaints) else ModelMemoryError
+        return kind(
             f"there is not enough memory for model {name!r}; use a smaller context or a smaller model",
             reason=complaints,
         )

@@ -12,8 +12,8 @@ from camelid.engine.fleet import Fleet
 from camelid.engine.quarantine import Quarantine
 from camelid.engine.request import LoadRequest, RunningModel
 from camelid.engine.runner import Key, Runner, expiry
-from camelid.engine.sizing import lower_context, predicted_memory, resolve_options, satisfies
-from camelid.errors import ModelMemoryError, RequestError, WorkerDiedError
+from camelid.engine.sizing import fewer_layers, lower_context, predicted_memory, resolve_options, satisfies
+from camelid.errors import AcceleratorMemoryError, ModelMemoryError, RequestError, WorkerDiedError
 from camelid.plugins.catalog import RegisteredBackend
 from camelid.settings import Settings
 from camelid.types.loading import LoadOptions
@@ -133,9 +133,9 @@ class Loader:
             await self._make_room(wish, options)
             try:
                 return await self._start(wish, options)
-            except ModelMemoryError:
+            except ModelMemoryError as error:
                 others = self._fleet.others(wish.key)
-                smaller = lower_context(options) if wish.request.options.num_ctx is None else None
+                smaller = _smaller(options, wish.request, error)
                 if not others and smaller is None:
                     raise
                 for runner in others:
@@ -183,3 +183,13 @@ class Loader:
     async def _free(self) -> int:
         """Bytes of memory that are free now; asking the system is blocking work."""
         return await asyncio.to_thread(self._available)
+
+
+def _smaller(options: LoadOptions, request: LoadRequest, error: ModelMemoryError) -> LoadOptions | None:
+    """What to try after memory ran out, of what the request left open; None if there is nothing."""
+    smaller = None
+    if isinstance(error, AcceleratorMemoryError) and request.options.num_gpu is None:
+        smaller = fewer_layers(options, request.layers)
+    if smaller is None and request.options.num_ctx is None:
+        smaller = lower_context(options)
+    return smaller

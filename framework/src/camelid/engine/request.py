@@ -32,6 +32,8 @@ class LoadRequest(msgspec.Struct, frozen=True):
     """What its backend should be able to do."""
     named_by_model: str | None = None
     """The backend that the model's own parameters name."""
+    layers: int = 0
+    """Of the model, without the one that gives logits; 0 = unknown."""
 
 
 class RunningModel(msgspec.Struct, frozen=True):

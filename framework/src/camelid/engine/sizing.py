@@ -13,7 +13,7 @@ from camelid.types.json import JsonObject
 from camelid.types.loading import LoadOptions
 from camelid.types.options import Options
 
-__all__ = ("lower_context", "predicted_memory", "resolve_options", "satisfies")
+__all__ = ("fewer_layers", "lower_context", "predicted_memory", "resolve_options", "satisfies")
 
 LEAST_CONTEXT: Final = 4
 LEAST_SEEING_CONTEXT: Final = 2048
@@ -119,6 +119,21 @@ def lower_context(options: LoadOptions) -> LoadOptions | None:
         if options.context_length > tier:
             return msgspec.structs.replace(options, context_length=tier)
     return None
+
+
+def fewer_layers(options: LoadOptions, layers: int) -> LoadOptions | None:
+    """The same with a third less of the model on accelerators, to try after their memory ran out; None if nothing is
+    there any more, or nobody knows how many layers there are.
+
+    Args:
+        options: what was too much.
+        layers: of the model.
+    """
+    # llama.cpp counts what gives logits as one more.
+    tried = min(layers + 1, options.gpu_layers) if options.gpu_layers >= 0 else layers + 1
+    if not layers or not tried:
+        return None
+    return msgspec.structs.replace(options, gpu_layers=2 * tried // 3)
 
 
 def _context_length(request: LoadRequest, settings: Settings) -> int:

@@ -57,6 +57,8 @@ class ModelTraits(msgspec.Struct, frozen=True):
     """Tokens; 0 = unknown before loading."""
     cache_bytes_per_token: int = 0
     """Estimated for f16; 0 = unknown."""
+    layers: int = 0
+    """0 = unknown before loading."""
     raw_embeddings: bool = True
     """Whether the older embedding endpoint gives vectors of whatever length."""
 
@@ -92,6 +94,7 @@ class Model(msgspec.Struct, frozen=True):
             options=options,
             trained_context=self.traits.trained_context,
             cache_bytes_per_token=self.traits.cache_bytes_per_token,
+            layers=self.traits.layers,
             completion=Capability.COMPLETION in self.traits.capabilities,
             needs=backend_needs(self.stored, self.traits.capabilities),
             named_by_model=backend_parameter(self.stored),
@@ -217,5 +220,6 @@ class Models:
             capabilities=self._capabilities(stored, template),
             trained_context=summary.context_length,
             cache_bytes_per_token=summary.cache_bytes_per_token,
+            layers=summary.layers,
             raw_embeddings=summary.raw_embeddings,
         )

@@ -23,7 +23,7 @@ __all__ = ("Headers",)
 
 _log = logging.getLogger(__name__)
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 """Raise it when what is written here changes its shape or its meaning."""
 _GRACE_SECONDS: Final = 3600.0
 

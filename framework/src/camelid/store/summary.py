@@ -16,6 +16,7 @@ class HeaderSummary(msgspec.Struct, frozen=True):
     context_length: int
     embedding_length: int
     cache_bytes_per_token: int
+    layers: int
     has_pooling: bool
     ranks: bool
     raw_embeddings: bool
@@ -43,6 +44,7 @@ def summarize(header: GGUFHeader) -> HeaderSummary:
         context_length=header.context_length,
         embedding_length=header.embedding_length,
         cache_bytes_per_token=header.cache_bytes_per_token,
+        layers=header.fact("block_count") or 0,
         has_pooling=header.has_pooling,
         ranks=header.ranks,
         raw_embeddings=header.raw_embeddings,
