@@ -164,20 +164,23 @@ async def test_who_waits_for_a_turn_is_told_when_it_takes_too_long(store, add_mo
     add_model("echo")
     transfers = Transfers(store.blobs, TransferPolicy(all_streams=1, patience=0.05))
     pushing = Push(store, Registries([Shelf()]), transfers)
-    with transfers.limits.slots, pytest.raises(RegistryError, match="busy with other transfers: try again later"):
+    transfers.limits.slots.take(pytest.fail)
+    with pytest.raises(RegistryError, match="busy with other transfers: try again later"):
         await lines(pushing)
+    transfers.limits.slots.give_back()
     assert (await lines(pushing))[-1].status == "success"
 
 
 async def test_who_leaves_while_waiting_for_a_turn_takes_none(store, add_model):
     add_model("echo")
     transfers, shelf = Transfers(store.blobs, TransferPolicy(all_streams=1)), Shelf()
-    with transfers.limits.slots:
-        async with aclosing(Push(store, Registries([shelf]), transfers)(NAME)) as told:
-            async for line in told:
-                if line.digest:
-                    break
-        for thread in threading.enumerate():
-            if thread.name == "watched":
-                await asyncio.to_thread(thread.join)
+    transfers.limits.slots.take(pytest.fail)
+    async with aclosing(Push(store, Registries([shelf]), transfers)(NAME)) as told:
+        async for line in told:
+            if line.digest:
+                break
+    for thread in threading.enumerate():
+        if thread.name == "watched":
+            await asyncio.to_thread(thread.join)
+    transfers.limits.slots.give_back()
     assert shelf.blobs == {}

@@ -308,6 +308,33 @@ def test_no_more_streams_than_allowed_are_open(store, make_transfers):
     assert most <= 2
 
 
+def test_two_large_pulls_leave_a_turn_for_whoever_comes_next(store, make_transfers):
+    transfers, release, begun = make_transfers(streams=2, all_streams=1), Event(), Event()
+    sources = [Source(), Source(CONTENT[::-1])]
+
+    def wait(_offset: int) -> None:
+        begun.set()
+        release.wait()
+
+    def pull(source: Source) -> None:
+        digest = digest_of(source.content)
+        blob = BlobSource(digest=digest, size=len(source.content))
+        transfers.fetch(blob, digest, source.open, ignore)
+
+    pulls = [threading.Thread(target=pull, args=(source,)) for source in sources]
+    for source, thread in zip(sources, pulls, strict=True):
+        source.fault = wait
+        thread.start()
+    assert begun.wait(30)
+    transfers.limits.slots.take(release.set)
+    asked = sum(len(source.requests) for source in sources)
+    transfers.limits.slots.give_back()
+    for thread in pulls:
+        thread.join()
+    assert asked <= 4  # of 22: each stream that stood in line before
+    assert all(store.blobs.has(digest_of(source.content)) for source in sources)
+
+
 def test_a_limit_of_the_speed_delays_and_loses_nothing(store, make_transfers):
     transfers = make_transfers(bandwidth=1_000_000)
     assert transfers.limits.delay(500_000) == pytest.approx(0.5, abs=0.1)

@@ -112,17 +112,16 @@ class Push:
     def _turn(self, tell: Callable[[], None]) -> Iterator[None]:
         """One of the slots that all transfers share."""
         slots, patience = self._transfers.limits.slots, self._transfers.policy.patience
-        until = time.monotonic() + patience
-        while not slots.acquire(timeout=_LONGEST_SLEEP):
-            tell()
-            if time.monotonic() > until:
-                raise RegistryError(
-                    "the server is busy with other transfers: try again later", reason=f"no slot for {patience:g} s"
-                )
+        try:
+            slots.take(tell, patience=patience)
+        except TimeoutError as error:
+            raise RegistryError(
+                "the server is busy with other transfers: try again later", reason=str(error)
+            ) from error
         try:
             yield
         finally:
-            slots.release()
+            slots.give_back()
 
     def _patiently(self, registry: Registry, work: Callable[[Beat], None], tell: Callable[[], None]) -> None:
         """Do it, again with pauses if it fails for a reason that may pass."""

@@ -200,7 +200,7 @@ class Download:
         """The stream's slot, with its lock held."""
         if stream.holds_slot:
             stream.holds_slot = False
-            self._limits.slots.release()
+            self._limits.slots.give_back()
 
     def _work(self, stream: _Stream) -> None:
         """A thread: one segment after the other."""
@@ -270,8 +270,7 @@ class Download:
         return self._policy.pause * 2.0 ** (tries - 1)
 
     def _take_slot(self, stream: _Stream) -> None:
-        while not self._limits.slots.acquire(timeout=_LONGEST_WAIT):
-            self._wait(stream, 0)
+        self._limits.slots.take(lambda: self._wait(stream, 0))
         with stream.lock:
             stream.holds_slot = True
             stream.heard = time.monotonic()

@@ -1,10 +1,12 @@
 """How blobs are fetched: how many at once, how fast, and how patiently."""
 
 import time
-from threading import Lock, Semaphore
+from threading import Lock
 from typing import Final
 
 import msgspec
+
+from camelid.store.transfer_slots import Slots
 
 __all__ = ("Limits", "TransferPolicy")
 
@@ -40,7 +42,7 @@ class Limits:
         self._rate = policy.bandwidth
         self._free_at = 0.0
         self._lock = Lock()
-        self.slots = Semaphore(max(1, policy.all_streams))
+        self.slots = Slots(max(1, policy.all_streams))
         """One is held while a stream is open."""
         self.read_size = min(_LARGEST_READ, max(_SMALLEST_READ, self._rate // 10)) if self._rate else _LARGEST_READ
         """Bytes to move before the next `delay`."""
