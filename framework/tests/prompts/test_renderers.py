@@ -185,6 +185,35 @@ def test_what_was_written_is_read_again(name):
         assert "hm" not in content
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"), [("laguna", True), ("poolside-v1", True), ("cohere", False), ("glimmer", False)]
+)
+def test_what_is_said_beside_a_call_is_kept_where_ollama_keeps_it(name, kept):
+    said = Message(role="assistant", content="I look.", thinking="hm", tool_calls=CALLS)
+    text = rendered(name, think=True, messages=(CALLING[0], said, *CALLING[2:]))
+    assert ("I look." in text) == kept
+    assert text.replace("I look.\n", "").replace("I look.", "") == rendered(name, think=True, messages=CALLING)
+
+
+def test_who_only_thinks_says_nothing_in_glimmer():
+    text = rendered("glimmer", messages=(*CHAT[:2], Message(role="assistant", thinking="hm"), CHAT[3]))
+    assert "<|start|>assistant to=self<|message|>hm<|eom|><|start|>user<|message|>C?" in text
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_a_thousand_calls_are_not_too_many(name):
+    exchanges = (
+        (
+            Message(role="assistant", tool_calls=(ToolCall(FunctionCall("now", {}), f"call{n}"),)),
+            Message(role="tool", content=f"<{n}>", tool_call_id=f"call{n}"),
+        )
+        for n in range(1000)
+    )
+    text = rendered(name, messages=(CALLING[0], *(message for exchange in exchanges for message in exchange)))
+    assert "<999>" in text
+    assert name != "glimmer" or text.count("<|start|>tool now<|message|>") == 1000
+
+
 def test_results_without_ids_belong_to_the_calls_in_their_order():
     results = [Message(role="tool", content=text, tool_name=name) for text, name in (("1", "w.get"), ("2", "now"))]
     text = rendered("cohere", messages=(*CALLING[:2], *results))

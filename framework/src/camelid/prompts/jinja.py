@@ -1,5 +1,6 @@
 """Chat templates in Jinja, as model files carry them."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from itertools import takewhile
 from typing import Final
@@ -130,8 +131,9 @@ class JinjaTemplate(ChatTemplate):
         return "".join(pieces)
 
     def _variables(self, conversation: Conversation) -> JsonObject:
+        called = {call.id: call.function.name for turn in conversation.turns for call in turn.tool_calls if call.id}
         variables: JsonObject = {
-            "messages": [self._message(turn) for turn in conversation.turns],
+            "messages": [self._message(turn, called) for turn in conversation.turns],
             "tools": [_tool(tool) for tool in conversation.tools] or None,
             "documents": None,
             "add_generation_prompt": True,
@@ -145,15 +147,20 @@ class JinjaTemplate(ChatTemplate):
             variables["reasoning_effort"] = conversation.think
         return variables
 
-    def _message(self, message: Message) -> JsonObject:
-        """A turn as templates know it: keys that hold nothing are left out, except the content."""
+    def _message(self, message: Message, called: Mapping[str, str]) -> JsonObject:
+        """A turn as templates know it: keys that hold nothing are left out, except the content.
+
+        Args:
+            message: the turn.
+            called: names of functions by the ids of their calls, for results that only say whose they are.
+        """
         view: JsonObject = {"role": message.role, "content": message.content}
         if message.thinking and self._with_thoughts:
             view["reasoning_content"] = message.thinking
         if message.tool_calls:
             view["tool_calls"] = [_tool_call(call) for call in message.tool_calls]
-        if message.tool_name:
-            view["name"] = message.tool_name
+        if name := message.tool_name or called.get(message.tool_call_id, ""):
+            view["name"] = name
         if message.tool_call_id:
             view["tool_call_id"] = message.tool_call_id
         return view
