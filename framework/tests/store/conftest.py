@@ -1,7 +1,10 @@
-"""A store in a temporary folder, and a model to put into it."""
+"""A store in a temporary folder, a model to put into it, and somebody else on this machine."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import pytest
@@ -13,6 +16,9 @@ from camelid.store.store import Store
 from camelid.types.names import ModelName
 
 AddModel: TypeAlias = Callable[..., ModelName]
+AsStranger: TypeAlias = Callable[..., AbstractContextManager[None]]
+
+_NOBODY = 65534
 
 
 @pytest.fixture
@@ -36,3 +42,38 @@ def add_model(store: Store) -> AddModel:
         return builder.write(ModelName.parse(name))
 
     return add
+
+
+@pytest.fixture
+def strange_folder() -> Iterator[Path]:
+    """A folder that a stranger can look into, which those of pytest are not."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def as_stranger() -> AsStranger:
+    """Be somebody who may read all files of some folders and write none; where nobody can be that, forbid oneself."""
+
+    @contextmanager
+    def become(*folders: Path) -> Iterator[None]:
+        if os.geteuid() == 0:
+            os.setegid(_NOBODY)
+            os.seteuid(_NOBODY)
+            try:
+                yield
+            finally:
+                os.seteuid(0)
+                os.setegid(0)
+            return
+        modes = {path: path.stat().st_mode for folder in folders for path in (folder, *folder.rglob("*"))}
+        for path, mode in modes.items():
+            path.chmod(mode & 0o555)
+        try:
+            yield
+        finally:
+            for path, mode in modes.items():
+                path.chmod(mode)
+
+    return become

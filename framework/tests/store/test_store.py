@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from camelid.errors import CorruptManifestError, IncompleteModelError, RequestError, StoreError
-from camelid.store import media_types
+from camelid.store import folder_turn, media_types
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig
 from camelid.store.digests import digest_of
-from camelid.store.leases import FOLDER
+from camelid.store.leases import FOLDER, Leases
 from camelid.store.manifest import Layer, Manifest, encode_manifest
 from camelid.store.store import Store
 from camelid.types.artifact import FileRole
@@ -195,15 +195,11 @@ def test_replacing_keeps_blobs_if_nothing_is_to_be_pruned(root):
 def test_a_file_that_is_in_use_does_not_keep_its_model_from_being_deleted(store, add_model, monkeypatch, caplog):
     add_model("a")
 
-    unlink = Path.unlink
-
-    def unlink_as_windows_does(self, missing_ok=False):
-        if self.parent == store.blobs.folder:
-            raise PermissionError(13, "used by another process", str(self))
-        unlink(self, missing_ok)
+    def refuse(self, *_):
+        raise PermissionError(13, "used by another process", str(self))
 
     with monkeypatch.context() as windows:
-        windows.setattr(Path, "unlink", unlink_as_windows_does)
+        windows.setattr(Path, "rename", refuse)
         assert store.delete(name("a"))
     assert shorts(store) == []
     assert "used by another process" in caplog.text
@@ -345,7 +341,7 @@ _REMAINS = (
 
 
 def test_a_store_that_may_not_be_changed_can_still_be_used(root, store, add_model, monkeypatch, caplog):
-    def refuse(path: Path, **_more: object) -> None:
+    def refuse(path: Path, *_: object, **_more: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     add_model("one")
@@ -353,9 +349,40 @@ def test_a_store_that_may_not_be_changed_can_still_be_used(root, store, add_mode
     store.blobs.claim([digest_of(b"unused")])
     os.utime(unused, (1000, 1000))
     monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(Path, "rename", refuse)
     opened = Store(root)
-    assert "pruning stopped" in caplog.text
+    assert f"{unused.name} stays for now" in caplog.text
     assert shorts(opened) == ["one:latest"]
+
+
+def test_no_other_server_waits_for_what_takes_long(root, store, add_model, monkeypatch):
+    """Until a manifest is on the disk for certain, and until the bytes of large blobs have gone."""
+    monkeypatch.setattr(folder_turn, "_PATIENCE", 0.01)
+    done = []
+
+    def beside_others(function):
+        def slow(argument) -> None:
+            with Leases(store.blobs.folder).exclusive():
+                function(argument)
+            done.append(function)
+
+        return slow
+
+    fsync, remove = os.fsync, folder_turn._remove
+    monkeypatch.setattr(os, "fsync", beside_others(fsync))
+    monkeypatch.setattr(folder_turn, "_remove", beside_others(remove))
+    add_model("one")
+    add_model("one", system="Be brief.")
+    assert store.delete(name("one"))
+    unused = store.blobs.path(store.blobs.put(b"unused"))
+    store.blobs.claim([digest_of(b"unused")])
+    os.utime(unused, (1000, 1000))
+    (root / "manifests" / ".new-1").touch()
+    os.utime(root / "manifests" / ".new-1", (1000, 1000))
+    Store(root)
+    assert [path.name for path in store.blobs.folder.iterdir()] == [FOLDER]
+    assert [path.name for path in (root / "manifests").iterdir()] == []
+    assert set(done) == {remove, fsync}
 
 
 def test_nothing_goes_at_start_while_a_manifest_is_corrupt(root, store, add_model):

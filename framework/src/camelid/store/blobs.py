@@ -306,7 +306,7 @@ class BlobStore:
                 return False
             with disk_errors(path):
                 try:
-                    path.unlink()
+                    self.leases.discard(path)
                 except FileNotFoundError:
                     return False
             return True

@@ -18,9 +18,9 @@ __all__ = (
     "disk_errors",
     "make_folder",
     "sync_folder",
+    "synced_file",
     "temporary_path",
     "write_all",
-    "write_file",
 )
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -99,30 +99,17 @@ def make_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
-def write_file(path: Path, content: bytes, *, temporary_in: Path) -> None:
-    """Replace a file atomically: readers see the old content or the new one, whatever happens.
-
-    Args:
-        path: where it shall stand; its folder is made if need be.
-        content: all of it.
-        temporary_in: a folder on the same file system where a stray temporary file disturbs nobody.
-
-    Raises:
-        DiskFullError: no room; nothing is left behind.
-        StoreError: the system refused.
-    """
-    with disk_errors(path):
-        make_folder(path.parent)
-        temporary = temporary_path(temporary_in, ".new-")
-        descriptor = create_file(temporary)
+@contextmanager
+def synced_file(folder: Path, content: bytes) -> Iterator[Path]:
+    """A temporary file in a folder, with all of `content` on the disk for certain. It goes, unless it was renamed."""
+    temporary = temporary_path(folder, ".new-")
+    descriptor = create_file(temporary)
+    try:
         try:
-            try:
-                write_all(descriptor, content)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+            write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,24 +1,29 @@
-"""Locks on files, between the processes of one machine. The system takes them from a process that dies."""
+"""Locks on files, between the processes of one machine. The system takes them from a process that dies.
+
+On shares of Windows machines only its holder can read a file that is locked, so what others read is another one.
+"""
 
 import errno
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from camelid.errors import StoreError
-from camelid.store.durable import disk_errors
 
-__all__ = ("locked", "open_locked")
+__all__ = ("REFUSED", "is_at", "is_held", "lock_in_turn", "open_locked")
 
-_OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
-"""The file system has none: everybody works as if alone there."""
-_PATIENCE: Final = 60.0
+REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+"""This process may not write there."""
+_SAFE: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_WRITE: Final = os.O_RDWR | os.O_CREAT | _SAFE
+_READ: Final = os.O_RDONLY | _SAFE
+_NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
+"""The file system has none, or (EBADF) none for who may only read: everybody works as if alone there."""
 _SECONDS_BETWEEN_TRIES: Final = 0.005
+_REMOVALS: Final = 10
+"""How often a file may vanish while it is opened; more often only numbers of files do that change each time."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -44,43 +49,82 @@ def open_locked(path: Path) -> int | None:
     Returns:
         The descriptor, for reading and writing; None while another one has the file.
     """
-    while True:
-        descriptor = os.open(path, _OPEN, 0o644)
-        mine = False
-        try:
-            mine = _try_lock(descriptor) and _is_at(path, descriptor)
-            if mine:
-                return descriptor
-            if _is_at(path, descriptor):
-                return None
-            # Who had it has removed it meanwhile, and what was opened is no longer the file of that name.
-        finally:
-            if not mine:
-                os.close(descriptor)
+    return _open_locked(path, _WRITE)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Wait for one's turn, for those who do something short.
+def lock_in_turn(path: Path, until: float) -> int:
+    """Wait for one's turn, for those who do something short. Who may not write to the file only reads it.
 
     Args:
         path: of a file that is there for nothing else, and stays.
+        until: when to give up, by the monotonic clock.
+
+    Returns:
+        A descriptor; closing it ends the turn.
 
     Raises:
-        StoreError: another one has it for a minute.
+        StoreError: another one has it for as long.
+        OSError: of `REFUSED`: the file is not there and may not be made, or may not even be read.
     """
-    until = time.monotonic() + _PATIENCE
-    with disk_errors(path):
-        while (descriptor := open_locked(path)) is None:
-            if time.monotonic() > until:
-                raise StoreError(
-                    "another program keeps the models folder to itself: try again", reason=f"{path} is locked"
-                )
-            time.sleep(_SECONDS_BETWEEN_TRIES)
+    while True:
+        try:
+            descriptor = _open_locked(path, _WRITE)
+        except OSError as error:
+            if error.errno not in REFUSED:
+                raise
+            try:
+                descriptor = _open_locked(path, _READ)
+            except FileNotFoundError:
+                raise error from None
+        if descriptor is not None:
+            return descriptor
+        if time.monotonic() > until:
+            raise StoreError("another program keeps the models folder to itself: try again", reason=f"{path} is locked")
+        time.sleep(_SECONDS_BETWEEN_TRIES)
+
+
+def is_held(path: Path) -> bool | None:
+    """Whether somebody has a file locked; None if that cannot be known: there are no locks, or it may not be opened."""
     try:
-        yield
+        try:
+            descriptor = os.open(path, _WRITE & ~os.O_CREAT)  # network file systems lock for none who only reads
+        except OSError:
+            descriptor = os.open(path, _READ)
+    except OSError:
+        return None
+    try:
+        _lock(descriptor)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:
+        return None
     finally:
         os.close(descriptor)
+    return False
+
+
+def is_at(path: Path, descriptor: int) -> bool:
+    """Whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _open_locked(path: Path, flags: int) -> int | None:
+    for removals in range(_REMOVALS):
+        descriptor = os.open(path, flags, 0o644)
+        mine = here = False
+        try:
+            mine = _try_lock(descriptor)
+            here = is_at(path, descriptor) or removals == _REMOVALS - 1
+        finally:
+            if not (mine and here):
+                os.close(descriptor)
+        if here:
+            return descriptor if mine else None
+        # Who had it has removed it meanwhile, and what was opened is no longer the file of that name.
+    raise AssertionError  # the last time it counts as being there
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -92,10 +136,3 @@ def _try_lock(descriptor: int) -> bool:
         if error.errno not in _NO_LOCKS:
             raise
     return True
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except FileNotFoundError:
-        return False

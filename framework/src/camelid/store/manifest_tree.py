@@ -6,14 +6,14 @@ Only regular files at that depth count, and only where each part is a valid name
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
 
 import msgspec
 
 from camelid.errors import CorruptManifestError, RequestError
-from camelid.store.durable import disk_errors, write_file
+from camelid.store.durable import disk_errors, sync_folder, synced_file
 from camelid.types.names import ModelName
 
 __all__ = ("ManifestFile", "ManifestTree", "Stamp")
@@ -124,15 +124,42 @@ class ManifestTree:
                 raise CorruptManifestError(f"the manifest of {file.name} is corrupt", reason="no file, or too large")
             return opened.read(_LIMIT), status.st_mtime
 
-    def write(self, name: ModelName, content: bytes) -> None:
-        """Write a manifest, atomically, in exactly this spelling.
+    @contextmanager
+    def prepared(self, content: bytes) -> Iterator[Path]:
+        """A manifest on the disk, under no name yet, for `place`; it goes if it is not placed.
 
         Raises:
-            DiskFullError: no room; what was there before is untouched.
-            RequestError: `invalid model name`.
+            DiskFullError: no room.
+            StoreError: the system refused.
         """
-        # The temporary file lies where no reader looks for manifests, should a crash leave it.
-        write_file(self.path(name), content, temporary_in=self.folder)
+        # It lies where no reader looks for manifests, should a crash leave it.
+        with disk_errors(self.folder), synced_file(self.folder, content) as prepared:
+            yield prepared
+
+    def place(self, prepared: Path, name: ModelName) -> None:
+        """Let a prepared manifest appear, atomically, in exactly this spelling. Quick; `sync` then makes it stay.
+
+        Raises:
+            RequestError: `invalid model name`.
+            StoreError: the system refused; what was there before is untouched.
+        """
+        path = self.path(name)
+        with disk_errors(path):
+            for folder in reversed(_folders(path)):
+                with suppress(FileExistsError):
+                    folder.mkdir(mode=0o755)
+            prepared.replace(path)
+
+    def sync(self, name: ModelName) -> None:
+        """See that a manifest survives a crash under its name.
+
+        Raises:
+            StoreError: the system refused.
+        """
+        path = self.path(name)
+        with disk_errors(path), suppress(FileNotFoundError):  # removed meanwhile
+            for folder in (*_folders(path), self.folder):
+                sync_folder(folder)
 
     def remove(self, file: ManifestFile) -> None:
         """Remove a manifest and the folders it leaves empty."""
@@ -147,6 +174,11 @@ class ManifestTree:
             while folder != self.folder:
                 folder.rmdir()
                 folder = folder.parent
+
+
+def _folders(path: Path) -> tuple[Path, ...]:
+    """Those between a manifest and the tree's own folder, the innermost first."""
+    return tuple(path.parents)[: _DEPTH - 1]
 
 
 def _folded(name: ModelName) -> tuple[str, str, str, str]:

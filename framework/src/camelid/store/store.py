@@ -155,32 +155,32 @@ class Store:
         """
         content = manifest if isinstance(manifest, bytes) else encode_manifest(manifest)
         digests = decode_manifest(content).digests
-        with self.blobs.leases.exclusive():
+        with self._tree.prepared(content) as prepared, self.blobs.leases.exclusive():
             for digest in sorted(digests):
                 if not self.blobs.has(digest):
                     raise StoreError(f"blob {digest} went missing: try again", reason="removed by another program?")
             old = self._tree.find(name)
             spelled = self._tree.spelling(name) if old is None else old.name
             replaced = frozenset() if old is None else self._digests(old)
-            self._tree.write(spelled, content)
+            self._tree.place(prepared, spelled)
             with self._lock:  # its blobs may have been damaged when it was read
                 self._read.pop(sha256(content).hexdigest(), None)
             self.blobs.claim(digests, owner)
-            if self._prune:
-                self._discard_unused(replaced - digests)
+        self._tree.sync(spelled)  # before anything of what it replaces goes
+        if self._prune:
+            self._discard_unused(replaced - digests)
         return spelled
 
     def release(self, owner: object, digests: Iterable[str] = ()) -> None:
-        """Say that `owner` is done, whether or not a model came of it.
+        """Say that `owner` is done, whether or not a model came of it. What cannot be removed now goes later.
 
         Args:
             owner: for whom blobs were stored.
             digests: those of them to remove if nobody needs them.
         """
-        with self.blobs.leases.exclusive():
-            self.blobs.release(owner)
-            if self._prune and digests:
-                self._discard_unused(digests)
+        self.blobs.release(owner)
+        if self._prune:
+            self._discard_unused(digests)
 
     def workplace(self) -> Workplace:
         """Room for files that shall become blobs once they are complete."""
@@ -195,15 +195,14 @@ class Store:
         Raises:
             CorruptManifestError: its manifest is not valid.
         """
-        with self.blobs.leases.exclusive():
-            file = self._tree.find(source)
-            content = None if file is None else self._tree.read(file)
-            if file is None or content is None:
-                return False
-            there = self._tree.find(destination)
-            if there is None or there.path != file.path:
-                self.write(destination, content[0])
-            return True
+        file = self._tree.find(source)
+        content = None if file is None else self._tree.read(file)
+        if file is None or content is None:
+            return False
+        there = self._tree.find(destination)
+        if there is None or there.path != file.path:
+            self.write(destination, content[0])
+        return True
 
     def delete(self, name: ModelName) -> bool:
         """Remove a model, and its blobs that no other model uses. Works for corrupt manifests too.
@@ -226,10 +225,11 @@ class Store:
         Nothing is removed while any manifest is corrupt: what it uses cannot be known.
         """
         try:
+            self._used()  # from a slow disk into the system's memory, so that nobody waits while it is read again
             with self.blobs.leases.exclusive():
                 sweep(self.blobs, self._tree, self._used())
-                self._headers.sweep(self.blobs.folder)
-                self.prefixes.sweep(self.blobs.folder)
+            self._headers.sweep(self.blobs.folder)
+            self.prefixes.sweep(self.blobs.folder)
         except StoreError as error:
             _log.warning("pruning stopped: %s (%s)", error, error.reason)
 
@@ -300,18 +300,24 @@ class Store:
         return used
 
     def _discard_unused(self, digests: Iterable[str]) -> None:
-        try:
-            unused = frozenset(digests) - self._used()
-        except StoreError as error:
-            _log.warning("blobs are kept, for a manifest is corrupt: %s (%s)", error, error.reason)
+        """Remove those of some blobs that no manifest names and nobody is about to use. Never raises a StoreError."""
+        wanted = frozenset(digests)
+        if not wanted:
             return
-        for digest in unused:
-            try:
-                if self.blobs.discard(digest):
-                    self._headers.forget(self.blobs.path(digest).name)
-                    self.prefixes.forget(self.blobs.path(digest).name)
-            except StoreError as error:  # Windows removes no file that a worker has open; the next start does
-                _log.warning("blob %s stays for now: %s (%s)", digest, error, error.reason)
+        try:
+            with self.blobs.leases.exclusive():
+                for digest in wanted - self._used():
+                    self._discard(digest)
+        except StoreError as error:  # for example a corrupt manifest, of which nobody knows what it uses
+            _log.warning("blobs are kept for now: %s (%s)", error, error.reason)
+
+    def _discard(self, digest: str) -> None:
+        try:
+            if self.blobs.discard(digest):
+                self._headers.forget(self.blobs.path(digest).name)
+                self.prefixes.forget(self.blobs.path(digest).name)
+        except StoreError as error:  # Windows removes no file that a worker has open; the next start does
+            _log.warning("blob %s stays for now: %s (%s)", digest, error, error.reason)
 
     def _complain(self, file: ManifestFile, error: CamelidError) -> None:
         """Log what is wrong with a model, once."""

@@ -10,9 +10,11 @@ from pathlib import Path
 from camelid.errors import RequestError
 from camelid.store.blobs import BlobStore
 from camelid.store.digests import parse_digest
+from camelid.store.folder_turn import GONE
+from camelid.store.leases import Leases
 from camelid.store.manifest_tree import ManifestTree
 from camelid.store.transfer_partial import PREFIX as PARTIAL
-from camelid.store.workplace import PREFIX, remove_old_workplace
+from camelid.store.workplace import PREFIX, is_old_workplace
 
 __all__ = ("rename_old_blobs", "sweep")
 
@@ -43,15 +45,10 @@ def sweep(blobs: BlobStore, tree: ManifestTree, used: AbstractSet[str]) -> None:
     before = time.time() - _GRACE_SECONDS
     taken = blobs.leases.taken()
     for path in blobs.folder.iterdir():
-        if path.name in taken:
-            continue
-        digest = _blob_digest(path)
-        if digest is None and path.name.startswith(PREFIX):
-            _remove_old_workplace(path, before)
-        elif digest is None:
-            _remove_old(path, before + _GRACE_SECONDS - _PARTIAL_SECONDS if path.name.startswith(PARTIAL) else before)
-        elif digest not in used and _is_old(path, before) and blobs.discard(digest):
-            _log.info("removed %s, which no model uses", digest)
+        if path.name not in taken:
+            why = _why_it_goes(path, before, used)
+            if why:
+                _discard(blobs.leases, path, why)
     for path in tree.folder.glob(".new-*"):
         _remove_old(path, before)
     for parent, _folders, _files in os.walk(tree.folder, topdown=False):
@@ -74,9 +71,31 @@ def _is_old(path: Path, before: float) -> bool:
         return False
 
 
-def _remove_old_workplace(path: Path, before: float) -> None:
-    if remove_old_workplace(path, before):
-        _log.info("removed %s, the rest of an interrupted conversion", path.name)
+def _why_it_goes(path: Path, before: float, used: AbstractSet[str]) -> str:
+    """What a file or folder in `blobs` is that nobody needs; empty if it stays."""
+    if path.name.startswith(GONE):
+        return "removed before"
+    if path.name.startswith(PREFIX):
+        return "the rest of an interrupted conversion" if is_old_workplace(path, before) else ""
+    if path.is_dir() and not path.is_symlink():
+        return ""
+    digest = _blob_digest(path)
+    if digest is not None:
+        return "used by no model" if digest not in used and _is_old(path, before) else ""
+    if path.name.startswith(PARTIAL):
+        before += _GRACE_SECONDS - _PARTIAL_SECONDS
+    return "the rest of an interrupted write" if _is_old(path, before) else ""
+
+
+def _discard(leases: Leases, path: Path, why: str) -> None:
+    try:
+        leases.discard(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # Windows renames no file that a worker has open; the next start does
+        _log.warning("%s stays for now: %s", path.name, error)
+    else:
+        _log.info("removed %s: %s", path.name, why)
 
 
 def _remove_old(path: Path, before: float) -> None:

@@ -26,6 +26,7 @@ _COUNTS: Final = ".counts"
 _MAGIC: Final = b"camelid1"
 _HEAD: Final = struct.Struct("<8sQQ")
 _COUNT: Final = struct.Struct("<Q")
+_READ_AT_ONCE: Final = 1 << 16
 _OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -172,11 +173,12 @@ class Partial:
                 # hashes it again must read it from the disk.
                 _forget_pages(self._file)
                 raise
-            os.close(self._file)
-        self._file = -1
+            file, self._file = self._file, -1  # not even one whose close fails is closed twice
+            os.close(file)
 
     def _close(self) -> None:
-        for descriptor in (self._file, self._counts_file):
+        open_files, self._file, self._counts_file = (self._file, self._counts_file), -1, -1
+        for descriptor in open_files:
             if descriptor >= 0:
                 os.close(descriptor)
 
@@ -185,7 +187,7 @@ class Partial:
 
     def _read_counts(self) -> tuple[int, list[int]] | None:
         """Segment and counts of an earlier try; None if there was none, or for another size."""
-        content = _counts_path(self.path).read_bytes()
+        content = _read_all(self._counts_file)
         if len(content) < _HEAD.size or os.fstat(self._file).st_size != self.size:
             return None
         magic, size, segment = _HEAD.unpack_from(content)
@@ -206,6 +208,12 @@ def kept_bytes(folder: Path, digest: str) -> int:
     except OSError:
         return 0
     return min(status.st_size, getattr(status, "st_blocks", 0) * 512)
+
+
+def _read_all(descriptor: int) -> bytes:
+    """A small file, through the descriptor that holds its lock: on some shares nobody else may read it."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return b"".join(iter(lambda: os.read(descriptor, _READ_AT_ONCE), b""))
 
 
 def _forget_pages(descriptor: int) -> None:

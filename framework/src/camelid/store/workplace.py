@@ -4,7 +4,6 @@ import errno
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from camelid.store.durable import NO_HARD_LINK, disk_errors
 from camelid.store.file_names import name_parts
 from camelid.store.leases import Leases
 
-__all__ = ("PREFIX", "Workplace", "remove_old_workplace")
+__all__ = ("PREFIX", "Workplace", "is_old_workplace")
 
 PREFIX: Final = ".making-"
 """What the folders' names begin with; no blob's name does."""
@@ -26,7 +25,7 @@ PREFIX: Final = ".making-"
 class Workplace:
     """A folder below `blobs` that exists from the first use to `close`. All methods may block.
 
-    What a killed server leaves of it, `remove_old_workplace` removes.
+    What a killed server leaves of it, the sweep removes.
     """
 
     def __init__(self, blobs: Path, leases: Leases) -> None:
@@ -121,21 +120,9 @@ class Workplace:
                 yield folder
 
 
-def remove_old_workplace(folder: Path, before: float) -> bool:
-    """Remove what a killed server left, if nothing in it was written to since.
-
-    Args:
-        folder: a workplace's.
-        before: seconds since the epoch.
-
-    Returns:
-        Whether it is gone.
-    """
-    newest = max((_written(path) for path in (folder, *folder.rglob("*"))), default=time.time())
-    if newest >= before:
-        return False
-    shutil.rmtree(folder, ignore_errors=True)
-    return not folder.exists()
+def is_old_workplace(folder: Path, before: float) -> bool:
+    """Whether nothing in a workplace's folder was written to since `before` (seconds since the epoch)."""
+    return all(_written(path) < before for path in (folder, *folder.rglob("*")))
 
 
 def _written(path: Path) -> float:
