@@ -56,7 +56,7 @@ async def test_the_request_may_bring_its_own_template(generate: Generate, add_mo
 async def test_a_template_that_is_too_long_is_the_clients_mistake(generate: Generate, add_model):
     add_model()
     with pytest.raises(RequestError, match="send a shorter one") as caught:
-        await collect(generate(request("hi", template="x" * 1_000_000)))
+        await collect(generate(request("hi", template="x" * 20_001)))
     assert caught.value.status == 400
 
 

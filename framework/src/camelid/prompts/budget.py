@@ -12,6 +12,7 @@ from typing import Final
 
 __all__ = (
     "MAX_CHARACTERS",
+    "MAX_REQUEST_SOURCE",
     "MAX_SOURCE",
     "MAX_STEPS",
     "Budget",
@@ -22,6 +23,8 @@ __all__ = (
 
 MAX_SOURCE: Final = 200_000
 """Characters of a template: several times the longest known, and a few seconds of compiling at worst."""
+MAX_REQUEST_SOURCE: Final = 20_000
+"""The same of a template in a request, which anybody may send again and again: compiling takes a second at worst."""
 MAX_STEPS: Final = 400_000
 """A thousand turns of a long template need some ten thousand."""
 MAX_CHARACTERS: Final = 64_000_000

@@ -107,9 +107,11 @@ class GoSource:
                 insertions.append((node.end, f" | {TEXT if _is_printed(node, path) else STEP}"))
             elif isinstance(node, TemplateCallNode) and node.pipeline is None:
                 insertions.append((_end_inside(source, node.end), f" {NOTHING} "))
-        for position, call in sorted(insertions, reverse=True):
-            source = source[:position] + call.encode() + source[position:]
-        return source.decode()
+        pieces, end = [], 0
+        for position, call in sorted(insertions):
+            pieces += (source[end:position], call.encode())
+            end = position
+        return b"".join((*pieces, source[end:])).decode()
 
 
 def _walk(node: object, path: _Path = ()) -> Iterator[tuple[object, _Path]]:

@@ -11,7 +11,7 @@ from camelid.engine.client import WorkerClient
 from camelid.engine.pool import Pool
 from camelid.errors import ModelNotFoundError, RequestError, UnsupportedCapabilityError
 from camelid.plugins.catalog import RegisteredAnswerFormat
-from camelid.prompts.budget import MAX_SOURCE
+from camelid.prompts.budget import MAX_REQUEST_SOURCE
 from camelid.prompts.choose import choose_template
 from camelid.prompts.conversation import Conversation
 from camelid.prompts.rendered import RenderedPrompt
@@ -138,8 +138,8 @@ async def _template(model: Model, request: GenerateRequest) -> ChatTemplate:
     """
     if not request.template:
         return model.template
-    if len(request.template) > MAX_SOURCE:
-        raise RequestError(f"the template has more than {MAX_SOURCE:,} characters: send a shorter one")
+    if len(request.template) > MAX_REQUEST_SOURCE:
+        raise RequestError(f"the template has more than {MAX_REQUEST_SOURCE:,} characters: send a shorter one")
     return await asyncio.to_thread(choose_template, request.template, "")
 
 
