@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from math import isfinite, prod
+from math import prod
 from typing import Final
 
 import msgspec
@@ -32,6 +32,10 @@ _ALIGNMENT: Final = 32
 _ARCHITECTURE: Final = "general.architecture"
 _NOTHING: Final = b"\xff\xff\xff\xff"
 """A value of no type."""
+_END_OF_WHOLES: Final = 1 << 32
+_END_OF_SIGNED: Final = 1 << 31
+_LARGEST_DECIMAL: Final = (2 - 2**-23) * 2.0**127
+"""Of those that 32 bits can hold."""
 _WORDS: Final = "tokenizer.ggml.tokens"
 _KINDS: Final = "tokenizer.ggml.token_type"
 _VOCABULARY: Final = (_WORDS, "tokenizer.ggml.scores", _KINDS)
@@ -76,23 +80,26 @@ class Draft:
         return self.text(_ARCHITECTURE)
 
     def whole(self, key: str) -> int | None:
-        """A whole number that is not negative; None if there is none."""
+        """A whole number from 0 to 2**32 - 1; None if there is none."""
         number = self.decimal(key)
-        return int(number) if number is not None and 0 <= number < 1 << 32 else None
+        return int(number) if number is not None and 0 <= number < _END_OF_WHOLES else None
 
     def decimal(self, key: str) -> float | None:
-        """A number; None if there is none."""
+        """A number that 32 bits can be near to; None if there is none."""
         numbers = numbers_of(self.metadata.get(key, _NOTHING))
-        return numbers[0] if len(numbers) == 1 and isfinite(numbers[0]) else None
+        return numbers[0] if len(numbers) == 1 and abs(numbers[0]) <= _LARGEST_DECIMAL else None
 
     def decimals(self, key: str) -> tuple[float, ...]:
-        """The numbers of an array; none if there are none."""
-        return numbers_of(self.metadata.get(key, _NOTHING))
+        """The numbers of an array that 32 bits can be near to; none if there are none."""
+        numbers = numbers_of(self.metadata.get(key, _NOTHING))
+        return tuple(number for number in numbers if abs(number) <= _LARGEST_DECIMAL)
 
     def wholes(self, key: str) -> tuple[int, ...]:
-        """The whole numbers of an array; none if there are none."""
-        numbers = self.decimals(key)
-        return tuple(number for number in numbers if isinstance(number, int))
+        """The whole numbers of an array, from -2**31 to 2**31 - 1; none if there are none."""
+        numbers = numbers_of(self.metadata.get(key, _NOTHING))
+        return tuple(
+            number for number in numbers if isinstance(number, int) and -_END_OF_SIGNED <= number < _END_OF_SIGNED
+        )
 
     def text(self, key: str) -> str:
         """A string; empty if there is none."""
@@ -199,8 +206,21 @@ class Draft:
         size = tensor.size // tensor.shape[1]
         return DraftTensor(tensor.kind, tensor.shape[:1], (Range(tensor.offset + row * size, size),))
 
+    def source_width(self, name: str) -> int:
+        """How many elements lie side by side in one of the file's tensors; 0 if it is not there or has none."""
+        tensor = self._file.tensors.get(name)
+        return tensor.shape[0] if tensor is not None and prod(tensor.shape) else 0
+
     def set_whole(self, key: str, number: int) -> None:
-        """Say a whole number, whatever the file says."""
+        """Say a whole number, whatever the file says.
+
+        Raises:
+            InvalidModelFileError: 32 bits cannot hold it.
+        """
+        if not 0 <= number < _END_OF_WHOLES:
+            raise InvalidModelFileError(
+                f"the file of {self._file.owner} is damaged: a number is too large", reason=f"{key[:100]}: {number}"
+            )
         self.metadata[key] = whole_value(number)
 
     def set_text(self, key: str, text: str) -> None:

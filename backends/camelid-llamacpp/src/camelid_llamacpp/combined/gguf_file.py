@@ -27,6 +27,8 @@ _MOST_TENSORS: Final = 1 << 17
 _MOST_STRINGS: Final = 1 << 22
 _MOST_DIMENSIONS: Final = 4
 _MOST_ELEMENTS: Final = 1 << 62
+_LONGEST: Final = (1 << 31) - 1
+"""Elements along one dimension, also of tensors that have none at all."""
 _DEFAULT_ALIGNMENT: Final = 32
 _MOST_ALIGNMENT: Final = 1 << 20
 
@@ -156,7 +158,7 @@ class _Reader:
         kind, offset = self._number("<I"), self._number("<Q")
         _, block, block_bytes = ELEMENT_TYPES.get(kind, ("", 1, 0))
         elements = prod(shape)
-        if elements > _MOST_ELEMENTS or shape[0] % block:
+        if max(shape) > _LONGEST or elements > _MOST_ELEMENTS or shape[0] % block:
             raise self._broken(f"the tensor {name[:100]!r} has the shape {shape}")
         return Tensor(kind, shape, offset, elements // block * block_bytes if block_bytes else None)
 

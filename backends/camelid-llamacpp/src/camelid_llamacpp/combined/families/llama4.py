@@ -9,7 +9,7 @@ __all__ = ("LLAMA4",)
 def _projector(draft: Draft) -> None:
     ratio = draft.decimal("llama4.vision.pixel_shuffle_ratio")
     if ratio is not None and 0 < ratio <= 1:
-        draft.set_whole("clip.vision.projector.scale_factor", min(round(1 / ratio), 1 << 8))
+        draft.set_whole("clip.vision.projector.scale_factor", round(min(1 / ratio, 1 << 8)))
 
 
 LLAMA4 = Family(

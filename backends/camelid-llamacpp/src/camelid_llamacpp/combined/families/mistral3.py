@@ -48,10 +48,10 @@ def _permuted(tensor: DraftTensor, heads: int) -> DraftTensor:
 def _break_embedding(draft: Draft) -> DraftTensor:
     """The row of the language model's embedding for the token after each row of a picture; zeros if it has none."""
     row = draft.source_row("token_embd.weight", draft.word_number(_BREAK))
-    width = draft.whole("mistral3.embedding_length") or 0
-    if row is None or row.shape != (width,) or not reads_as_floats(row):
-        return DraftTensor(FLOAT32_KIND, (width,), (bytes(4 * width),))
-    return made_of_floats([row], row.shape)
+    if row is not None and reads_as_floats(row):
+        return made_of_floats([row], row.shape)
+    width = draft.source_width("token_embd.weight")
+    return DraftTensor(FLOAT32_KIND, (width,), (bytes(4 * width),))
 
 
 MISTRAL3 = Family(
