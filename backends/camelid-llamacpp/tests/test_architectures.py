@@ -290,6 +290,11 @@ def test_an_encoder_with_both_kinds_of_layers_embeds(opened):
         (_bert, {"bos_token_id": None}, r"\[CLS\] most often"),
         (_bert, {"sep_token_id": None}, r"\[SEP\] most often"),
         (_gemma_embedding, {"layers": 2}, "2 in all, each looks near by, and none at all tokens"),
+        (
+            _gemma_embedding,
+            {"layers": 2, "description": "not gemma-embedding.attention.sliding_window_pattern"},
+            "2 in all, each looks near by, and none at all tokens",
+        ),
         (_gemma_embedding, {"layers": 2, "sliding_window_pattern": 1}, "2 in all, each looks at all tokens, and none"),
     ],
 )

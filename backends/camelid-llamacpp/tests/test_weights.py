@@ -1,13 +1,17 @@
+import ctypes
+
 import pytest
 
 from camelid import Media
-from camelid.errors import InvalidModelFileError
+from camelid.errors import InvalidModelFileError, ModelLoadError, ModelMemoryError
 from camelid.testing.tiny_combined import write_combined_model
 from camelid.testing.tiny_gguf import ProjectorKind, write_projector
 from camelid.types import LoadOptions, ModelArtifact, ModelFile
 from camelid.types.artifact import FileRole
 from camelid_llamacpp import weights
 from camelid_llamacpp.backend import LlamaModel
+from camelid_llamacpp.combined.assembly import Assembly
+from camelid_llamacpp.options import LlamaCppOptions
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +61,28 @@ def test_a_combined_file_that_was_cut_off_is_said_to_be_damaged(files, tmp_path)
     cut.write_bytes(files.combined.read_bytes()[:-4096])
     with pytest.raises(InvalidModelFileError, match="damaged or incomplete"):
         LlamaModel(ModelArtifact("tiny", "gguf", (ModelFile(str(cut)),)), LoadOptions())
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [(OSError("it broke"), ModelLoadError, "cannot be read"), (MemoryError(), ModelMemoryError, "not enough memory")],
+)
+def test_a_model_that_was_read_only_in_part_is_freed(files, monkeypatch, error, kind, words):
+    """What could not be read is zeros, and llama.cpp may not mind."""
+    freed: list[int] = []
+
+    def refuse(*_):
+        raise error
+
+    def load(handle, _parameters):
+        libc = ctypes.CDLL(None)
+        libc.fgetc.argtypes = [ctypes.c_void_p]
+        assert libc.fgetc(handle) == -1
+        return 4711
+
+    monkeypatch.setattr(Assembly, "read_into", refuse)
+    monkeypatch.setattr(weights.llama_cpp, "llama_model_load_from_file_ptr", load)
+    monkeypatch.setattr(weights.llama_cpp, "llama_model_free", freed.append)
+    with pytest.raises(kind, match=words):
+        weights.load_weights("tiny", [files.combined], LoadOptions(), LlamaCppOptions())
+    assert freed == [4711]

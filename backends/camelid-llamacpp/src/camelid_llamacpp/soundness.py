@@ -1,10 +1,10 @@
 """Files that llama.cpp loads, and that end the process as soon as something is computed: they are refused instead."""
 
-import mmap
 from pathlib import Path
 from typing import Final
 
 from camelid.errors import InvalidModelFileError
+from camelid_llamacpp.combined.gguf_file import read_gguf
 from camelid_llamacpp.native import llama_cpp
 from camelid_llamacpp.traits import ModelTraits, metadata
 
@@ -28,7 +28,7 @@ def check_soundness(name: str, model: int, traits: ModelTraits, path: Path) -> N
     Raises:
         InvalidModelFileError: a token is missing that texts begin or end with, or a kind of layer.
     """
-    fault = _missing_token(llama_cpp.llama_model_get_vocab(model)) or _missing_layers(model, traits, path)
+    fault = _missing_token(llama_cpp.llama_model_get_vocab(model)) or _missing_layers(name, model, traits, path)
     if fault:
         raise InvalidModelFileError(
             f"the file of model {name!r} cannot be used: {fault}; get the model from elsewhere, or convert it again",
@@ -56,7 +56,7 @@ def _missing_token(vocabulary: int) -> str:
     return ""
 
 
-def _missing_layers(model: int, traits: ModelTraits, path: Path) -> str:
+def _missing_layers(name: str, model: int, traits: ModelTraits, path: Path) -> str:
     """Both masks of such a model are filled in for each batch, and one that no layer uses is not there."""
     if not traits.window or traits.architecture not in _TWO_MASKS:
         return ""
@@ -66,16 +66,8 @@ def _missing_layers(model: int, traits: ModelTraits, path: Path) -> str:
     every = int(pattern) if pattern.isdecimal() else every
     layers: int = llama_cpp.llama_model_n_layer(model)
     near = [not every or place % every != (0 if first else every - 1) for place in range(layers)]
-    if len(set(near)) == 2 or (not pattern and _contains(path, key.encode())):
+    # llama.cpp does not tell of a key whose value is a list, which speaks for each layer.
+    if len(set(near)) == 2 or (not pattern and key in read_gguf(path, f"model {name!r}").metadata):
         return ""
     kind = "near by, and none at all tokens" if near and near[0] else "at all tokens, and none near by"
     return f"of its layers, {layers} in all, each looks {kind}, which llama.cpp does not compute"
-
-
-def _contains(path: Path, key: bytes) -> bool:
-    """Whether a file has a key that llama.cpp does not tell of: its value is a list, which speaks for each layer."""
-    with (
-        path.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-    ):
-        return content.find(key) >= 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from camelid.errors import ModelLoadError
+from camelid.errors import ModelLoadError, ModelMemoryError
 from camelid.types.loading import LoadOptions
 from camelid_llamacpp.combined.assembly import Assembly
 from camelid_llamacpp.combined.stream import opened_stream, streams_are_possible, written_file
@@ -76,9 +76,19 @@ def _load_assembly(assembly: Assembly, name: str, parameters: llama_cpp.llama_mo
     try:
         with opened_stream(assembly) as stream:
             handle = llama_cpp.llama_model_load_from_file_ptr(stream.handle, parameters)
-            stream.raise_error()
+            try:
+                stream.raise_error()
+            except BaseException:
+                if handle:
+                    llama_cpp.llama_model_free(handle)
+                raise
     except OSError as error:
         raise ModelLoadError(f"the file of model {name!r} cannot be read", reason=str(error)) from error
+    except MemoryError as error:
+        raise ModelMemoryError(
+            f"there is not enough memory for model {name!r}; use a smaller context or a smaller model",
+            reason=repr(error),
+        ) from error
     return handle
 
 

@@ -107,7 +107,8 @@ class GoSource:
                 insertions.append((node.end, f" | {TEXT if _is_printed(node, path) else STEP}"))
             elif isinstance(node, TemplateCallNode) and node.pipeline is None:
                 insertions.append((_end_inside(source, node.end), f" {NOTHING} "))
-        pieces, end = [], 0
+        pieces: list[bytes] = []
+        end = 0
         for position, call in sorted(insertions):
             pieces += (source[end:position], call.encode())
             end = position

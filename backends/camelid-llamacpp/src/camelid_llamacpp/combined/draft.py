@@ -209,7 +209,7 @@ class Draft:
     def source_width(self, name: str) -> int:
         """How many elements lie side by side in one of the file's tensors; 0 if it is not there or has none."""
         tensor = self._file.tensors.get(name)
-        return tensor.shape[0] if tensor is not None and prod(tensor.shape) else 0
+        return tensor.shape[0] if tensor is not None and 0 not in tensor.shape else 0
 
     def set_whole(self, key: str, number: int) -> None:
         """Say a whole number, whatever the file says.

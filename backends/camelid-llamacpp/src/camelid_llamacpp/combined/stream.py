@@ -6,9 +6,11 @@ removed when the model was read.
 
 import ctypes
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from io import FileIO
 from pathlib import Path
@@ -21,7 +23,10 @@ __all__ = ("Stream", "opened_stream", "streams_are_possible", "written_file")
 
 _BUFFER: Final = 1 << 16
 _FULL_BUFFERING: Final = 0
-_FROM_BEGINNING, _FROM_HERE = 0, 1
+_FROM_BEGINNING, _FROM_HERE, _FROM_END = 0, 1, 2
+_FOLDER: Final = "camelid-combined-"
+_OLD_SECONDS: Final = 3600.0
+"""After which a temporary file that nobody wrote to is of a worker that was killed."""
 
 _Read = ctypes.CFUNCTYPE(ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _Seek = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64), ctypes.c_int)
@@ -71,7 +76,7 @@ class Stream:
         self._assembly = assembly
         self._source = source
         self._position = 0
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         # All of these have to live as long as the file.
         self._functions = _Functions(_Read(self._read), None, _Seek(self._seek), None)
         self._buffer = ctypes.create_string_buffer(_BUFFER)
@@ -90,6 +95,8 @@ class Stream:
 
         Raises:
             OSError: the source could not be read.
+            MemoryError: a tensor that is made of others has no room.
+            ModelLoadError: llama.cpp does not know the numbers of one.
         """
         if self._error is not None:
             raise self._error
@@ -98,16 +105,17 @@ class Stream:
         try:
             view = memoryview((ctypes.c_char * size).from_address(target)).cast("B")
             count = self._assembly.read_into(self._source, self._position, view)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: C would take it for the end of the file
             self._error = error
             return -1
         self._position += count
         return count
 
     def _seek(self, _cookie: int, offset: "ctypes._Pointer[ctypes.c_int64]", whence: int) -> int:
-        start = {_FROM_BEGINNING: 0, _FROM_HERE: self._position}.get(whence, self._assembly.size)
-        self._position = start + offset[0]
-        offset[0] = self._position
+        start = {_FROM_BEGINNING: 0, _FROM_HERE: self._position, _FROM_END: self._assembly.size}.get(whence)
+        if start is None or start + offset[0] < 0:
+            return -1
+        self._position = offset[0] = start + offset[0]
         return 0
 
 
@@ -140,8 +148,9 @@ def written_file(assembly: Assembly, owner: str) -> Iterator[Path]:
     Raises:
         ModelLoadError: it cannot be written, or the source cannot be read.
     """
-    with _temporary_file() as path:
+    with ExitStack() as stack:
         try:
+            path = stack.enter_context(_temporary_file())
             with path.open("wb") as file:
                 file.writelines(assembly.chunks())
         except OSError as error:
@@ -160,5 +169,14 @@ def _temporary_file() -> Iterator[Path]:
         finally:
             os.close(descriptor)
         return
-    with tempfile.TemporaryDirectory(prefix="camelid-") as folder:
+    _remove_old_folders()
+    with tempfile.TemporaryDirectory(prefix=_FOLDER) as folder:
         yield Path(folder) / "model.gguf"
+
+
+def _remove_old_folders() -> None:
+    before = time.time() - _OLD_SECONDS
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with suppress(OSError):  # somebody else's, or just removed
+            if all(path.lstat().st_mtime < before for path in (folder, *folder.iterdir())):
+                shutil.rmtree(folder)
