@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, aclosing
 from hashlib import sha256
@@ -186,6 +187,32 @@ async def test_who_joins_late_hears_what_happened(store: Store):
     assert heard[:2] == ["pulling manifest", PULLING]
     assert heard[-1] == "success"
     assert shelf.opened == 1
+
+
+class Silent(Shelf):
+    """On another machine, and does not answer."""
+
+    @property
+    def remote(self) -> bool:
+        return True
+
+    def __init__(self) -> None:
+        super().__init__("silent", "echo:1b")
+        self.release = Event()
+
+    def resolve(self, name: ModelName) -> ResolvedModel | None:
+        self.release.wait()
+        return None
+
+
+async def test_who_leaves_before_a_registry_answers_leaves_no_thread_that_waits(store: Store):
+    silent, before = Silent(), set(threading.enumerate())
+    async with aclosing(puller(store, [silent])(NAME)) as told:
+        assert (await anext(told)).status == "pulling manifest"
+        (work,) = (thread for thread in set(threading.enumerate()) - before if thread.name == "watched")
+    await asyncio.to_thread(work.join, 30)
+    assert not work.is_alive()
+    silent.release.set()
 
 
 async def test_when_the_last_client_leaves_the_work_ends(store: Store, until):

@@ -131,6 +131,25 @@ async def test_plain_http_must_be_allowed(store, add_model, push):
     assert list(shelf.manifests) == ["localhost:5000/a/b:c"]
 
 
+class Threads:
+    """Those that a test starts, of pushes and of the calls of registries."""
+
+    def __init__(self) -> None:
+        self._before = set(threading.enumerate())
+
+    def running(self) -> list[threading.Thread]:
+        return [
+            thread for thread in set(threading.enumerate()) - self._before if thread.name in {"registry", "watched"}
+        ]
+
+
+async def ended(threads: Threads) -> None:
+    """Wait for them all; one that does not end is a failure."""
+    for thread in threads.running():
+        await asyncio.to_thread(thread.join, 30)
+        assert not thread.is_alive()
+
+
 class Silent(Shelf):
     """Takes nothing and says nothing, until it is released."""
 
@@ -148,7 +167,7 @@ class Silent(Shelf):
 
 async def test_a_registry_that_says_nothing_is_given_up_and_its_turn_is_free_again(store, add_model, push):
     add_model("echo")
-    silent = Silent()
+    silent, threads = Silent(), Threads()
     pushing = push(silent, all_streams=1, patience=0.05)
     for asked in (3, 6):
         with pytest.raises(
@@ -157,6 +176,7 @@ async def test_a_registry_that_says_nothing_is_given_up_and_its_turn_is_free_aga
             await lines(pushing)
         assert silent.asked == asked
     silent.released.set()
+    await ended(threads)
     assert silent.blobs == {}
 
 
@@ -168,19 +188,19 @@ async def test_who_waits_for_a_turn_is_told_when_it_takes_too_long(store, add_mo
     with pytest.raises(RegistryError, match="busy with other transfers: try again later"):
         await lines(pushing)
     transfers.limits.slots.give_back()
-    assert (await lines(pushing))[-1].status == "success"
+    patient = Transfers(store.blobs, TransferPolicy(all_streams=1))
+    patient.limits = transfers.limits
+    assert (await lines(Push(store, Registries([Shelf()]), patient)))[-1].status == "success"
 
 
 async def test_who_leaves_while_waiting_for_a_turn_takes_none(store, add_model):
     add_model("echo")
-    transfers, shelf = Transfers(store.blobs, TransferPolicy(all_streams=1)), Shelf()
+    transfers, shelf, threads = Transfers(store.blobs, TransferPolicy(all_streams=1)), Shelf(), Threads()
     transfers.limits.slots.take(pytest.fail)
     async with aclosing(Push(store, Registries([shelf]), transfers)(NAME)) as told:
         async for line in told:
             if line.digest:
                 break
-    for thread in threading.enumerate():
-        if thread.name == "watched":
-            await asyncio.to_thread(thread.join)
+    await ended(threads)
     transfers.limits.slots.give_back()
     assert shelf.blobs == {}

@@ -7,6 +7,7 @@ from camelid.contracts.registry import Registry, ResolvedModel, TransientRegistr
 from camelid.errors import ConfigurationError, RegistryError
 from camelid.services import registries as module
 from camelid.services.registries import Registries, RegistryRules
+from camelid.services.watched_job import AbandonedError
 from camelid.types.names import ModelName
 
 NAME = ModelName.parse("me/model")
@@ -189,6 +190,26 @@ def test_models_go_to_the_first_that_takes_them():
     assert (registry.name, name.scheme, name.host) == ("far", "http", "127.0.0.1:5000")
     with pytest.raises(RegistryError, match=r"no installed registry takes models for registry\.ollama\.ai"):
         Registries([Named("near")]).target(NAME)
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_who_leaves_waits_neither_for_an_answer_nor_for_the_next_try(busy, monkeypatch):
+    monkeypatch.setattr(module, "_PAUSE", 1e9)
+    release, asked = Event(), Event()
+
+    def answer(_name: ModelName) -> bool:
+        asked.set()
+        if busy:
+            raise TransientRegistryError("503: later")
+        return release.wait()
+
+    def leave() -> None:
+        if asked.is_set():
+            raise AbandonedError
+
+    with pytest.raises(AbandonedError):
+        Registries([Named("silent", remote=True, knows=answer)]).resolve(NAME, watch=leave)
+    release.set()
 
 
 def test_one_that_never_answers_is_given_up():

@@ -67,8 +67,9 @@ class Pull:
 
     def _fetch(self, name: ModelName, insecure: bool, report: Report) -> None:
         """The whole work, in a thread."""
-        report(Progress(_PULLING_MANIFEST))
-        known = self._registries.resolve(name, insecure=insecure)
+        tell = partial(report, Progress(_PULLING_MANIFEST))
+        tell()
+        known = self._registries.resolve(name, insecure=insecure, watch=tell)
         if any(layer.media_type == media_types.TENSOR for layer in known.model.layers):
             raise RegistryError("this model requires MLX support, but the MLX runtime is not available")
         _log.info("pulling %s from the registry %s", name, known.registry.name)

@@ -1,7 +1,6 @@
 """Sending a model to a registry (contract 7.9)."""
 
 import logging
-import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from functools import partial
@@ -11,7 +10,7 @@ from camelid.contracts.registry import BlobToSend, Registry, TransientRegistryEr
 from camelid.errors import CamelidError, RegistryError, StoreError
 from camelid.services.progress import SUCCESS, Progress
 from camelid.services.registries import Registries, broken
-from camelid.services.registry_call import Beat, call_registry
+from camelid.services.registry_call import Beat, CallRules, Watch, call_registry, sleep
 from camelid.services.watched_job import AbandonedError, Report, WatchedJobs
 from camelid.store.manifest import Layer
 from camelid.store.store import Store
@@ -24,7 +23,7 @@ _RETRIEVING: Final = "retrieving manifest"
 _NOT_RETRIEVED: Final = "couldn't retrieve manifest"
 _PUSHING_MANIFEST: Final = "pushing manifest"
 _SHORT_DIGEST: Final = slice(len("sha256:"), len("sha256:") + 12)
-_LONGEST_SLEEP: Final = 0.2
+_PASSING: Final = (OSError, TransientRegistryError)
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +80,7 @@ class Push:
             self._send_blob(registry, asked, layer, report)
         tell = partial(report, Progress(_PUSHING_MANIFEST))
         tell()
-        self._patiently(registry, lambda _: registry.publish(asked, content), tell)
+        self._call(registry, lambda _: registry.publish(asked, content), tell)
         report(Progress(SUCCESS))
 
     def _send_blob(self, registry: Registry, name: ModelName, layer: Layer, report: Report) -> None:
@@ -96,7 +95,7 @@ class Push:
                 nonlocal sent
                 beat()
                 delay, sent = limits.delay(max(0, completed - sent)), completed
-                _sleep(delay, beat)
+                sleep(delay, beat)
 
             registry.send(name, blob, on_progress)
 
@@ -105,11 +104,11 @@ class Push:
 
         tell()
         with self._turn(tell):
-            self._patiently(registry, send, tell)
+            self._call(registry, send, tell)
         report(Progress(status, layer.digest, size, size))
 
     @contextmanager
-    def _turn(self, tell: Callable[[], None]) -> Iterator[None]:
+    def _turn(self, tell: Watch) -> Iterator[None]:
         """One of the slots that all transfers share."""
         slots, patience = self._transfers.limits.slots, self._transfers.policy.patience
         try:
@@ -123,28 +122,14 @@ class Push:
         finally:
             slots.give_back()
 
-    def _patiently(self, registry: Registry, work: Callable[[Beat], None], tell: Callable[[], None]) -> None:
-        """Do it, again with pauses if it fails for a reason that may pass."""
+    def _call(self, registry: Registry, work: Callable[[Beat], None], tell: Watch) -> None:
         policy = self._transfers.policy
-        for again in range(1, policy.tries + 1):
-            try:
-                call_registry(work, patience=policy.patience, watch=tell)
-            except (OSError, TransientRegistryError) as error:
-                _log.info("registry %s, try %d: %s", registry.name, again, error)
-                if again == policy.tries:
-                    raise RegistryError(f"max retries exceeded: {error}", reason=repr(error)) from error
-            except (CamelidError, AbandonedError):
-                raise
-            except Exception as error:  # a plugin's bug must not look like one of the server
-                raise broken(registry, error) from error
-            else:
-                return
-            _sleep(policy.pause * 2.0 ** (again - 1), tell)
-
-
-def _sleep(seconds: float, look: Callable[[], None]) -> None:
-    """Wait; what `look` raises ends it, for example when nobody waits any more."""
-    until = time.monotonic() + seconds
-    while (rest := until - time.monotonic()) > 0:
-        time.sleep(min(rest, _LONGEST_SLEEP))
-        look()
+        rules = CallRules(patience=policy.patience, tries=policy.tries, pause=policy.pause, passing=_PASSING)
+        try:
+            call_registry(work, rules, tell)
+        except _PASSING as error:
+            raise RegistryError(f"max retries exceeded: {error}", reason=f"{registry.name}: {error!r}") from error
+        except (CamelidError, AbandonedError):
+            raise
+        except Exception as error:  # a plugin's bug must not look like one of the server
+            raise broken(registry, error) from error

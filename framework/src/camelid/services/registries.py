@@ -1,7 +1,5 @@
 """Which registry is asked for a name, and under which: order, mirrors, and who may be asked at all."""
 
-import logging
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,7 +7,8 @@ import msgspec
 
 from camelid.contracts.registry import BlobSource, BlobStream, Registry, ResolvedModel, TransientRegistryError
 from camelid.errors import CamelidError, ConfigurationError, ForbiddenRegistryError, RegistryError, RequestError
-from camelid.services.registry_call import call_registry
+from camelid.services.registry_call import CallRules, Watch, call_registry
+from camelid.services.watched_job import AbandonedError
 from camelid.store.transfer_policy import TransferPolicy
 from camelid.types.names import ModelName, Transport
 
@@ -19,8 +18,6 @@ _MANIFEST: Final = "pull model manifest: "
 _TRIES: Final = 3
 _PAUSE: Final = 0.5
 """Seconds before the second question to a registry that is busy; twice as many before the third."""
-
-_log = logging.getLogger(__name__)
 
 
 class RegistryRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +73,13 @@ class Registries:
         hosts = self._rules.hosts
         self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
 
-    def resolve(self, name: ModelName, *, insecure: bool = False) -> Known:
+    def resolve(self, name: ModelName, *, insecure: bool = False, watch: Watch = lambda: None) -> Known:
         """The first registry that knows `name`, and what it knows.
 
         Args:
             name: as the client wrote it.
             insecure: ask over plain http.
+            watch: ends it, where a registry on another machine does not answer.
 
         Raises:
             RegistryError: none knows it or may be asked, or one that should know it failed.
@@ -91,7 +89,7 @@ class Registries:
         for registry in speakers:
             if registry.remote:
                 self._check_allowed(name, _MANIFEST)
-            resolved = _resolve(registry, asked if registry.remote else name, self._patience)
+            resolved = self._resolve(registry, asked if registry.remote else name, watch)
             if resolved is not None:
                 return Known(registry, resolved)
         everyone = ", ".join(registry.name for registry in speakers) or "none, for none is installed"
@@ -114,6 +112,24 @@ class Registries:
                 return registry, name
         raise RegistryError(f"no installed registry takes models for {name.host}: `camelid plugins` lists them")
 
+    def _resolve(self, registry: Registry, name: ModelName, watch: Watch) -> ResolvedModel | None:
+        rules = CallRules(patience=self._patience, tries=_TRIES, pause=_PAUSE, passing=(TransientRegistryError,))
+        try:
+            if not registry.remote:
+                return registry.resolve(name)
+            return call_registry(lambda _: registry.resolve(name), rules, watch)
+        except RegistryError as error:
+            message = error.message
+            if registry.remote and not message.startswith(_MANIFEST):
+                message = f"{_MANIFEST}{message}"
+            raise RegistryError(message, reason=error.reason, plugin=error.plugin) from error
+        except (CamelidError, AbandonedError):
+            raise
+        except OSError as error:
+            raise RegistryError(f"{_MANIFEST}{error}", reason=f"{registry.name}: {error!r}") from error
+        except Exception as error:  # a plugin's bug must not look like one of the server
+            raise broken(registry, error) from error
+
     def _asked(self, name: ModelName, *, insecure: bool) -> ModelName:
         mirror = self._mirrors.get(name.host.lower())
         if mirror is not None:
@@ -134,37 +150,6 @@ class Registries:
             raise ForbiddenRegistryError(f"{prefix}the setting air_gapped allows no registry on another machine")
         if self._hosts is not None and name.host.lower() not in self._hosts:
             raise ForbiddenRegistryError(f"{prefix}the setting registry_hosts does not allow {name.host}")
-
-
-def _resolve(registry: Registry, name: ModelName, patience: float) -> ResolvedModel | None:
-    try:
-        if not registry.remote:
-            return registry.resolve(name)
-        return _patiently(registry, name, patience)
-    except RegistryError as error:
-        message = error.message
-        if registry.remote and not message.startswith(_MANIFEST):
-            message = f"{_MANIFEST}{message}"
-        raise RegistryError(message, reason=error.reason, plugin=error.plugin) from error
-    except CamelidError:
-        raise
-    except OSError as error:
-        raise RegistryError(f"{_MANIFEST}{error}", reason=f"{registry.name}: {error!r}") from error
-    except Exception as error:  # a plugin's bug must not look like one of the server
-        raise broken(registry, error) from error
-
-
-def _patiently(registry: Registry, name: ModelName, patience: float) -> ResolvedModel | None:
-    def resolve() -> ResolvedModel | None:
-        return call_registry(lambda _: registry.resolve(name), patience=patience)
-
-    for again in range(_TRIES - 1):
-        try:
-            return resolve()
-        except TransientRegistryError as error:
-            _log.info("registry %s, try %d: %s", registry.name, again + 1, error)
-            time.sleep(_PAUSE * 2**again)
-    return resolve()
 
 
 def _in_order(registries: Sequence[Registry], first: Sequence[str]) -> tuple[Registry, ...]:

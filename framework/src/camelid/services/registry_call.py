@@ -1,20 +1,39 @@
-"""Calls of a registry that may never return: each runs in a thread of its own, and is given up in time."""
+"""Calls of a registry that may never return, or fail for a while: given up in time, and made again with pauses."""
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from threading import Thread
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
+
+import msgspec
 
 from camelid.services.watched_job import AbandonedError
+from camelid.store.transfer_policy import SECONDS_BETWEEN_NEWS
 
-__all__ = ("Beat", "call_registry")
+__all__ = ("Beat", "CallRules", "Watch", "call_registry", "sleep")
 
 Beat: TypeAlias = Callable[[], None]
 """Says that a call gets on. Raises if that is of no use any more, to end it."""
+Watch: TypeAlias = Callable[[], None]
+"""Called again and again by who waits for something, in its own thread; what it raises ends the wait."""
 
-_SECONDS_BETWEEN_LOOKS: Final = 0.06
 _T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
+
+
+class CallRules(msgspec.Struct, frozen=True, kw_only=True):
+    """How patient one is with a call."""
+
+    patience: float
+    """Seconds in which it must get on."""
+    tries: int
+    pause: float
+    """Seconds before the second try; twice as many before each further one."""
+    passing: tuple[type[Exception], ...]
+    """After which it is made again."""
 
 
 class _Pulse:
@@ -31,22 +50,40 @@ class _Pulse:
         self.heard = time.monotonic()
 
 
-def call_registry(work: Callable[[Beat], _T], *, patience: float, watch: Callable[[], None] = lambda: None) -> _T:
-    """Do what blocks, for as long as it gets on.
+def call_registry(work: Callable[[Beat], _T], rules: CallRules, watch: Watch) -> _T:
+    """Do what blocks, for as long as it gets on, and again if it fails for a reason that may pass.
 
     A thread cannot be ended from outside: one that is given up ends when its read returns, and changes nothing then.
 
     Args:
         work: the call. It calls its argument when it gets on, and lets through what that raises.
-        patience: seconds without that.
-        watch: called again and again, in the caller's thread; what it raises ends the wait.
+        rules: how often, and for how long.
+        watch: ends it.
 
     Returns:
-        What `work` returns; what it raises is raised.
+        What `work` returns; what it raises the last time is raised.
 
     Raises:
-        TimeoutError: it did not get on.
+        TimeoutError: it did not get on the last time.
     """
+    for again in range(1, rules.tries):
+        try:
+            return _call(work, rules.patience, watch)
+        except rules.passing as error:
+            _log.info("a registry, try %d: %s", again, error)
+        sleep(rules.pause * 2.0 ** (again - 1), watch)
+    return _call(work, rules.patience, watch)
+
+
+def sleep(seconds: float, watch: Watch) -> None:
+    """Wait; what `watch` raises ends it, for example when nobody waits any more."""
+    until = time.monotonic() + seconds
+    while (rest := until - time.monotonic()) > 0:
+        time.sleep(min(rest, SECONDS_BETWEEN_NEWS))
+        watch()
+
+
+def _call(work: Callable[[Beat], _T], patience: float, watch: Watch) -> _T:
     pulse = _Pulse()
     answer: Future[_T] = Future()
 
@@ -59,7 +96,7 @@ def call_registry(work: Callable[[Beat], _T], *, patience: float, watch: Callabl
     # A daemon: what never returns must not keep the server from ending.
     Thread(target=run, name="registry", daemon=True).start()
     try:
-        while not wait((answer,), _SECONDS_BETWEEN_LOOKS).done:
+        while not wait((answer,), SECONDS_BETWEEN_NEWS).done:
             watch()
             if time.monotonic() - pulse.heard > patience:
                 raise TimeoutError(f"nothing was heard of the registry for {patience:g} s")

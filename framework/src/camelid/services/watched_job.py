@@ -6,18 +6,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Event, Lock, Thread
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from camelid.services.progress import Progress
+from camelid.store.transfer_policy import SECONDS_BETWEEN_NEWS
 from camelid.types.names import ModelName
 
 __all__ = ("AbandonedError", "Report", "WatchedJob", "WatchedJobs", "Watcher")
 
 Report: TypeAlias = Callable[[Progress], None]
 """Takes each line of the work, in the work's thread. Raises, to end the work, when nobody watches any more."""
-
-_SECONDS_BETWEEN_LINES: Final = 0.06
-"""Of one blob (contract 7.8)."""
 
 
 class AbandonedError(Exception):
@@ -110,7 +108,7 @@ class WatchedJob:
             raise AbandonedError
         now = time.monotonic()
         if self._last is not None and self._last.status == line.status:
-            hurried = now - self._last_time < _SECONDS_BETWEEN_LINES
+            hurried = now - self._last_time < SECONDS_BETWEEN_NEWS
             if line == self._last or (hurried and line.completed < line.total):
                 return
         self._last, self._last_time = line, now

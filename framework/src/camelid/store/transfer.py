@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable, Iterable
 from threading import Event, Lock, Thread
-from typing import Final
 
 from camelid.contracts.registry import BlobSource
 from camelid.errors import DiskFullError
@@ -11,12 +10,9 @@ from camelid.store.blobs import BlobStore
 from camelid.store.durable import disk_errors
 from camelid.store.transfer_download import Download, OpenRange
 from camelid.store.transfer_partial import Partial, kept_bytes
-from camelid.store.transfer_policy import Limits, TransferPolicy
+from camelid.store.transfer_policy import SECONDS_BETWEEN_NEWS, Limits, TransferPolicy
 
 __all__ = ("Transfers",)
-
-_SECONDS_BETWEEN_NEWS: Final = 0.06
-"""Contract 7.8."""
 
 
 class Transfers:
@@ -77,7 +73,7 @@ class Transfers:
                 job = self._jobs[key] = _Job(self._work(blob, digest, open_range), blob.size, self._forget, after=job)
             job.followers += 1
         try:
-            while not job.ended.wait(_SECONDS_BETWEEN_NEWS):
+            while not job.ended.wait(SECONDS_BETWEEN_NEWS):
                 on_progress(job.completed)
         finally:
             with self._lock:

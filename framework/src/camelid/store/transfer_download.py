@@ -267,7 +267,7 @@ class Download:
         if tries >= self._policy.tries:
             reason = error.reason if isinstance(error, CamelidError) else repr(error)
             raise RegistryError(f"max retries exceeded: {error}", reason=reason) from error
-        return self._policy.pause * 2.0 ** (tries - 1)
+        return self._policy.pause_after(tries)
 
     def _take_slot(self, stream: _Stream) -> None:
         self._limits.slots.take(lambda: self._wait(stream, 0))

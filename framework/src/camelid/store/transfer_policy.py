@@ -8,7 +8,10 @@ import msgspec
 
 from camelid.store.transfer_slots import Slots
 
-__all__ = ("Limits", "TransferPolicy")
+__all__ = ("SECONDS_BETWEEN_NEWS", "Limits", "TransferPolicy")
+
+SECONDS_BETWEEN_NEWS: Final = 0.06
+"""Between two lines about the same blob, and two looks whether it got on (contract 7.8)."""
 
 _SMALLEST_READ: Final = 1 << 14
 _LARGEST_READ: Final = 1 << 20
@@ -33,6 +36,10 @@ class TransferPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds without a byte, after which a stream is given up and asked for anew."""
     patience: float = 120.0
     """Seconds without news of a registry that is asked for a manifest or is sent something, or of a turn to send."""
+
+    def pause_after(self, tries: int) -> float:
+        """Seconds to wait after so many tries."""
+        return self.pause * 2.0 ** (tries - 1)
 
 
 class Limits:
