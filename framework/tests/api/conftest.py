@@ -30,9 +30,9 @@ class _Server(uvicorn.Server):
 
 @pytest.fixture(autouse=True)
 def nothing_blocks() -> Iterator[None]:
-    """A blocking call of our code inside the event loop fails the test; so does decoding a large file there."""
+    """A blocking call of our code inside the event loop fails the test; so does decoding a large file at once."""
     decoding = BlockBusterFunction(
-        base64_files, "b64decode", can_block_predicate=lambda text, **_: len(text) < base64_files._LARGE
+        base64_files, "b64decode", can_block_predicate=lambda text, **_: len(text) <= base64_files._AT_ONCE + 4
     )
     with blockbuster_ctx("camelid"):
         decoding.activate()

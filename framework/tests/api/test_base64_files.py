@@ -1,4 +1,4 @@
-"""Files in requests; that large ones are not decoded on the event loop is proved by what the fixture there forbids."""
+"""Files in requests; that large ones are not decoded at once is proved by what the fixture there forbids."""
 
 import asyncio
 import base64
@@ -44,16 +44,53 @@ def test_files_are_base64(content):
         ("AA\nEéA", 4),
     ],
 )
-async def test_other_files_are_refused_where_go_refuses_them(text, place):
+@pytest.mark.parametrize("at_once", [1, 2, 5, 1 << 17])
+async def test_other_files_are_refused_where_go_refuses_them(text, place, at_once, monkeypatch):
+    monkeypatch.setattr(base64_files, "_AT_ONCE", at_once)
     with pytest.raises(RequestError) as caught:
         await decode_files([text])
     assert caught.value.message == f"illegal base64 data at input byte {place}"
 
 
-async def test_the_event_loop_decodes_no_large_file():
+async def test_nothing_large_is_decoded_at_once():
     with pytest.raises(BlockingError):
-        base64_files._decode_all([TEXT])
+        base64_files.b64decode(TEXT, validate=True)
     assert await decode_files([TEXT]) == (LARGE,)
+
+
+@pytest.mark.parametrize("damage", ["", "é", "\n=", "="])
+async def test_between_two_pieces_of_a_file_the_event_loop_does_what_else_is_to_be_done(damage):
+    whole = base64.b64encode(LARGE[:99_999] * 20).decode()
+    text, turns, ended = whole + damage, 0, False
+
+    async def others() -> None:
+        nonlocal turns
+        while not ended:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    try:
+        await decode_files([text])
+    except RequestError as error:
+        assert error.message == f"illegal base64 data at input byte {len(text) - 1}"  # noqa: PT017
+    else:
+        assert damage == ""
+    ended = True
+    await task
+    assert turns >= len(text) // base64_files._AT_ONCE
+
+
+@pytest.mark.parametrize("size", range(8))
+@pytest.mark.parametrize("at_once", [1, 3, 4, 5])
+async def test_files_may_be_cut_anywhere(monkeypatch, size, at_once):
+    monkeypatch.setattr(base64_files, "_AT_ONCE", at_once)
+    text = base64.b64encode(LARGE[:size]).decode()
+    for written in (text, f"{text}\n\n\n\n\n\n", f"\r\n\r\n\r\n{text}", "\n".join(text)):
+        assert await decode_files([written]) == (LARGE[:size],)
+    for place, letter in ((0, "-"), (len(text) // 2, "="), (len(text), "=")):
+        with pytest.raises(RequestError):
+            await decode_files([text[:place] + letter + text[place:]])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,12 +14,15 @@ async def host() -> AsyncIterator[str]:
     """Serves a picture, redirects to it, to itself and to elsewhere, and far too much, or nothing."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        head = await reader.readuntil(b"\r\n\r\n")
+        path = head.split()[1].decode() if b"\r\naccept-encoding: identity\r\n" in head.lower() else "/none"
         moved = {"/moved": "/picture", "/round": "/round", "/away": "http://elsewhere.invalid/picture"}.get(path)
         if moved:
             writer.write(f"HTTP/1.1 302 Found\r\nLocation: {moved}\r\nContent-Length: 0\r\n\r\n".encode())
         elif path == "/picture":
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\npng")
+        elif path == "/bomb":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(21 << 20)))
         elif path == "/large":
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (21 << 20))
         elif path == "/slow":
@@ -45,6 +49,7 @@ async def test_a_picture_of_an_allowed_host(host, path):
         ("none", "could not be loaded"),
         ("round", "is moved again and again"),
         ("away", "are not loaded from http://elsewhere.invalid/picture: add its host"),
+        ("bomb", "could not be loaded"),
         ("large", "has more than 20971520 bytes"),
     ],
 )
