@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import threading
@@ -121,3 +122,13 @@ def test_who_may_make_no_lock_works_as_if_alone(strange_folder, as_stranger, cap
                 pass
     assert list(strange_folder.iterdir()) == []
     assert caplog.text.count("other servers may remove what this one needs") == 1
+
+
+def test_file_systems_without_owners_and_modes_do(turn, tmp_path, monkeypatch):
+    def refuse(*_args, **_more):
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    monkeypatch.setattr(os, "chmod", refuse)
+    with turn.held():
+        assert open_locked(tmp_path / "turn" / LOCK) is None

@@ -118,10 +118,10 @@ def share(path: Path, folder: Path) -> None:
     """Let all who may write to `folder` write to what this process has made, also one that an administrator ran."""
     status = folder.stat()
     mode = stat.S_IMODE(status.st_mode)
-    with suppress(PermissionError):
-        if hasattr(os, "chown"):
+    if hasattr(os, "chown"):
+        with suppress(OSError):  # not allowed, or the file system has no owners
             os.chown(path, status.st_uid, status.st_gid)
-    with suppress(PermissionError):
+    with suppress(OSError):  # the same with modes
         path.chmod(mode if path.is_dir() else mode & 0o666)
 
 
