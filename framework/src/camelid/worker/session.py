@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -31,6 +32,9 @@ from camelid.wire.messages import PROTOCOL_VERSION, Fault, Ready, Start
 __all__ = ("Session", "blame")
 
 _log = logging.getLogger("camelid.worker")
+
+_NO_RUNTIME: Final = re.compile(r"(camelid.*|numpy|msgspec)$", re.IGNORECASE)
+"""What backends require beside the library that computes."""
 
 
 class Session:
@@ -231,7 +235,7 @@ def _runtime_version(distribution: str) -> str:
     try:
         for requirement in metadata.requires(distribution) or ():
             name = re.match(r"[A-Za-z0-9._-]+", requirement)
-            if name and "extra ==" not in requirement and name[0].lower() not in ("camelid", "numpy", "msgspec"):
+            if name and "extra ==" not in requirement and not _NO_RUNTIME.match(name[0]):
                 return f"{name[0]} {metadata.version(name[0])}"
     except (metadata.PackageNotFoundError, ValueError):
         pass
