@@ -26,6 +26,7 @@ from camelid.store.formats import GGUF
 from camelid.store.gguf import read_header
 from camelid.store.manifest import Layer
 from camelid.store.store import Store
+from camelid.store.workplace import Workplace
 from camelid.types.json import JsonObject
 from camelid.types.names import ModelName
 
@@ -74,8 +75,9 @@ class Create:
             report(Progress(WRITING_MANIFEST))
             await asyncio.to_thread(builder.write, name)
         finally:
-            await asyncio.to_thread(workplace.close)
-            await asyncio.to_thread(builder.close)
+            # Not `to_thread`: a second cancellation, as when a server ends, would call off what has not begun.
+            closing = asyncio.get_running_loop().run_in_executor(None, _close, workplace, builder)
+            await asyncio.shield(closing)
         report(Progress(SUCCESS))
 
     async def _add_model(
@@ -142,6 +144,14 @@ class Create:
             draft = await components.draft(request.draft_files, request.draft_quantize)
             builder.drop(media_types.DRAFT)
             await _add(builder, draft)
+
+
+def _close(workplace: Workplace, builder: ModelBuilder) -> None:
+    """Remove what was made and is not in the store, and let others remove what was only about to be used."""
+    try:
+        workplace.close()
+    finally:
+        builder.close()
 
 
 def _parts(builder: ModelBuilder, quantize: str) -> dict[str, FileSource]:
