@@ -13,13 +13,16 @@ import pytest
 from camelid.errors import (
     CamelidError,
     DiskFullError,
+    PluginError,
     RequestError,
     StoreError,
     UnsupportedCapabilityError,
 )
 from camelid.services.create import Create
 from camelid.services.create_request import CreateRequest
-from camelid.store import workplace
+from camelid.store import media_types, workplace
+from camelid.store.builder import ModelBuilder
+from camelid.store.config import ModelConfig
 from camelid.store.gguf import read_header
 from camelid.store.leases import FOLDER
 from camelid.types.artifact import FileRole
@@ -185,6 +188,43 @@ async def test_only_models_that_are_not_quantized_can_be(create, store, upload, 
     add_model("base")
     with pytest.raises(UnsupportedCapabilityError, match="a model of the format 'echo' cannot be quantized"):
         await made(create, from_="base", quantize="Q8_0")
+
+
+@pytest.mark.parametrize("base", [False, True])
+async def test_safetensors_become_the_named_layers_of_an_onnx_model(create, store, safetensors, base):
+    made_of: dict[str, object] = {"files": safetensors()}
+    if base:
+        builder = ModelBuilder(store, ModelConfig(model_format="safetensors"))
+        for name, digest in safetensors().items():
+            builder.add_blob(media_types.MODEL if name.endswith(".safetensors") else media_types.JSON, digest, name)
+        builder.write(ModelName.parse("raw"))
+        builder.close()
+        made_of = {"from_": "raw"}
+    steps = await made(create, **made_of, format="onnx", quantize="int4", system="Be kind.")
+    assert steps[:2] == ["converting model", "verifying conversion"]
+    model = found(store)
+    assert (model.config.model_format, model.config.model_family, model.system) == ("onnx", "llama", "Be kind.")
+    files = {layer.name: layer.digest for layer in model.manifest.layers if layer.name}
+    assert list(files) == ["model.onnx", "model.onnx.data", "genai_config.json", "tokenizer.json"]
+    assert store.blobs.path(files["model.onnx"]).read_bytes() == b"graph INT4"
+    assert litter(store) == []
+
+
+async def test_a_folder_that_is_no_model_is_the_converters_fault(create, store, safetensors):
+    with pytest.raises(PluginError, match="the converter toy-graph wrote what is no model") as caught:
+        await made(create, files=safetensors(trouble="incomplete"), format="onnx")
+    assert "tokenizer.json is missing" in caught.value.reason
+    assert store.find(ModelName.parse("new")) is None
+    assert litter(store) == []
+
+
+async def test_formats_are_made_of_safetensors_alone(create, upload, safetensors):
+    with pytest.raises(UnsupportedCapabilityError, match="only safetensors can be converted to onnx"):
+        await made(create, files={"m.gguf": upload()}, format="onnx")
+    with pytest.raises(UnsupportedCapabilityError, match="supported types for onnx are F32, INT4"):
+        await made(create, files=safetensors(), format="onnx", quantize="Q8_0")
+    with pytest.raises(RequestError, match="gguf or onnx, not to 'x'"):
+        await made(create, files=safetensors(), format="x")
 
 
 async def test_a_draft_is_converted_and_quantized_too(create, store, upload, safetensors):

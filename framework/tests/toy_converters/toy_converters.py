@@ -26,11 +26,28 @@ def camelid_converters(register):
     register(ConverterDescriptor("toy-import", "safetensors", "gguf", both, ("F32", "F16")))
     register(ConverterDescriptor("toy-quantize", "gguf", "gguf", quantizations=tuple(FILE_TYPES)))
     register(ConverterDescriptor("toy-merge", "gguf-split", "gguf"))
+    register(ConverterDescriptor("toy-graph", "safetensors", "onnx", quantizations=("F32", "INT4")))
 
 
 @hookimpl
 def camelid_converter(name):
-    return None if name == "toy-nothing" else ToyConverter()
+    return ToyGraph() if name == "toy-graph" else ToyConverter()
+
+
+class ToyGraph(Converter):
+    """Writes a folder, without its tokenizer if the source's config says so."""
+
+    def convert(self, task, report):
+        folder = Path(task.target)
+        folder.mkdir()
+        facts = json.loads((Path(task.folder) / "config.json").read_bytes())
+        model = {"type": "llama", "context_length": 512, "decoder": {"filename": "model.onnx", "hidden_size": 64}}
+        (folder / "genai_config.json").write_text(json.dumps({"model": model}))
+        (folder / "model.onnx").write_bytes(b"graph " + task.quantization.encode())
+        (folder / "model.onnx.data").write_bytes(b"weights")
+        if facts.get("trouble") != "incomplete":
+            (folder / "tokenizer.json").write_bytes(b"{}")
+        report(1, 1)
 
 
 class ToyConverter(Converter):

@@ -1,11 +1,12 @@
-"""The two native libraries, and the one place that imports them."""
+"""The native libraries, and the one place that imports them."""
 
+import os
 from importlib import import_module
 from types import ModuleType
 
 from camelid.errors import MissingDependencyError
 
-__all__ = ("load_genai", "load_runtime")
+__all__ = ("load_builder", "load_genai", "load_runtime")
 
 
 def load_genai() -> ModuleType:
@@ -24,6 +25,24 @@ def load_runtime() -> ModuleType:
         MissingDependencyError: it is not installed, or cannot be loaded.
     """
     return _load("onnxruntime", "ONNX Runtime")
+
+
+def load_builder() -> ModuleType:
+    """The model builder of ONNX Runtime GenAI, which brings PyTorch and transformers. They will ask no other machine.
+
+    Raises:
+        MissingDependencyError: one of them is not installed, or cannot be loaded.
+    """
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")  # read when they are imported
+    try:
+        return import_module("onnxruntime_genai.models.builder")
+    except (ImportError, OSError, RuntimeError) as error:
+        raise MissingDependencyError(
+            "the packages that make ONNX models are not there; install them with: python -m pip install "
+            "'camelid-onnx[cpu,convert]', or [cuda,convert], or [directml,convert]",
+            reason=str(error),
+            plugin="camelid-onnx",
+        ) from error
 
 
 def _load(module: str, label: str) -> ModuleType:

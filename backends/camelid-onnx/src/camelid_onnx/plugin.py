@@ -10,12 +10,14 @@ from camelid import hookimpl
 from camelid.errors import MissingDependencyError
 from camelid.types.artifact import ModelArtifact
 from camelid.types.capabilities import Capability
+from camelid.types.conversion import ConverterDescriptor
 from camelid.types.descriptor import BackendDescriptor
 from camelid.types.loading import LoadOptions
 from camelid_onnx.options import OnnxOptions
+from camelid_onnx.precisions import PRECISIONS
 
 if TYPE_CHECKING:
-    from camelid import BatchDecoder, Embedder, Engine, LoadedModel, Tokenizer
+    from camelid import BatchDecoder, Converter, Embedder, Engine, LoadedModel, Tokenizer
     from camelid_onnx.backend import OnnxModel
 
 __all__ = ("CAMELID_API",)
@@ -23,6 +25,7 @@ __all__ = ("CAMELID_API",)
 CAMELID_API = 1
 
 _FORMATS = frozenset({"onnx"})
+_BUILDER = "genai-model-builder"
 
 
 @hookimpl
@@ -80,6 +83,31 @@ def camelid_generator(model: LoadedModel) -> BatchDecoder | Engine | None:
 def camelid_embedder(model: LoadedModel) -> Embedder | None:
     """An embedder, if the model is an encoder."""
     return model.embedder() if _loaded_here(model) else None
+
+
+@hookimpl
+def camelid_converters(register: Callable[[ConverterDescriptor], None]) -> None:
+    """One converter: from safetensors, with what the extra `convert` brings."""
+    register(
+        ConverterDescriptor(
+            name=_BUILDER,
+            source="safetensors",
+            target="onnx",
+            quantizations=tuple(PRECISIONS),
+            description="makes ONNX of safetensors with the model builder of ONNX Runtime GenAI",
+        )
+    )
+
+
+@hookimpl
+def camelid_converter(name: str) -> Converter | None:
+    """The model builder; what it needs is imported here."""
+    if name != _BUILDER:
+        return None
+    from camelid_onnx.building import OnnxBuilder
+    from camelid_onnx.native import load_builder
+
+    return OnnxBuilder(load_builder())
 
 
 def _loaded_here(model: LoadedModel) -> TypeGuard[OnnxModel]:

@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "serve": Entry("serve", "Start the server."),
     "start": Entry("serve", "Start the server.", hidden=True),
     "create": Entry("create", "Make a model from a Modelfile."),
+    "convert": Entry("convert", "Make a GGUF or ONNX model of safetensors."),
     "show": Entry("show", "Show what is known of a model."),
     "run": Entry("run", "Ask a model, or chat with it."),
     "stop": Entry("stop", "Unload a model."),

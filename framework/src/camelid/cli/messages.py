@@ -202,6 +202,7 @@ class CreateBody(msgspec.Struct, omit_defaults=True, rename={"from_": "from"}):
     parameters: JsonObject = {}
     messages: tuple[Message, ...] = ()
     quantize: str = ""
+    format: str = ""
     draft_quantize: str = ""
     renderer: str = ""
     parser: str = ""

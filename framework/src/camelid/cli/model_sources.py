@@ -29,7 +29,13 @@ class ModelSources(msgspec.Struct, frozen=True):
 
 
 def collect(
-    model: str, modelfile: Modelfile, folder: Path, *, quantize: str = "", draft_quantize: str = ""
+    model: str,
+    modelfile: Modelfile,
+    folder: Path,
+    *,
+    quantize: str = "",
+    draft_quantize: str = "",
+    becomes: str = "",
 ) -> ModelSources:
     """Find and hash every file that a Modelfile names.
 
@@ -39,6 +45,7 @@ def collect(
         folder: what relative paths are relative to.
         quantize: target type; empty to keep the weights as they are.
         draft_quantize: the same for the draft model.
+        becomes: format to convert safetensors to; empty to take what `create` makes of them.
 
     Raises:
         RequestError: a file is missing or unusable, or two have the same name.
@@ -65,6 +72,7 @@ def collect(
         parameters=modelfile.parameters,
         messages=modelfile.messages,
         quantize=quantize,
+        format=becomes,
         draft_quantize=draft_quantize,
         renderer=modelfile.renderer,
         parser=modelfile.parser,

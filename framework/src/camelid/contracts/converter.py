@@ -17,7 +17,7 @@ class Converter(ABC):
 
     @abstractmethod
     def convert(self, task: ConversionTask, report: ReportProgress) -> None:
-        """Write `task.target`.
+        """Write `task.target`, a file or a folder as the descriptor's target format has it.
 
         Args:
             task: what to convert.

@@ -22,6 +22,7 @@ _CONVERTER_PACKAGES: Final = {
     ("gguf", "gguf"): "camelid-llamacpp",
     ("gguf-split", "gguf"): "camelid-gguf",
     ("safetensors", "gguf"): "camelid-gguf",
+    ("safetensors", "onnx"): "'camelid-onnx[cpu,convert]'",
 }
 """Distributions to suggest for a conversion that nothing installed can do."""
 

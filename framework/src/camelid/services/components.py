@@ -69,18 +69,27 @@ class Components:
         self._owner = owner
         self._report = report
 
-    async def model(self, files: Mapping[str, FileSource], quantize: str = "") -> list[Component]:
+    async def model(self, files: Mapping[str, FileSource], quantize: str = "", becomes: str = "") -> list[Component]:
         """The components of a model.
 
         Args:
             files: by name. Those that no GGUF file is belong together if there are safetensors among them.
             quantize: the type that its weights shall have, as sent; empty to leave them.
+            becomes: the format to convert it to; empty to take the one that its files have, or become.
 
         Raises:
             RequestError: the files are nothing that can be used.
             UnsupportedCapabilityError: no plugin can convert them.
             StoreError: a file was not uploaded, or the disk is full.
         """
+        if becomes and not _has_safetensors(files):
+            raise UnsupportedCapabilityError(
+                f"only safetensors can be converted to {becomes}: name a folder, or a model, whose files are such"
+            )
+        if becomes == ONNX:
+            paths = {name: (await self._stored(source, name))[1] for name, source in files.items()}
+            made = await self._converting.to_onnx(paths, quantize.upper())
+            return await asyncio.to_thread(_onnx_components, {name: ("", path) for name, path in made.items()})
         wanted = quantization_named(quantize) if quantize else ""
         found = await self._found(files, wanted)
         if not wanted:
@@ -206,6 +215,9 @@ def _is_linked(source: Path, blob: Path) -> bool:
 
 def _onnx_components(stored: Mapping[str, tuple[str, Path]]) -> list[Component]:
     """The files of an ONNX model under their names, the one with the graph first.
+
+    Args:
+        stored: digest and path of each by name; no digest of those that lie in the workplace.
 
     Raises:
         RequestError: a file is missing, or not what it should be.

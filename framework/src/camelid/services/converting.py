@@ -9,12 +9,20 @@ from typing import Final
 import msgspec
 
 from camelid.engine.conversion import Conversions
-from camelid.errors import CamelidError, DiskFullError, InvalidModelFileError, PluginError, RequestError
+from camelid.errors import (
+    CamelidError,
+    DiskFullError,
+    InvalidModelFileError,
+    PluginError,
+    RequestError,
+    UnsupportedCapabilityError,
+)
 from camelid.plugins.catalog import Catalog, RegisteredConverter
 from camelid.services.progress import Progress, Report
 from camelid.services.quantization import UNQUANTIZED, quantized_bytes
-from camelid.store.formats import GGUF
+from camelid.store.formats import GGUF, ONNX
 from camelid.store.gguf import GGUFHeader, read_header
+from camelid.store.onnx_folder import read_onnx_facts
 from camelid.store.workplace import Workplace
 from camelid.types.artifact import FileRole
 from camelid.types.conversion import ConversionTask
@@ -38,7 +46,7 @@ class GGUFFile(msgspec.Struct, frozen=True):
 
 
 class Converting:
-    """Makes GGUF files in a workplace."""
+    """Makes the files of models in a workplace."""
 
     def __init__(self, catalog: Catalog, conversions: Conversions, workplace: Workplace, report: Report) -> None:
         """Take what is needed; nothing happens yet.
@@ -74,6 +82,38 @@ class Converting:
             # Some sources are quantized in their own way, and become Q8_0 where nothing else is asked (contract 15.3).
             await asyncio.to_thread(made.path.unlink)
             made = await self._from_safetensors(files, role, base, "F16")
+        return made
+
+    async def to_onnx(self, files: Mapping[str, Path], wanted: str = "") -> dict[str, Path]:
+        """Make an ONNX model of safetensors.
+
+        Args:
+            files: everything that belongs to the model, by name.
+            wanted: one of the converter's types, in upper case; empty to let it choose.
+
+        Returns:
+            The files that it became, by name.
+
+        Raises:
+            UnsupportedCapabilityError: nothing converts to ONNX, or not to that type.
+            CamelidError: see `_run`.
+        """
+        converter = self._catalog.converter_for(SAFETENSORS, ONNX)
+        known = converter.descriptor.quantizations
+        if wanted and wanted not in known:
+            raise UnsupportedCapabilityError(
+                f"unsupported quantization type {wanted} - supported types for onnx are {', '.join(known)}"
+            )
+        size = await asyncio.to_thread(_total, list(files.values()))
+        line = Progress("converting model", total=size)
+        # At most: of 16 bits for each element, as most sources have, become 32.
+        folder = await self._run(converter, files, line, 2 * size, quantization=wanted, target="model")
+        self._report(Progress("verifying conversion"))
+        made = await asyncio.to_thread(_files_in, folder)
+        try:
+            await asyncio.to_thread(read_onnx_facts, made)
+        except InvalidModelFileError as error:
+            raise _no_model(converter, error) from error
         return made
 
     async def from_pieces(self, pieces: Mapping[str, GGUFFile]) -> GGUFFile:
@@ -139,7 +179,7 @@ class Converting:
         quantization: str = "",
         base: Path | None = None,
     ) -> GGUFFile:
-        """Run a converter.
+        """Run a converter that writes a GGUF file.
 
         Args:
             converter: which one.
@@ -151,17 +191,50 @@ class Converting:
             base: see `ConversionTask`.
 
         Raises:
-            DiskFullError: there is no room, or there was not enough.
             PluginError: it wrote no model.
+            CamelidError: see `_run`.
+        """
+        target = await self._run(converter, files, line, estimate, role=role, quantization=quantization, base=base)
+        try:
+            return GGUFFile(target, await asyncio.to_thread(read_header, target))
+        except InvalidModelFileError as error:
+            raise _no_model(converter, error) from error
+
+    async def _run(
+        self,
+        converter: RegisteredConverter,
+        files: Mapping[str, Path],
+        line: Progress,
+        estimate: int,
+        *,
+        role: FileRole = FileRole.MODEL,
+        quantization: str = "",
+        base: Path | None = None,
+        target: str = "model.gguf",
+    ) -> Path:
+        """Run a converter; where it wrote.
+
+        Args:
+            converter: which one.
+            files: what it reads, by the names that they shall have.
+            line: what to report; `total` are the bytes it reads.
+            estimate: bytes it will write, about.
+            role: of what is converted.
+            quantization: see `ConversionTask`.
+            base: see `ConversionTask`.
+            target: name of the file or folder that it writes.
+
+        Raises:
+            DiskFullError: there is no room, or there was not enough.
             CamelidError: what it said, and whatever may happen to a worker.
         """
-        workplace, name = self._workplace, converter.descriptor.name
+        workplace = self._workplace
         self._report(line)
         await asyncio.to_thread(workplace.require, estimate)
         task = ConversionTask(
-            converter=name,
+            converter=converter.descriptor.name,
             folder=str(await asyncio.to_thread(workplace.source, files)),
-            target=str(await asyncio.to_thread(workplace.target)),
+            target=str(await asyncio.to_thread(workplace.target, target)),
             role=role,
             quantization=quantization,
             base="" if base is None else str(base),
@@ -182,15 +255,21 @@ class Converting:
                 ) from error
             raise
         self._report(msgspec.structs.replace(line, completed=line.total))
-        target = Path(task.target)
-        try:
-            return GGUFFile(target, await asyncio.to_thread(read_header, target))
-        except InvalidModelFileError as error:
-            raise PluginError(
-                f"the converter {name} wrote a file that is no model",
-                reason=f"{error.message}: {error.reason}",
-                plugin=converter.distribution,
-            ) from error
+        return Path(task.target)
+
+
+def _no_model(converter: RegisteredConverter, error: InvalidModelFileError) -> PluginError:
+    return PluginError(
+        f"the converter {converter.descriptor.name} wrote what is no model",
+        reason=f"{error.message}: {error.reason}",
+        plugin=converter.distribution,
+    )
+
+
+def _files_in(folder: Path) -> dict[str, Path]:
+    """The files of a folder by their names relative to it; links are none."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    return {path.relative_to(folder).as_posix(): path for path in found}
 
 
 def _total(paths: list[Path]) -> int:

@@ -88,12 +88,12 @@ class Create:
             await self._fetch(request.from_, report)
             inherited = await asyncio.to_thread(self._inherit, builder, request)
             parts = _parts(builder, request.quantize)
-            if parts:
-                await _replace(builder, await components.model(parts, request.quantize))
+            if parts or request.format:
+                await _replace(builder, await components.model(parts, request.quantize, request.format))
             elif request.quantize:
                 await self._quantize_base(builder, components, quantization_named(request.quantize))
             return inherited
-        found = await components.model(request.files or {}, request.quantize)
+        found = await components.model(request.files or {}, request.quantize, request.format)
         for component in found:
             await _add(builder, component)
         _describe(builder, found)
@@ -194,7 +194,14 @@ async def _adopt(builder: ModelBuilder, component: Component, *, instead: Layer 
             raise RequestCancelledError("request canceled", reason="the client left")
 
     adopting = asyncio.ensure_future(
-        asyncio.to_thread(builder.adopt, component.media_type, component.path, instead=instead, on_progress=check)
+        asyncio.to_thread(
+            builder.adopt,
+            component.media_type,
+            component.path,
+            name=component.name,
+            instead=instead,
+            on_progress=check,
+        )
     )
     try:
         await asyncio.shield(adopting)

@@ -13,6 +13,7 @@ from camelid.services.quantization import quantization_named
 from camelid.store.config import ModelConfig
 from camelid.store.digests import parse_digest
 from camelid.store.file_names import name_parts
+from camelid.store.formats import GGUF, ONNX
 from camelid.types.json import JsonObject
 from camelid.types.messages import Message
 from camelid.types.names import ModelName
@@ -44,7 +45,9 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...] = ()
     """Replace the base's."""
     quantize: str = ""
-    """Element type that the model's weights shall have (contract 15.3)."""
+    """Element type that the model's weights shall have (contract 15.3); for ONNX one that its converter knows."""
+    format: str = ""
+    """What to convert the model to, `gguf` or `onnx`; it must be of safetensors. Empty to make what the files make."""
     draft_quantize: str = ""
     renderer: str = ""
     parser: str = ""
@@ -75,7 +78,10 @@ def check_request(request: CreateRequest) -> ModelName:
         raise RequestError("--draft-quantize requires a DRAFT model")
     if len(request.adapters) > 1 and not any(file.endswith(".safetensors") for file in request.adapters):
         raise RequestError("only one adapter is currently supported")
-    for wanted in filter(None, (request.quantize, request.draft_quantize)):
+    if request.format not in ("", GGUF, ONNX):
+        raise RequestError(f"models can be converted to gguf or onnx, not to {request.format[:200]!r}")
+    quantize = "" if request.format == ONNX else request.quantize
+    for wanted in filter(None, (quantize, request.draft_quantize)):
         quantization_named(wanted)
     for files in (request.files or {}, request.adapters, request.draft_files):
         for file, source in files.items():

@@ -67,6 +67,7 @@ class ModelBuilder:
         media_type: str,
         path: Path,
         *,
+        name: str = "",
         instead: Layer | None = None,
         on_progress: Callable[[int], None] | None = None,
     ) -> Layer:
@@ -75,6 +76,7 @@ class ModelBuilder:
         Args:
             media_type: of the layer.
             path: the file.
+            name: of a model of several files: what the file is called.
             instead: a layer whose place it takes.
             on_progress: called with the bytes hashed so far; may raise to stop.
 
@@ -83,7 +85,7 @@ class ModelBuilder:
         """
         digest = self._store.blobs.adopt(path, self.owner, on_progress=on_progress)
         self._disposable.add(digest)
-        layer = Layer(media_type=media_type, digest=digest, size=self._store.blobs.size(digest))
+        layer = Layer(media_type=media_type, digest=digest, size=self._store.blobs.size(digest), name=name)
         statuses = {**self._statuses, layer: "creating new layer"}
         if instead is not None:
             order = [layer if other == instead else other for other in self._statuses]

@@ -66,10 +66,10 @@ class Workplace:
                     raise RequestError(f"no file can be called {name[:200]!r}", reason=str(error)) from error
         return folder
 
-    def target(self) -> Path:
-        """A path for a new file, where nothing is yet."""
+    def target(self, name: str = "model.gguf") -> Path:
+        """A path for a new file or folder of that name, where nothing is yet."""
         with self._new("target") as folder:
-            return folder / "model.gguf"
+            return folder / name
 
     def require(self, size: int) -> None:
         """See that there is room, as far as that can be known.

@@ -31,7 +31,8 @@ class ConversionTask(msgspec.Struct, frozen=True):
     folder: str
     """Absolute path of a folder with the source's files under their own names, and nothing else."""
     target: str
-    """Absolute path of the file to write; it does not exist yet. What is left of it after an error is deleted."""
+    """Absolute path of the file to write, or of the folder, where models of the format are folders (`onnx`): every file
+    in it belongs to the model. It does not exist yet. What is left of it after an error is deleted."""
     role: FileRole = FileRole.MODEL
     quantization: str = ""
     """One of the descriptor's `quantizations`; empty = as the source, or what the converter finds best."""

@@ -39,6 +39,8 @@ class CreateBody(msgspec.Struct):
     quantization: str = ""
     """How older clients call it."""
     draft_quantize: str = ""
+    format: str = ""
+    """What to convert safetensors to, `gguf` or `onnx`. Camelid's own."""
     renderer: str = ""
     parser: str = ""
     requires: str = ""
@@ -87,6 +89,7 @@ async def create(request: ApiRequest, services: ApiServices) -> ASGIApp:
         messages=await read_messages(body.messages),
         quantize=body.quantize or body.quantization,
         draft_quantize=body.draft_quantize,
+        format=body.format,
         renderer=body.renderer,
         parser=body.parser,
         requires=body.requires,

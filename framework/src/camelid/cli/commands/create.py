@@ -1,26 +1,17 @@
 """`camelid create MODEL` (contract 11, 19.1)."""
 
-from __future__ import annotations
-
 import os.path
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from camelid.cli.connection import connect
 from camelid.cli.go_flags import GoCommand
-from camelid.cli.messages import ProgressLine
-from camelid.cli.model_sources import collect, read_pieces
-from camelid.cli.sizes import short_digest
+from camelid.cli.making import make_model
+from camelid.cli.model_sources import collect
 from camelid.errors import RequestError
 from camelid.store.modelfile import Modelfile, decode, parse
-
-if TYPE_CHECKING:
-    from camelid.cli.client import Client
-    from camelid.cli.progress import ProgressDisplay
 
 __all__ = ("command",)
 
@@ -52,11 +43,7 @@ def command(model: str, *, file: str | None, quantize: str, draft_quantize: str,
     with connect() as client, ProgressDisplay() as display:
         display.status("gathering model components")
         sources = collect(model, modelfile, folder, quantize=quantize, draft_quantize=draft_quantize)
-        for digest, path in sources.blobs.items():
-            if not client.has_blob(digest):
-                _upload(client, digest, path, display)
-        for line in client.create(sources.body):
-            display.show(line)
+        make_model(client, sources, display)
 
 
 def _read(file: str | None) -> tuple[Modelfile, Path]:
@@ -72,17 +59,3 @@ def _read(file: str | None) -> tuple[Modelfile, Path]:
         raise RequestError("specified Modelfile wasn't found", reason=str(path)) from error
     except OSError as error:
         raise RequestError(f"cannot read the Modelfile {path}: {error.strerror}", reason=str(error)) from error
-
-
-def _upload(client: Client, digest: str, path: Path, display: ProgressDisplay) -> None:
-    total = path.stat().st_size
-    status = f"copying file sha256:{short_digest(digest)}"
-
-    def counted() -> Iterator[bytes]:
-        completed = 0
-        for piece in read_pieces(path):
-            completed += len(piece)
-            display.show(ProgressLine(status=status, digest=digest, total=total, completed=completed))
-            yield piece
-
-    client.upload(digest, counted())
