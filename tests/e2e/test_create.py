@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import gguf
@@ -323,3 +324,71 @@ def test_what_a_killed_server_left_is_swept(start_server):
         os.utime(path, (long_ago, long_ago))
     start_server()
     assert litter(server) == []
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """The tiny Llama in a folder `Tiny`."""
+    (folder := tmp_path / "Tiny").mkdir()
+    for name, content in tiny_llama().items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def convert(server, *arguments: str, within: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "camelid", "convert", *arguments]
+    environment = {"OLLAMA_HOST": server.url, "PATH": "/usr/bin:/bin", "HOME": str(within), "NO_COLOR": "1"}
+    return subprocess.run(
+        command, check=False, env=environment, cwd=within, capture_output=True, text=True, timeout=120
+    )
+
+
+def names(server) -> set[str]:
+    return {row["name"] for row in server.http.get("/api/tags").json()["models"]}
+
+
+def test_a_folder_becomes_a_gguf_model_that_is_called_like_it(maker, folder):
+    done = convert(maker, "./Tiny", "--to", "gguf", within=folder.parent)
+    assert done.returncode == 0, done.stderr
+    assert "converting model" in done.stderr
+    assert details(maker, "tiny:gguf")["format"] == "gguf"
+    done = convert(maker, ".", "--to", "gguf", "small", "-q", "q8_0", within=folder)
+    assert done.returncode == 0, done.stderr
+    assert details(maker, "small")["quantization_level"] == "Q8_0"
+
+
+@pytest.mark.parametrize("form", ["onnx", "gguf"])
+def test_only_safetensors_are_converted(maker, folder, form):
+    done = convert(maker, "./Tiny", "--to", "gguf", "source", within=folder.parent)
+    assert done.returncode == 0, done.stderr
+    done = convert(maker, "source", "--to", form, "result", within=folder.parent)
+    assert done.returncode == 1
+    assert f"only safetensors can be converted to {form}" in done.stderr
+    assert "result:latest" not in names(maker)
+
+
+# The packages that make ONNX are not installed where these tests run, so no model builder runs here.
+def test_onnx_without_its_packages_names_the_extra_to_install(maker, folder):
+    assert find_spec("onnx_ir") is None, "where its packages are, the builder would run"
+    done = convert(maker, "./Tiny", "--to", "onnx", "graph", within=folder.parent)
+    assert done.returncode == 1
+    assert "python -m pip install 'camelid-onnx[cpu,convert]'" in done.stderr
+    assert "graph:latest" not in names(maker)
+    assert not list((maker.models / "blobs").glob(".making-*"))
+
+
+def test_a_type_that_onnx_does_not_have_names_those_that_it_has(maker, folder):
+    done = convert(maker, "./Tiny", "--to", "onnx", "graph", "-q", "q4_K_M", within=folder.parent)
+    assert done.returncode == 1
+    assert "supported types for onnx are F32, INT8, INT4" in done.stderr
+
+
+def test_other_formats_are_refused(maker):
+    answer = maker.post("/api/create", model="x", format="pickle", **{"from": "tiny"})
+    assert answer.json()["error"] == "models can be converted to gguf or onnx, not to 'pickle'"
+
+
+def test_the_converter_is_listed(maker):
+    command = [sys.executable, "-m", "camelid", "plugins"]
+    listed = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert "converter genai-model-builder" in listed.stdout

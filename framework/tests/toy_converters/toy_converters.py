@@ -31,6 +31,8 @@ def camelid_converters(register):
 
 @hookimpl
 def camelid_converter(name):
+    if name == "toy-nothing":
+        return None
     return ToyGraph() if name == "toy-graph" else ToyConverter()
 
 

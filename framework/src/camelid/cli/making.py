@@ -1,13 +1,18 @@
 """Making a model on the server of files that may have to be uploaded first."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from camelid.cli.client import Client
 from camelid.cli.messages import ProgressLine
 from camelid.cli.model_sources import ModelSources, read_pieces
-from camelid.cli.progress import ProgressDisplay
 from camelid.cli.sizes import short_digest
+
+if TYPE_CHECKING:
+    from camelid.cli.client import Client
+    from camelid.cli.progress import ProgressDisplay
 
 __all__ = ("make_model",)
 
