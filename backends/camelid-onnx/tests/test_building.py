@@ -1,7 +1,11 @@
 """What of a folder the model builder gets to see, and how it is called. The builder itself is not installed here."""
 
+import ast
 import json
+import re
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -43,6 +47,24 @@ def test_no_code_and_no_token_are_taken_from_elsewhere(source, wanted, precision
     folder, target = str(source), str(source.with_name("model"))
     cache = str(source.with_name("cache"))
     assert asked == ("", folder, target, precision, "cpu", cache, ["hf_token=false", "hf_remote=false"])
+
+
+def test_the_builder_that_is_installed_has_this_shape():
+    """Its source says so; to import it takes packages that are not there."""
+    spec = find_spec("onnxruntime_genai")
+    assert spec is not None
+    [root] = spec.submodule_search_locations or ()
+    source = (Path(root) / "models/builder.py").read_text()
+    functions = {node.name: node.args for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    where = ["model_name", "input_path", "output_dir", "precision", "execution_provider", "cache_dir"]
+    parse, create = functions["parse_extra_options"], functions["create_model"]
+    assert [argument.arg for argument in parse.args[:7]] == [*where, "extra_options"]
+    assert len(parse.args) - len(parse.defaults) == 7, "the others may be left out"
+    assert [argument.arg for argument in create.args] == where
+    assert {'"hf_token"', '"hf_remote"', "NotImplementedError"} <= set(
+        re.findall(r'"hf_\w+"|NotImplementedError', source)
+    )
+    assert 'print(f"Reading layer {self.layer_id}")' in (Path(root) / "models/builders/base.py").read_text()
 
 
 def test_layers_are_progress(source, capsys):

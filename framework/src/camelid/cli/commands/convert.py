@@ -24,7 +24,7 @@ __all__ = ("command",)
     help="Type the weights shall have: as for create, for onnx F32 (the default), INT8 or INT4.",
 )
 def command(model: str, name: str | None, *, becomes: str, quantize: str) -> None:
-    """Make a model NAME of safetensors.
+    """Make a GGUF or ONNX model of safetensors.
 
     MODEL is a folder as on Hugging Face, or a model with such files. Without NAME the result is called like MODEL, with
     the format as its tag.
@@ -43,5 +43,5 @@ def command(model: str, name: str | None, *, becomes: str, quantize: str) -> Non
 
 def _name_for(model: str, becomes: str) -> str:
     """`smollm2:onnx` for `hf.co/someone/smollm2:135m`, and for a folder `smollm2`."""
-    last = Path(model).resolve().name if model in (".", "..") else model.rstrip("/").rpartition("/")[2]
+    last = Path(model).resolve().name if Path(model).is_dir() else model.rpartition("/")[2]
     return f"{last.partition(':')[0]}:{becomes}"
