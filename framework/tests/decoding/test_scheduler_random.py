@@ -1,6 +1,6 @@
 """Whatever arrives when, with however little room: every request gives what it gives alone."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from camelid.decoding.archive import PrefixArchive
@@ -48,7 +48,43 @@ def scenarios(draw):
     return decoder, requests, memory
 
 
+def wish(number, prompt, **fields):
+    return {
+        "id": number,
+        "prompt": prompt,
+        "place": 0,
+        "pictures": [],
+        "num_predict": -1,
+        "num_keep": 4,
+        "shift": False,
+        "arrives": 0,
+        "leaves": None,
+        **fields,
+    }
+
+
+NO_ROOM_FOR_A_PICTURE = (
+    {
+        "sequences": 2,
+        "cells": 61,
+        "hidden_cells": 3,
+        "context": 32,
+        "batch": 2,
+        **dict.fromkeys(("trims", "copies", "shifts", "moody"), False),
+    },
+    [
+        wish(0, [0], arrives=1),
+        wish(1, [0]),
+        wish(2, [0]),
+        wish(3, [*COMMON[:29], 0], place=29, pictures=[(1, 1)]),
+    ],
+    0,
+)
+"""Once a step in which a younger request stepped back, and nothing else was done."""
+
+
 @settings(max_examples=150, deadline=None)
+@example(NO_ROOM_FOR_A_PICTURE)
 @given(scenarios())
 def test_every_request_gives_what_it_gives_alone(toys, scenario):
     shape, wanted, memory = scenario
