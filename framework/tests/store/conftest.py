@@ -1,5 +1,7 @@
 """A store in a temporary folder, a model to put into it, and somebody else on this machine."""
 
+import errno
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,7 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
-from camelid.store import media_types
+from camelid.store import file_lock, media_types
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig
 from camelid.store.store import Store
@@ -19,6 +21,24 @@ AddModel: TypeAlias = Callable[..., ModelName]
 AsStranger: TypeAlias = Callable[..., AbstractContextManager[None]]
 
 _NOBODY = 65534
+
+
+@pytest.fixture
+def share_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens a locked file once more is refused, as on shares of Windows machines."""
+    lock, opened, locked = file_lock._lock, io.open, set[int]()
+
+    def note(descriptor: int) -> None:
+        lock(descriptor)
+        locked.add(os.fstat(descriptor).st_ino)
+
+    def open_unlocked(path: Path, *args: object, **kwargs: object) -> object:
+        if Path(path).stat().st_ino in locked:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr(file_lock, "_lock", note)
+    monkeypatch.setattr(io, "open", open_unlocked)
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import errno
-import io
 import os
 import signal
 import subprocess
@@ -7,7 +6,6 @@ import sys
 import threading
 import time
 from contextlib import closing, contextmanager, nullcontext
-from pathlib import Path
 
 import pytest
 
@@ -96,21 +94,7 @@ def test_who_ends_leaves_nothing(tmp_path):
     assert files(tmp_path) == ["lock"]
 
 
-def test_what_others_took_is_read_where_who_reads_a_locked_file_is_refused(tmp_path, leases, monkeypatch):
-    """As on shares of Windows machines."""
-    lock, opened, locked = file_lock._lock, io.open, set()
-
-    def note(descriptor: int) -> None:
-        lock(descriptor)
-        locked.add(os.fstat(descriptor).st_ino)
-
-    def open_unlocked(path, *args, **kwargs):
-        if Path(path).stat().st_ino in locked:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return opened(path, *args, **kwargs)
-
-    monkeypatch.setattr(file_lock, "_lock", note)
-    monkeypatch.setattr(io, "open", open_unlocked)
+def test_what_others_took_is_read_where_who_reads_a_locked_file_is_refused(tmp_path, leases, share_of_windows):
     leases.take("a", "owner")
     assert Leases(tmp_path).taken() == {"a"}
 

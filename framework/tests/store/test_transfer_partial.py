@@ -1,12 +1,11 @@
 import errno
-import io
 import os
 from pathlib import Path
 
 import pytest
 
 from camelid.errors import StoreError
-from camelid.store import file_lock, transfer_partial
+from camelid.store import transfer_partial
 from camelid.store.digests import digest_of
 from camelid.store.transfer_partial import Partial
 
@@ -30,21 +29,7 @@ def test_what_is_here_is_found_again(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_is_found_again_where_who_reads_a_locked_file_is_refused(tmp_path, monkeypatch):
-    """As on shares of Windows machines, through another descriptor than that which holds the lock."""
-    lock, opened, locked = file_lock._lock, io.open, set()
-
-    def note(descriptor: int) -> None:
-        lock(descriptor)
-        locked.add(os.fstat(descriptor).st_ino)
-
-    def open_unlocked(path, *args, **kwargs):
-        if Path(path).stat().st_ino in locked:
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return opened(path, *args, **kwargs)
-
-    monkeypatch.setattr(file_lock, "_lock", note)
-    monkeypatch.setattr(io, "open", open_unlocked)
+def test_it_is_found_again_where_who_reads_a_locked_file_is_refused(tmp_path, share_of_windows):
     for completed in (0, 300):
         partial = begin(tmp_path)
         assert partial.completed == completed

@@ -128,7 +128,9 @@ class Converting:
         size = await asyncio.to_thread(_total, [piece.path for piece in pieces.values()])
         converter = self._catalog.converter_for(PIECES, GGUF)
         files = {name.rpartition("/")[2]: piece.path for name, piece in pieces.items()}
-        return await self._make(converter, files, Progress("merging GGUF", total=size), size)
+        return await self._read(
+            converter, await self._run(converter, files, Progress("merging GGUF", total=size), size)
+        )
 
     async def quantized(self, source: GGUFFile, wanted: str, *, refusal: str) -> GGUFFile:
         """The same model with elements of the wanted type, which it may have already (contract 15.3).
@@ -151,7 +153,8 @@ class Converting:
         size = await asyncio.to_thread(_total, [source.path])
         line = Progress(f"quantizing {has} model to {wanted}", digest=_NO_BLOB, total=size)
         estimate = quantized_bytes(size, has, wanted)
-        return await self._make(converter, {"model.gguf": source.path}, line, estimate, quantization=wanted)
+        target = await self._run(converter, {"model.gguf": source.path}, line, estimate, quantization=wanted)
+        return await self._read(converter, target)
 
     def _can_write(self, wanted: str, role: FileRole) -> bool:
         return wanted in self._catalog.converter_for(SAFETENSORS, GGUF, role=role).descriptor.quantizations
@@ -164,37 +167,17 @@ class Converting:
         line = Progress("converting adapter" if role is FileRole.ADAPTER else "converting model", total=size)
         # Most sources have 16 bits for each element.
         estimate = quantized_bytes(size, "F16", quantization) if quantization else size
-        made = await self._make(converter, files, line, estimate, role=role, quantization=quantization, base=base)
+        target = await self._run(converter, files, line, estimate, role=role, quantization=quantization, base=base)
+        made = await self._read(converter, target)
         self._report(Progress("verifying conversion"))
         return made
 
-    async def _make(
-        self,
-        converter: RegisteredConverter,
-        files: Mapping[str, Path],
-        line: Progress,
-        estimate: int,
-        *,
-        role: FileRole = FileRole.MODEL,
-        quantization: str = "",
-        base: Path | None = None,
-    ) -> GGUFFile:
-        """Run a converter that writes a GGUF file.
-
-        Args:
-            converter: which one.
-            files: what it reads, by the names that they shall have.
-            line: what to report; `total` are the bytes it reads.
-            estimate: bytes it will write, about.
-            role: of what is converted.
-            quantization: see `ConversionTask`.
-            base: see `ConversionTask`.
+    async def _read(self, converter: RegisteredConverter, target: Path) -> GGUFFile:
+        """What a converter wrote that writes GGUF.
 
         Raises:
             PluginError: it wrote no model.
-            CamelidError: see `_run`.
         """
-        target = await self._run(converter, files, line, estimate, role=role, quantization=quantization, base=base)
         try:
             return GGUFFile(target, await asyncio.to_thread(read_header, target))
         except InvalidModelFileError as error:
