@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, wait
 from itertools import chain
+from typing import TypeVar
 
 from camelid.decoding.prefix import WORTH_KEEPING, SavedPrefix
 from camelid.decoding.prefix_files import PrefixFile, PrefixFiles
@@ -14,6 +15,8 @@ from camelid.errors import CamelidError
 __all__ = ("PrefixArchive",)
 
 _log = logging.getLogger("camelid.decoding")
+
+Kept = TypeVar("Kept", SavedPrefix, PrefixFile)
 
 
 class PrefixArchive:
@@ -77,11 +80,7 @@ class PrefixArchive:
 
     def best(self, tokens: TokenArray, tenant: str = "") -> tuple[int, SavedPrefix | None]:
         """How many of `tokens` the best state in memory begins with, and that state, which counts as used now."""
-        length, best = 0, None
-        for saved in self._of(tenant):
-            common = self._common(tokens, saved.tokens)
-            if common > length:
-                length, best = common, saved
+        length, best = self._longest(tokens, self._of(tenant))
         for number, saved in self._saved.items():
             if saved is best:
                 self._saved.move_to_end(number)
@@ -101,11 +100,7 @@ class PrefixArchive:
             self._fetch = None
             self._arrived(self._files, file, coming)
         least = max(held, self.best(tokens, tenant)[0]) + WORTH_KEEPING
-        length, best = 0, None
-        for file in self._files.of(tokens, tenant):
-            common = self._common(tokens, file.tokens)
-            if common > length:
-                length, best = common, file
+        length, best = self._longest(tokens, self._files.of(tokens, tenant))
         if best is None or length < least:
             return False
         self._fetch = (best, self._files.read(best))
@@ -149,10 +144,14 @@ class PrefixArchive:
         guest = () if self._guest is None else (self._guest,)
         return (saved for saved in (*self._saved.values(), *guest) if saved.tenant == tenant)
 
-    def _common(self, wanted: TokenArray, kept: TokenArray) -> int:
-        """How many of the wanted tokens a state gives."""
-        common = common_prefix(wanted, kept)
-        return 0 if self.whole_only and common < len(kept) else common
+    def _longest(self, wanted: TokenArray, kept: Iterable[Kept]) -> tuple[int, Kept | None]:
+        """How many of the wanted tokens the best of some states gives, and that state."""
+        length, best = 0, None
+        for each in kept:
+            common = common_prefix(wanted, each.tokens)
+            if common > length and not (self.whole_only and common < len(each.tokens)):
+                length, best = common, each
+        return length, best
 
     def _arrived(self, files: PrefixFiles, file: PrefixFile, coming: "Future[bytes]") -> None:
         try:
