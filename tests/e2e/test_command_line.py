@@ -72,7 +72,9 @@ def chat(server, tmp_path) -> Iterator[Chat]:
 
 
 def test_a_question_in_a_pipe(server):
-    run = camelid(server, "run", MODEL, "--verbose", "What is the capital of France?", stdin="Answer in a word.")
+    sure = server.post("/api/create", model="sure", parameters={"temperature": 0}, stream=False, **{"from": MODEL})
+    assert sure.json() == {"status": "success"}, sure.text
+    run = camelid(server, "run", "sure", "--verbose", "What is the capital of France?", stdin="Answer in a word.")
     assert run.returncode == 0
     assert "Paris" in run.stdout
     assert [line.partition(":")[0] for line in run.stderr.splitlines()][-1] == "eval rate"
