@@ -164,6 +164,8 @@ def fits(newcomer: LoadRequest, first: LoadRequest, **settings) -> bool:
         ({"num_batch": 0}, {}, True),
         ({}, {"num_batch": 32}, True),
         ({"num_gpu": -1}, {"num_gpu": 3}, True),
+        ({}, {"num_gpu": 0}, False),
+        ({}, {"num_gpu": -1}, True),
         ({"num_gpu": 0}, {"num_gpu": 3}, False),
         ({"num_gpu": 0}, {}, False),
         ({"main_gpu": 1}, {}, False),
@@ -172,6 +174,8 @@ def fits(newcomer: LoadRequest, first: LoadRequest, **settings) -> bool:
         ({}, {"use_mmap": False}, True),
         ({"num_thread": 2}, {"num_thread": 4}, False),
         ({"num_thread": 0}, {"num_thread": 4}, True),
+        ({}, {"num_thread": 3}, False),
+        ({}, {"num_thread": 9}, True),
         ({"tokenizer": "other"}, {}, False),
         ({"tokenizer": ""}, {"tokenizer": "other"}, False),
         ({}, {"tokenizer": "other"}, True),
@@ -181,8 +185,15 @@ def fits(newcomer: LoadRequest, first: LoadRequest, **settings) -> bool:
         ({"backend_options": {"mode": "plain"}}, {"backend_options": {"speed": 2}}, True),
     ],
 )
-def test_reuse_or_reload(newcomer, first, expected):
+def test_reuse_or_reload(newcomer, first, expected, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
     assert fits(request(**newcomer), request(**first)) is expected
+
+
+@pytest.mark.parametrize(("layers", "num_gpu", "expected"), [(30, 29, False), (30, 31, True), (0, 1, True)])
+def test_a_model_partly_on_the_accelerator_is_loaded_anew_for_who_asks_for_nothing(layers, num_gpu, expected):
+    silent, sparing = (msgspec.structs.replace(request(**said), layers=layers) for said in ({}, {"num_gpu": num_gpu}))
+    assert fits(silent, sparing) is expected
 
 
 def test_a_context_beyond_the_trained_one_is_capped_before_comparing():

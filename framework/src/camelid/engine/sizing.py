@@ -1,5 +1,6 @@
 """How large a model is loaded: from request, settings and free memory to `LoadOptions` (contract 16.2, 16.3)."""
 
+import os
 from typing import Final
 
 import msgspec
@@ -74,8 +75,9 @@ def satisfies(
 ) -> bool:
     """Whether a model as it is loaded will do for a request (contract 16.3).
 
-    What the request leaves open is satisfied by whatever is there, except that a context somebody else made smaller
-    than this request would get by default is not; so clients that say nothing never cause a reload of a larger model.
+    What the request leaves open is satisfied by whatever is there, except by what somebody else made less than this
+    request would get by default: context, threads, layers on accelerators. So clients that say nothing never cause a
+    reload of a larger model, and nobody else's thrift slows them down.
 
     Args:
         request: the newcomer.
@@ -96,14 +98,24 @@ def satisfies(
     return (
         context_fits
         and (options.num_batch is None or wanted.batch_tokens == loaded.batch_tokens)
-        and (wanted.gpu_layers < 0 or wanted.gpu_layers == loaded.gpu_layers)
+        and (wanted.gpu_layers == loaded.gpu_layers if wanted.gpu_layers >= 0 else not _spares_layers(asked, request))
         and (options.main_gpu is None or wanted.main_gpu == loaded.main_gpu)
         and (options.use_mmap is None or wanted.memory_map == loaded.memory_map)
         and (options.draft_num_predict is None or wanted.draft_tokens == loaded.draft_tokens)
         and (options.tokenizer is None or wanted.tokenizer == loaded.tokenizer)
-        and (not wanted.threads or wanted.threads == loaded.threads)
+        and (wanted.threads == loaded.threads if wanted.threads else not _spares_threads(asked))
         and all(loaded.backend.get(name) == wanted.backend[name] for name in options.backend_options)
     )
+
+
+def _spares_layers(asked: Options, request: LoadRequest) -> bool:
+    """Whether somebody wanted less than the whole model on accelerators; of unknown models, nothing at all."""
+    return asked.num_gpu is not None and 0 <= asked.num_gpu < request.layers + 1
+
+
+def _spares_threads(asked: Options) -> bool:
+    """Whether somebody wanted fewer threads than there are processors."""
+    return 0 < (asked.num_thread or 0) < (os.cpu_count() or 1)
 
 
 def predicted_memory(request: LoadRequest, options: LoadOptions) -> int:
