@@ -68,6 +68,9 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
 
     Called once at start, before any model is loaded. Must be cheap: descriptors are plain data.
 
+    Where the backend loads files of a format of its own, the descriptor's `endings` say how such files are called, so
+    that a model can be made of one: `FROM ./weights.rwkv` in a Modelfile.
+
     Args:
         register: takes one descriptor; call it once for each backend.
 

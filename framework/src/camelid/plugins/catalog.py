@@ -120,6 +120,12 @@ class Catalog:
         """Architectures that some backend lets see though their projector lies in the language model's own file."""
         return frozenset().union(*(backend.descriptor.sees_within for backend in self.backends.values()))
 
+    @property
+    def endings(self) -> Mapping[str, str]:
+        """How the names of files end that some backend loads, and the format of each; the first to register is right."""
+        backends = reversed(self.backends.values())
+        return {ending: known for each in backends for ending, known in each.descriptor.endings.items()}
+
     def _able(self, format: str) -> tuple[RegisteredBackend, ...]:  # noqa: A002
         return tuple(backend for backend in self.backends.values() if format in backend.descriptor.formats)
 

@@ -1,7 +1,8 @@
 """Collecting what one plugin registers, and refusing what is not as the contracts say."""
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -15,6 +16,8 @@ from camelid.types.conversion import ConverterDescriptor
 from camelid.types.descriptor import BackendDescriptor
 
 __all__ = ("Registrations", "register_all")
+
+_ENDING: Final = re.compile(r"\.[^/\sA-Z]+")
 
 Item = TypeVar("Item", BackendDescriptor, ConverterDescriptor, Registry, Placement, AnswerFormat)
 
@@ -117,9 +120,24 @@ def _descriptor_problem(descriptor: BackendDescriptor) -> str:
             return f"whose {field} are {value!r}, not a frozenset of strings"
     if not isinstance(capabilities, frozenset) or not all(isinstance(item, Capability) for item in capabilities):
         return f"whose capabilities are {capabilities!r}, not a frozenset of Capability"
+    wrong = _endings_problem(descriptor)
+    if wrong:
+        return wrong
     if options is not None and not (isinstance(options, type) and issubclass(options, msgspec.Struct)):
         return f"whose options are {options!r}, not a Struct class"
     return _name_problem(descriptor)
+
+
+def _endings_problem(descriptor: BackendDescriptor) -> str:
+    endings: object = descriptor.endings
+    if not isinstance(endings, Mapping):
+        return f"whose endings are {endings!r}, not formats by the ending of a file's name"
+    for ending, known in endings.items():
+        if not isinstance(ending, str) or not _ENDING.fullmatch(ending):
+            return f"whose endings have {ending!r}, not an ending in small letters like '.rwkv'"
+        if known not in descriptor.formats:
+            return f"whose endings name {known!r}, which is none of its formats"
+    return ""
 
 
 def _converter_problem(descriptor: ConverterDescriptor) -> str:

@@ -40,7 +40,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
 
     media_type: str
     format: str
-    """`gguf`, or what a description names."""
+    """As `ModelArtifact.format`."""
     header: GGUFHeader | None = None
     """Of GGUF files."""
     path: Path
@@ -55,17 +55,21 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
 class Components:
     """Makes components of the files of one request."""
 
-    def __init__(self, blobs: BlobStore, converting: Converting, owner: object, report: Report) -> None:
+    def __init__(
+        self, blobs: BlobStore, converting: Converting, endings: Mapping[str, str], owner: object, report: Report
+    ) -> None:
         """Take what is needed.
 
         Args:
             blobs: where uploaded files are.
             converting: makes GGUF files of others.
+            endings: of files, as `inspect_file` wants them.
             owner: in whose name files of this machine are stored.
             report: takes the lines.
         """
         self._blobs = blobs
         self._converting = converting
+        self._endings = endings
         self._owner = owner
         self._report = report
 
@@ -172,7 +176,7 @@ class Components:
             stored = {name: place for name, place in stored.items() if not name.endswith(_COMPANIONS)}
         pieces: dict[str, GGUFFile] = {}
         for name, (digest, path) in stored.items():
-            kind = await asyncio.to_thread(inspect_file, name, path)
+            kind = await asyncio.to_thread(inspect_file, name, path, self._endings)
             self._report(Progress("parsing GGUF" if kind.format == GGUF else f"parsing {kind.format} model"))
             if kind.header is not None and is_piece(kind.header):
                 pieces[name] = GGUFFile(path, kind.header)

@@ -1,5 +1,6 @@
 """Which kind of layer an uploaded file becomes (contract 15.1, 15.2)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,25 +17,28 @@ class ModelFileKind(msgspec.Struct, frozen=True):
     """What was found in a file."""
 
     format: str
-    """`gguf`, or what a description names."""
+    """`gguf`, what the file's ending stands for, or what a description names."""
     media_type: str
     header: GGUFHeader | None = None
     """Of GGUF files."""
 
 
-def inspect_file(name: str, path: Path) -> ModelFileKind:
+def inspect_file(name: str, path: Path, endings: Mapping[str, str]) -> ModelFileKind:
     """Find out what a file is.
 
     Args:
         name: what the client calls it; its ending counts.
         path: where it lies.
+        endings: those that backends know, and the format that each stands for.
 
     Raises:
         RequestError: it is nothing that can be used as it is.
     """
-    found = GGUF if name.endswith(".gguf") else sniff_format(path)
+    found = GGUF if name.endswith(".gguf") else _named_format(name, endings) or sniff_format(path)
     if found is None:
-        raise RequestError("unknown type", reason=f"{name!r} is neither GGUF nor a model description")
+        raise RequestError(
+            "unknown type", reason=f"{name!r} is neither GGUF nor a model description, and no backend knows its ending"
+        )
     if found != GGUF:
         return ModelFileKind(found, media_types.MODEL)
     if sniff_format(path) != GGUF:
@@ -44,6 +48,12 @@ def inspect_file(name: str, path: Path) -> ModelFileKind:
     except InvalidModelFileError as error:
         raise RequestError(f"supplied file was not in GGUF format: {error.message}", reason=error.reason) from error
     return ModelFileKind(GGUF, media_type_of(header), header)
+
+
+def _named_format(name: str, endings: Mapping[str, str]) -> str | None:
+    """The format of the longest ending that the name has."""
+    found = max((ending for ending in endings if name.lower().endswith(ending)), key=len, default="")
+    return endings.get(found)
 
 
 def media_type_of(header: GGUFHeader) -> str:

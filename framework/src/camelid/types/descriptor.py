@@ -1,5 +1,7 @@
 """What a backend says of itself before anything heavy is imported."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from camelid.types.capabilities import Capability
@@ -27,3 +29,7 @@ class BackendDescriptor(msgspec.Struct, frozen=True):
     sees_within: frozenset[str] = frozenset()
     """Architectures of GGUF files, as the files call them, that can see here though their projector lies in the same
     file as the language model. Others only read."""
+    endings: Mapping[str, str] = {}
+    """How names of files end that are models of one of its `formats`, in small letters: `{".rwkv": "rwkv"}`. So
+    `camelid create` knows what it is given. Not needed for GGUF, GGML and ONNX, nor for JSON that names its format as
+    `camelid_backend`."""
