@@ -35,12 +35,19 @@ class Server:
     """`camelid serve` on a free port, of the loopback interface unless `address` says otherwise."""
 
     def __init__(
-        self, models: Path, log: Path, *, within: Sequence[str] = (), address: str = "127.0.0.1", **environment: str
+        self,
+        models: Path,
+        log: Path,
+        *,
+        within: Sequence[str] = (),
+        address: str = "127.0.0.1",
+        python: str | Path = sys.executable,
+        **environment: str,
     ) -> None:
-        """Start it; `within` is a command that is given the server's command to run."""
+        """Start it; `within` is a command that is given the server's command to run, `python` what runs both."""
         self.models = models
         self.log = log
-        serve = [sys.executable, "-m", "camelid", "serve", "--host", f"{address}:0", "--until-stdin-closes"]
+        serve = [str(python), "-m", "camelid", "serve", "--host", f"{address}:0", "--until-stdin-closes"]
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(
                 [*within, *serve],
@@ -113,8 +120,8 @@ def run_server() -> Iterator[Callable[..., Server]]:
     """Start servers that run until all tests are done, each in a folder of its own."""
     servers: list[Server] = []
 
-    def start(folder: Path, **settings: str) -> Server:
-        servers.append(Server(folder / "models", folder / "server.log", **settings))
+    def start(folder: Path, *, python: str | Path = sys.executable, **settings: str) -> Server:
+        servers.append(Server(folder / "models", folder / "server.log", python=python, **settings))
         return servers[-1]
 
     yield start

@@ -67,12 +67,21 @@ def command_line_page() -> str:
     for name in camelid.list_commands(top):
         command = camelid.get_command(top, name)
         assert command is not None
-        context = click.Context(command, info_name=name, parent=top, terminal_width=_HELP_COLUMNS)
-        parts += [f"## {name}", f"```text\n{command.get_help(context)}\n```"]
+        parts += _command_help(name, command, top)
     topics = ["", *(entry.words[0] for entry in SLASH_COMMANDS if entry.entries), "shortcuts"]
     parts += ["## Slash commands", "In the chat that `camelid run MODEL` opens on a terminal:"]
     parts += [f"```text\n{help_text(topic, images=True).strip()}\n```" for topic in topics]
     return "\n\n".join(parts) + "\n"
+
+
+def _command_help(name: str, command: click.Command, parent: click.Context) -> Iterator[str]:
+    """The help of a command, then that of its subcommands."""
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=_HELP_COLUMNS)
+    yield f"## {context.command_path.removeprefix('camelid ')}"
+    yield f"```text\n{command.get_help(context)}\n```"
+    if isinstance(command, click.Group):
+        for below, subcommand in command.commands.items():
+            yield from _command_help(below, subcommand, context)
 
 
 def backends_page() -> str:

@@ -46,3 +46,13 @@ def test_a_refusal_says_what_can_be_done(model_format, wanted, message):
         some.backend_for(model_format, wanted)
     assert message in caught.value.message
     assert "camelid plugins" in caught.value.message
+
+
+def test_where_backends_disagree_about_an_ending_the_first_is_right():
+    some = {
+        name: RegisteredBackend(
+            BackendDescriptor(name, frozenset(endings.values()), frozenset(), endings=endings), name, "d"
+        )
+        for name, endings in (("first", {".bin": "a", ".x": "a"}), ("second", {".bin": "b", ".y": "b"}))
+    }
+    assert Catalog(some).endings == {".bin": "a", ".x": "a", ".y": "b"}

@@ -115,6 +115,24 @@ def test_a_plugin_is_found_by_its_entry_point_and_registers(install, backend_sou
             "CAMELID_API = 1",
             "whose sees_within are ['gemma3'], not a frozenset",
         ),
+        *(
+            (
+                (
+                    "f = frozenset()\n@hookimpl\ndef camelid_backends(register):\n"
+                    f"    register(BackendDescriptor('x', frozenset({{'a'}}), f, endings={endings}))"
+                ),
+                "CAMELID_API = 1",
+                problem,
+            )
+            for endings, problem in (
+                ("['.a']", "whose endings are ['.a'], not formats by the ending"),
+                ("{'a': 'a'}", "whose endings have 'a', not an ending in small letters like '.rwkv'"),
+                ("{'.A': 'a'}", "whose endings have '.A', not an ending"),
+                ("{'./a': 'a'}", "whose endings have './a', not an ending"),
+                ("{3: 'a'}", "whose endings have 3, not an ending"),
+                ("{'.b': 'b'}", "whose endings name 'b', which is none of its formats"),
+            )
+        ),
         (
             "@hookimpl\ndef camelid_backends(register): register(BackendDescriptor('', frozenset(), frozenset()))",
             "CAMELID_API = 1",

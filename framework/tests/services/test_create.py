@@ -9,6 +9,7 @@ from camelid.errors import (
     StoreError,
     UnsupportedCapabilityError,
 )
+from camelid.plugins.catalog import Catalog, RegisteredBackend
 from camelid.services.create import Create
 from camelid.services.create_request import CreateRequest
 from camelid.store import media_types
@@ -16,6 +17,7 @@ from camelid.store.digests import digest_of
 from camelid.store.store import Store
 from camelid.store.stored import StoredModel
 from camelid.types.artifact import FileRole
+from camelid.types.descriptor import BackendDescriptor
 from camelid.types.messages import Message
 from camelid.types.names import ModelName
 
@@ -273,6 +275,25 @@ async def test_files_that_are_no_model_are_refused(create, store, name, content,
     assert str(caught.value).startswith(message)
     assert caught.value.status == 400
     assert store.list() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "model_format"), [("m.toy", "toy"), ("M.TOY", "toy"), ("m.big.toy", "big"), ("m.toy.json", "echo")]
+)
+async def test_a_file_with_an_ending_that_a_backend_knows_has_its_format(create, store, name, model_format):
+    descriptor = BackendDescriptor(
+        "toy", frozenset({"toy", "big"}), frozenset(), endings={".toy": "toy", ".big.toy": "big"}
+    )
+    create._catalog = Catalog({"toy": RegisteredBackend(descriptor, "toy", "dist-toy")})
+    lines = await statuses(create, files={name: store.blobs.put(ECHO)})
+    assert lines[0] == f"parsing {model_format} model"
+    assert found(store).artifact.format == model_format
+
+
+async def test_no_ending_makes_another_format_of_gguf(create, store, upload):
+    descriptor = BackendDescriptor("toy", frozenset({"toy"}), frozenset(), endings={".gguf": "toy"})
+    create._catalog = Catalog({"toy": RegisteredBackend(descriptor, "toy", "dist-toy")})
+    assert (await statuses(create, files={"m.gguf": upload()}))[0] == "parsing GGUF"
 
 
 async def test_a_truncated_file_is_refused(create, store, make_gguf):

@@ -122,8 +122,8 @@ class Catalog:
 
     @property
     def endings(self) -> Mapping[str, str]:
-        """How the names of files end that some backend loads, and the format of each; the first to register is right."""
-        backends = reversed(self.backends.values())
+        """Endings of files that backends load, and the format of each. Where two differ, the first to register wins."""
+        backends = reversed(tuple(self.backends.values()))
         return {ending: known for each in backends for ending, known in each.descriptor.endings.items()}
 
     def _able(self, format: str) -> tuple[RegisteredBackend, ...]:  # noqa: A002

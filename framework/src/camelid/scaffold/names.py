@@ -66,5 +66,6 @@ def check_free(names: PackageNames) -> None:
     """
     for entry in entry_points(group=PROJECT, name=names.name):
         owner = entry.dist.name if entry.dist else "a package"
-        if owner != names.distribution:
-            raise RequestError(f"{owner}, which is installed, has a plugin {names.name!r} already: choose another name")
+        raise RequestError(
+            f"{owner}, which is installed, has a plugin {names.name!r} already: choose another name, or uninstall it"
+        )

@@ -14,6 +14,8 @@ from camelid.scaffold.names import PackageNames
 
 __all__ = ("PackageKind", "write_package")
 
+_SHARED: Final = "shared"
+"""The folder of what every package has."""
 _TEMPLATE: Final = ".template"
 """Ends the names of the files here, so that no tool takes them for code of Camelid's own."""
 
@@ -23,6 +25,17 @@ class PackageKind(StrEnum):
 
     BACKEND = "backend"
     REGISTRY = "registry"
+
+
+_DESCRIPTIONS: Final = {
+    PackageKind.BACKEND: "A Camelid backend: suffix language models, straight from text.",
+    PackageKind.REGISTRY: "A Camelid registry: a folder of models behind any web server.",
+}
+_DEPENDENCIES: Final = {
+    PackageKind.BACKEND: ("msgspec>=0.19", "numpy>=1.26"),
+    PackageKind.REGISTRY: ("msgspec>=0.19",),
+}
+"""Beside Camelid itself."""
 
 
 def write_package(kind: PackageKind, names: PackageNames, folder: Path) -> list[Path]:
@@ -39,19 +52,22 @@ def write_package(kind: PackageKind, names: PackageNames, folder: Path) -> list[
     Raises:
         RequestError: there is something in the folder, or it cannot be written.
     """
+    dependencies = (f"camelid{_compatible(__version__)}", *_DEPENDENCIES[kind])
     words = {
         "name": names.name,
         "distribution": names.distribution,
         "module": names.module,
         "classes": names.classes,
         "word": names.word,
-        "camelid": _compatible(__version__),
+        "description": _DESCRIPTIONS[kind],
+        "dependencies": ", ".join(f'"{each}"' for each in dependencies),
     }
+    templates = files(__package__) / "templates"
     written = []
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RequestError(f"there is something at {folder} already: name an empty folder, or a new one")
-        for path, template in _templates(files(__package__) / "templates" / kind, Path()):
+        for path, template in (*_templates(templates / _SHARED), *_templates(templates / kind)):
             relative = Path(Template(path.as_posix().removesuffix(_TEMPLATE)).substitute(words))
             target = folder / relative
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +78,7 @@ def write_package(kind: PackageKind, names: PackageNames, folder: Path) -> list[
     return written
 
 
-def _templates(folder: Traversable, below: Path) -> Iterator[tuple[Path, str]]:
+def _templates(folder: Traversable, below: Path = Path()) -> Iterator[tuple[Path, str]]:
     """The path of each template, with placeholders, and what it says."""
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.is_dir():

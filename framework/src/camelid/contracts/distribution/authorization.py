@@ -8,8 +8,9 @@ from typing import Final
 import httpx
 
 from camelid.contracts.registry import TransientRegistryError
+from camelid.errors import RegistryError
 
-__all__ = ("Authorization",)
+__all__ = ("Anonymous", "Authorization")
 
 _REPOSITORY: Final = re.compile(r"(.*?)/(?:blobs|manifests)/")
 _LONGEST_WAIT: Final = 60.0
@@ -60,6 +61,18 @@ class Authorization(ABC):
                 self._headers[repository] = self.answer(http, url, challenge)
         finally:
             renewing.release()
+
+
+class Anonymous(Authorization):
+    """For hosts that let everybody read: nothing is shown, and where that is not enough there is nothing else."""
+
+    def answer(self, http: httpx.Client, url: httpx.URL, challenge: str) -> str:  # noqa: ARG002 - nobody asks
+        """Refuse.
+
+        Raises:
+            RegistryError: always.
+        """
+        raise RegistryError("unauthorized: access denied", reason=f"{url} wants {challenge!r}")
 
 
 def _repository(url: httpx.URL) -> str:
