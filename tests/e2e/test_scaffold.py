@@ -19,7 +19,7 @@ ANSWERS = {
     "What do llamas say?": "They hum: “mmm”.",
     "Which camelids live in South America?": "The llama, the alpaca, the guanaco and the vicuña.",
 }
-# What the new packages depend on is here already; nothing is fetched.
+# What the new packages depend on is here already, and so is pip: nothing is fetched.
 SEES_THE_WORKSPACE = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
 
 
@@ -53,7 +53,7 @@ PACKAGES = ("camelid-tiny-suffix", "camelid-shelf")
 @pytest.fixture(scope="module")
 def python(folder: Path) -> Path:
     """The interpreter of a fresh environment in which both are installed."""
-    venv.create(folder / "venv", with_pip=True, symlinks=os.name != "nt")
+    venv.create(folder / "venv", symlinks=os.name != "nt")
     python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     site = run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], folder).strip()
     (Path(site) / "workspace.pth").write_text(SEES_THE_WORKSPACE)
