@@ -46,7 +46,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "bench": Entry("bench", "Measure a model's speed, here and beside other servers."),
     "compare": Entry("compare", "Ask models and backends the same, and see whether they agree."),
     "doctor": Entry("doctor", "Look for what is wrong, and say which settings are in effect."),
-    "new": Entry("new", "Write a new package with a backend or a registry."),
+    "new": Entry("new", "Write a new package with a backend or a registry, complete and working."),
     "help": Entry("help", "Show the help of a command, as `camelid COMMAND --help` does.", hidden=True),
 }
 

@@ -64,7 +64,8 @@ def check_free(names: PackageNames) -> None:
     Raises:
         RequestError: one has it.
     """
-    for entry in entry_points(group=PROJECT, name=names.name):
+    entry = next(iter(entry_points(group=PROJECT, name=names.name)), None)
+    if entry is not None:
         owner = entry.dist.name if entry.dist else "a package"
         raise RequestError(
             f"{owner}, which is installed, has a plugin {names.name!r} already: choose another name, or uninstall it"

@@ -1,5 +1,6 @@
 """`camelid new backend|registry NAME`: the beginning of somebody's own package."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -28,13 +29,8 @@ def backend(name: str, folder: Path | None) -> None:
     It runs a small language model from the first minute. Put your runtime in its place; the tests say what it owes.
     """
     names = PackageNames.parse(name)
-    folder = _write(PackageKind.BACKEND, names, folder)
-    _say(
-        folder,
-        "pip install -e '.[test]'",
-        "pytest",
-        f"camelid create {names.name} -f example/Modelfile  # of a running server: camelid serve",
-    )
+    use = f"camelid create {names.name} -f example/Modelfile  # while `camelid serve` runs"
+    _write(PackageKind.BACKEND, names, folder, use)
 
 
 @command.command("registry")
@@ -46,24 +42,15 @@ def registry(name: str, folder: Path | None) -> None:
     It pulls models from a folder behind any web server from the first minute. Put your protocol in its place.
     """
     names = PackageNames.parse(name)
-    folder = _write(PackageKind.REGISTRY, names, folder)
-    _say(
-        folder,
-        "pip install -e '.[test]'",
-        "pytest",
-        f"python -m {names.module} FOLDER  # makes an index of the models in a folder, to be served and pulled",
-    )
+    use = f"python -m {names.module} FOLDER  # lists the models of a folder, to be served and pulled"
+    _write(PackageKind.REGISTRY, names, folder, use)
 
 
-def _write(kind: PackageKind, names: PackageNames, folder: Path | None) -> Path:
+def _write(kind: PackageKind, names: PackageNames, folder: Path | None, use: str) -> None:
+    """Write the package, and tell how to go on; `use` is how to try it when it is installed."""
     check_free(names)
     target = folder or Path(names.distribution)
     written = write_package(kind, names, target)
-    click.echo(f"{names.distribution}: {len(written)} files in {target}")
-    return target
-
-
-def _say(folder: Path, *steps: str) -> None:
-    click.echo("\nNext:")
-    for step in (f"cd {folder}", *steps):
+    click.echo(f"{names.distribution}: {len(written)} files in {target}\n\nNext:")
+    for step in (f"cd {shlex.quote(str(target))}", "pip install -e '.[test]'", "pytest", use):
         click.echo(f"  {step}")
