@@ -54,7 +54,7 @@ def load() -> Iterator[Callable[..., CTransformersModel]]:
 @pytest.fixture(scope="session")
 def tokenizer_of() -> Callable[..., Tokenizer]:
     """The tokenizer that a worker finds for a model; GGUF files have to be named."""
-    plugins = PluginHost.load(only={"ctransformers", "tokenizers"}, worker=True)
+    plugins = PluginHost.load(only={"ctransformers", "tokenizers"}, process="worker")
 
     def find(model: CTransformersModel, path: Path = Path("unused")) -> Tokenizer:
         artifact = ModelArtifact(name="test-model", format="ggml", files=(ModelFile(path=str(path)),))

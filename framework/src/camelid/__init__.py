@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from camelid.contracts.placement import Placement
     from camelid.contracts.ranker import Ranker
     from camelid.contracts.registry import BlobSource, LayerSource, Registry, ResolvedModel
+    from camelid.contracts.route import HttpRequest, HttpResponse, Route
     from camelid.contracts.sampler import Sampler
     from camelid.contracts.tokenizer import Tokenizer
     from camelid.hookspecs import API_VERSION, hookimpl
@@ -38,6 +39,8 @@ __all__ = (
     "Engine",
     "EngineEvent",
     "EngineRequest",
+    "HttpRequest",
+    "HttpResponse",
     "KVCacheFullError",
     "LayerSource",
     "LoadedModel",
@@ -50,6 +53,7 @@ __all__ = (
     "Ranker",
     "Registry",
     "ResolvedModel",
+    "Route",
     "Sampler",
     "ScanningParser",
     "Steps",
@@ -77,6 +81,7 @@ _MODULES = {
     "placement": ("Placement",),
     "ranker": ("Ranker",),
     "registry": ("BlobSource", "LayerSource", "Registry", "ResolvedModel"),
+    "route": ("HttpRequest", "HttpResponse", "Route"),
     "sampler": ("Sampler",),
     "tokenizer": ("Tokenizer",),
 }

@@ -12,12 +12,14 @@ The contracts are imported for type checkers only: reading the specs loads none 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import pluggy
 
 if TYPE_CHECKING:
+    import click
+
     from camelid.contracts.answers.format import AnswerFormat
     from camelid.contracts.converter import Converter
     from camelid.contracts.embedder import Embedder
@@ -27,26 +29,35 @@ if TYPE_CHECKING:
     from camelid.contracts.placement import Placement
     from camelid.contracts.ranker import Ranker
     from camelid.contracts.registry import Registry
+    from camelid.contracts.route import Route
     from camelid.contracts.tokenizer import Tokenizer
     from camelid.types.artifact import ModelArtifact
     from camelid.types.conversion import ConverterDescriptor
     from camelid.types.descriptor import BackendDescriptor
+    from camelid.types.events import ModelLoaded, ModelUnloaded, RequestFinished
     from camelid.types.loading import LoadOptions
+    from camelid.types.selection import ModelToLoad
 
 __all__ = (
     "API_VERSION",
     "PROJECT",
     "camelid_answer_formats",
     "camelid_backends",
+    "camelid_choose_backend",
+    "camelid_commands",
     "camelid_converter",
     "camelid_converters",
     "camelid_embedder",
     "camelid_generator",
     "camelid_load_model",
     "camelid_media_tokenizer",
+    "camelid_model_loaded",
+    "camelid_model_unloaded",
     "camelid_placements",
     "camelid_ranker",
     "camelid_registries",
+    "camelid_request_finished",
+    "camelid_routes",
     "camelid_tokenizer",
     "hookimpl",
     "hookspec",
@@ -75,6 +86,25 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
         register: takes one descriptor; call it once for each backend.
 
     Runs in: server, worker, cli
+    """
+
+
+@hookspec(firstresult=True)
+def camelid_choose_backend(model: ModelToLoad, candidates: Sequence[BackendDescriptor]) -> str | None:
+    """Choose the backend for a model that several can load.
+
+    Called where neither the request nor the setting `backends` nor the model's parameters name one, once for each
+    model: the answer is remembered until the server ends. Plugins are asked in the order of their names; the first
+    answer counts. Runs in a thread. A plugin that raises, or names another backend, is logged and passed over.
+
+    Args:
+        model: what is known of it before it is loaded.
+        candidates: the backends that read its format, in the order they registered.
+
+    Returns:
+        The name of one of them; None to leave it to the next plugin, or to priorities.
+
+    Runs in: server
     """
 
 
@@ -253,6 +283,71 @@ def camelid_placements(register: Callable[[Placement], None]) -> None:
 
     Args:
         register: takes one placement; call it once for each.
+
+    Runs in: server
+    """
+
+
+@hookspec
+def camelid_routes(register: Callable[[Route], None]) -> None:
+    """Say which HTTP routes this plugin adds.
+
+    Called once at start. Routes are off until the setting `routes` names the plugin: whoever may use the server can
+    reach them. What guards the server's own routes (hosts, origins, tenants) guards them, too.
+
+    Args:
+        register: takes one route; call it once for each.
+
+    Runs in: server, cli
+    """
+
+
+@hookspec
+def camelid_commands(cli: click.Group) -> None:
+    """Add commands to `camelid`.
+
+    Called when a command is not one of Camelid's own, and to list plugins; `camelid --help` imports no plugin. The
+    names of Camelid's own commands are taken.
+
+    Args:
+        cli: an empty group of this plugin alone: decorate with `@cli.command()` or call `cli.add_command`.
+
+    Runs in: cli
+    """
+
+
+@hookspec
+def camelid_model_loaded(event: ModelLoaded) -> None:
+    """Observe that a model was loaded.
+
+    Observers are called one after the other in a thread of their own, beside all requests, in the order of events. A
+    thousand events may wait; while an observer is that slow, further ones are dropped and counted in the log. What it
+    raises is logged.
+
+    Args:
+        event: the model, its backend, what it takes.
+
+    Runs in: server
+    """
+
+
+@hookspec
+def camelid_model_unloaded(event: ModelUnloaded) -> None:
+    """Observe that a model left memory, or that its worker died; called as `camelid_model_loaded` is.
+
+    Args:
+        event: the model, and why it died if it did.
+
+    Runs in: server
+    """
+
+
+@hookspec
+def camelid_request_finished(event: RequestFinished) -> None:
+    """Observe that a request ended which wanted a model; called as `camelid_model_loaded` is.
+
+    Args:
+        event: what it wanted of which model, how it ended, counts and times; nothing of what was said.
 
     Runs in: server
     """

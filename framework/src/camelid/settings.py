@@ -72,7 +72,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Which backend serves which models, each as `MODEL=BACKEND`; `*` in a model's name stands for anything, and the
     first that fits counts. A request's option `backend` says otherwise; a Modelfile's `PARAMETER backend` does not."""
     placement: str = "process"
-    """Where workers run: the name of a registered placement."""
+    """Where workers run: the name of a registered placement. `in-process` runs them as threads of the server, for
+    debugging: `breakpoint()` in a backend stops at the terminal where the server was started."""
     spare_worker: bool = True
     """Have a process wait that has imported the runtime of the next model, which then loads half a second sooner. It
     takes about 40 MB."""
@@ -80,6 +81,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Entry-point names to load; None for all that are installed."""
     disabled_plugins: tuple[str, ...] = ()
     """Entry-point names not to load."""
+    routes: tuple[str, ...] = ()
+    """Entry-point names of plugins whose HTTP routes are served. Whoever may use the server can reach them."""
+    reload_plugins: bool = False
+    """For whoever develops a plugin: before each request to a model, look whether files of plugins were edited. An
+    edited one is loaded anew, and so are its models; if it is broken, requests to them say where, until it is mended.
+    Registries, placements, answer formats and routes stay as they were at the start. No spare worker waits."""
     registries: tuple[str, ...] = ()
     """Registries to ask first, in this order; then those of this machine, then those that ask other machines."""
     registry_mirrors: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ def test_a_plugin_registers_a_format(install):
 
 def test_workers_read_no_answers(install):
     install("arrows", FORMAT)
-    assert PluginHost.load(only={"arrows"}, worker=True).catalog.answer_formats == ()
+    assert PluginHost.load(only={"arrows"}, process="worker").catalog.answer_formats == ()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ def test_json_records_carry_everything(install, backend_source):
         "registries": [],
         "converters": [],
         "answer_formats": [],
+        "routes": [],
+        "commands": [],
         "reason": "",
     }
     assert bad["status"] == "broken"

@@ -13,6 +13,7 @@ from camelid.api.openai.responses_routes import RESPONSES_ROUTES
 from camelid.api.openai.routes import OPENAI_ROUTES
 from camelid.api.openapi.routes import openapi
 from camelid.api.origins import Origins
+from camelid.api.plugin_routes import add_plugin_routes
 from camelid.api.routing import StrictRouting
 from camelid.api.security import Security
 from camelid.api.tenants import Tenants
@@ -41,7 +42,7 @@ def create_app(services: Services, *, check_host: bool) -> Litestar:
         check_host: believe local host names only; for a server that listens on loopback.
 
     Raises:
-        ConfigurationError: an allowed origin is malformed.
+        ConfigurationError: an allowed origin is malformed, or the routes of a plugin cannot be added.
     """
     app = _Application(
         route_handlers=[*ROUTES, OPENAI_ROUTES, RESPONSES_ROUTES, ANTHROPIC_ROUTES, metrics, openapi],
@@ -53,6 +54,7 @@ def create_app(services: Services, *, check_host: bool) -> Litestar:
         request_max_body_size=None,
     )
     settings = services.settings
+    add_plugin_routes(app, services.plugins, settings.routes)
     handler = StrictRouting(app) if settings.share_prefixes else Tenants(StrictRouting(app))
     app.asgi_handler = Security(handler, Origins(settings.origins), check_host=check_host)
     return app

@@ -9,6 +9,7 @@ import re
 from typing import Final, TypeVar
 
 import msgspec
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import Receive
 
 from camelid.api.compression import decompressed
@@ -18,7 +19,7 @@ from camelid.api.request import ApiRequest
 from camelid.errors import RequestCancelledError, RequestError
 from camelid.types.json import JsonValue
 
-__all__ = ("decode", "read_body", "read_compatible_body")
+__all__ = ("decode", "read_body", "read_compatible_body", "received")
 
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
@@ -41,7 +42,7 @@ async def read_body(receive: Receive, kind: type[_Body]) -> _Body:
         RequestCancelledError: the client left before it had sent everything.
         RequestError: the body is empty, malformed, or a value has the wrong type.
     """
-    body = await _received(receive)
+    body = await received(receive)
     return await asyncio.to_thread(decode, body, kind) if len(body) > _LARGE else decode(body, kind)
 
 
@@ -53,7 +54,7 @@ async def read_compatible_body(request: ApiRequest, kind: type[_Body]) -> _Body:
         RequestError: the body is no zstd though its header says so, is empty or malformed, or a value has the wrong
             type.
     """
-    body = await _received(request.receive)
+    body = await received(request.receive)
     if request.headers.get("content-encoding", "").strip().lower() == "zstd":
         body = await asyncio.to_thread(decompressed, body)
     if not body.strip(_SPACE):
@@ -61,8 +62,19 @@ async def read_compatible_body(request: ApiRequest, kind: type[_Body]) -> _Body:
     return await asyncio.to_thread(decode, body, kind) if len(body) > _LARGE else decode(body, kind)
 
 
-async def _received(receive: Receive) -> bytes:
+async def received(receive: Receive, *, most: int | None = None) -> bytes:
+    """A request's body as it was sent.
+
+    Args:
+        receive: of the ASGI application.
+        most: bytes that it may have; None for no limit.
+
+    Raises:
+        RequestCancelledError: the client left before it had sent everything.
+        RequestEntityTooLarge: it has more bytes.
+    """
     parts: list[bytes] = []
+    size = 0
     more = True
     while more:
         message = await receive()
@@ -70,6 +82,9 @@ async def _received(receive: Receive) -> bytes:
             raise RequestCancelledError("request canceled", reason="the client left while it sent its request")
         if message["type"] == "http.request":
             parts.append(message["body"])
+            size += len(message["body"])
+            if most is not None and size > most:
+                raise RequestEntityTooLarge(f"the request has more than {most:,} bytes")
             more = message["more_body"]
     return b"".join(parts)
 

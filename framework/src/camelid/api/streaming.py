@@ -36,6 +36,7 @@ class Stream(Generic[_Item]):
         *,
         headers: Sequence[_Header],
         failed: Callable[[Exception], bytes],
+        status: int = 200,
     ) -> None:
         """Take over `items`: they are closed here, whatever happens.
 
@@ -44,11 +45,12 @@ class Stream(Generic[_Item]):
             write: an item as it goes over the wire.
             headers: of the answer.
             failed: how an error is told after the status was sent.
+            status: of the answer.
         """
         self._items = items
         self._write = write
         self._failed = failed
-        self._start: HTTPResponseStartEvent = {"type": "http.response.start", "status": 200, "headers": headers}
+        self._start: HTTPResponseStartEvent = {"type": "http.response.start", "status": status, "headers": headers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Answer as an ASGI application.

@@ -72,10 +72,12 @@ class LazyGroup(click.Group):
         return [name for name, entry in COMMANDS.items() if not entry.hidden]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import the command's module."""
+        """Import the command's module; if it is none of ours, all plugins."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
-            return None
+            from camelid.cli.plugin_commands import plugin_command
+
+            return plugin_command(cmd_name)
         command = import_module(f"camelid.cli.commands.{entry.module}").command
         return command if isinstance(command, click.Command) else None
 
@@ -92,7 +94,8 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=(
         "Commands talk to the server at OLLAMA_HOST, or 127.0.0.1:11434. "
-        "An error is one line on stderr and exit status 1; Ctrl+C gives 130."
+        "An error is one line on stderr and exit status 1; Ctrl+C gives 130. "
+        "Plugins may add commands: `camelid plugins` lists them."
     ),
 )
 @click.option("-v", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help=_VERSION_HELP)

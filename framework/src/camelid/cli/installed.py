@@ -2,6 +2,7 @@
 
 import logging
 
+from camelid.cli.group import COMMANDS
 from camelid.engine import placements
 from camelid.plugins.host import PluginHost
 from camelid.settings import Settings
@@ -16,7 +17,11 @@ def load_installed(settings: Settings) -> PluginHost:
     log.setLevel(logging.ERROR)
     try:
         return PluginHost.load(
-            only=settings.plugins, disabled=settings.disabled_plugins, builtins={"placements": placements}
+            only=settings.plugins,
+            disabled=settings.disabled_plugins,
+            builtins={"placements": placements},
+            process="cli",
+            reserved_commands=COMMANDS,
         )
     finally:
         log.setLevel(level)

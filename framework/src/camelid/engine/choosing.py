@@ -1,19 +1,31 @@
 """Which backend serves a model, and why."""
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
 from camelid.errors import ConfigurationError, RequestError
 from camelid.plugins.catalog import Catalog, RegisteredBackend
 from camelid.types.capabilities import Capability
+from camelid.types.descriptor import BackendDescriptor
 from camelid.types.names import ModelName
+from camelid.types.selection import ModelToLoad
 
 __all__ = ("BackendChoice", "BackendChooser", "ModelNeeds")
 
 _WILDCARD: Final = "*"
+_REMEMBERED: Final = 1000
+"""Choices of plugins. When there are more, they are asked anew."""
+
+AskPlugins: TypeAlias = Callable[[ModelToLoad, Sequence[BackendDescriptor]], tuple[str, str] | None]
+"""Gives the names of a backend and of the plugin that chose it."""
+
+
+def _no_plugin(_model: ModelToLoad, _candidates: Sequence[BackendDescriptor]) -> None:
+    """Where no plugin chooses."""
 
 
 class ModelNeeds(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,28 +52,46 @@ class BackendChoice(msgspec.Struct, frozen=True):
 
 class BackendChooser:
     """Chooses among the installed backends. The first of these that says something decides: the request, the setting
-    `backends`, the model's parameters, what the backends can read and do, their priorities.
+    `backends`, the model's parameters, a plugin, what the backends can read and do, their priorities.
     """
 
-    def __init__(self, catalog: Catalog, rules: Sequence[str] = ()) -> None:
+    def __init__(self, catalog: Catalog, rules: Sequence[str] = (), ask_plugins: AskPlugins = _no_plugin) -> None:
         """Read the rules.
 
         Args:
             catalog: what is installed.
             rules: the setting `backends`.
+            ask_plugins: asked where a model has several backends and none is named, once for each model.
 
         Raises:
             ConfigurationError: one of the rules cannot be read, or names a backend that is not installed.
         """
         self._catalog = catalog
         self._rules = [_read_rule(rule, catalog) for rule in rules]
+        self._ask_plugins = ask_plugins
+        self._remembered: dict[ModelToLoad, tuple[str, str] | None] = {}
+
+    def forget(self) -> None:
+        """Plugins were loaded anew: ask them again."""
+        self._remembered.clear()
+
+    async def choose_on_loop(self, model: ModelNeeds) -> BackendChoice:
+        """`choose`, in a thread if plugins have to be asked."""
+        if self._ask_plugins is _no_plugin or _question(model) in self._remembered:
+            return self.choose(model)
+        named = self._by_name(model)
+        return await asyncio.to_thread(self._by_preference, model) if named is None else named
 
     def choose(self, model: ModelNeeds) -> BackendChoice:
-        """The backend for a model.
+        """The backend for a model. May block, while a plugin chooses.
 
         Raises:
             UnsupportedCapabilityError: none reads its format, or the one that was named does not.
         """
+        return self._by_name(model) or self._by_preference(model)
+
+    def _by_name(self, model: ModelNeeds) -> BackendChoice | None:
+        """The backend that somebody named."""
         if model.named_by_request is not None:
             return self._named(model, model.named_by_request, "the request asks for it")
         for pattern, name in self._rules:
@@ -69,12 +99,34 @@ class BackendChooser:
                 return self._named(model, name, f"the setting backends says so for {pattern}")
         if model.named_by_model is not None:
             return self._named(model, model.named_by_model, "the model's parameter backend names it")
+        return None
+
+    def _by_preference(self, model: ModelNeeds) -> BackendChoice:
+        """The one that a plugin chooses, or else the best for what the model is for."""
         able = self._catalog.backends_for(model.format)
+        if (chosen := self._asked(model, able)) is not None:
+            name, plugin = chosen
+            return self._named(model, name, f"the plugin {plugin} chose it")
         best = min(able, key=lambda backend: _order(backend, model.capabilities))
         return BackendChoice(best, _reason(best, able, model))
 
     def _named(self, model: ModelNeeds, name: str, reason: str) -> BackendChoice:
         return BackendChoice(self._catalog.backend_for(model.format, name), reason)
+
+    def _asked(self, model: ModelNeeds, able: Sequence[RegisteredBackend]) -> tuple[str, str] | None:
+        """What a plugin chose, now or before; where there is only one, there is nothing to ask."""
+        question = _question(model)
+        if question not in self._remembered:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            candidates = [backend.descriptor for backend in able]
+            self._remembered[question] = self._ask_plugins(question, candidates) if len(able) > 1 else None
+        return self._remembered.get(question)
+
+
+def _question(model: ModelNeeds) -> ModelToLoad:
+    """What plugins are told of a model."""
+    return ModelToLoad(name=model.name, format=model.format, capabilities=frozenset(model.capabilities))
 
 
 def _order(backend: RegisteredBackend, needs: Collection[Capability]) -> tuple[int, int, str]:

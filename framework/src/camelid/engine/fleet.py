@@ -9,6 +9,7 @@ from functools import partial
 from camelid.engine.changes import Signal
 from camelid.engine.quarantine import Quarantine
 from camelid.engine.runner import Key, Runner, expiry
+from camelid.types.events import ModelLoaded, ModelUnloaded
 
 __all__ = ("Fleet",)
 
@@ -18,17 +19,24 @@ _log = logging.getLogger("camelid.engine")
 class Fleet:
     """All runners, those on their way out too: their memory is not free yet."""
 
-    def __init__(self, quarantine: Quarantine, on_usable: Callable[[Runner], None]) -> None:
+    def __init__(
+        self,
+        quarantine: Quarantine,
+        on_usable: Callable[[Runner], None],
+        tell: Callable[[ModelLoaded | ModelUnloaded], None],
+    ) -> None:
         """Make an empty fleet.
 
         Args:
             quarantine: told of each death.
             on_usable: called when a runner that refused new leases takes them again.
+            tell: takes what observers shall know.
         """
         self.changed = Signal()
         """A lease ended, or a runner came or went."""
         self._quarantine = quarantine
         self._on_usable = on_usable
+        self._tell = tell
         self._runners: dict[Key, Runner] = {}
 
     @property
@@ -50,6 +58,7 @@ class Fleet:
         seconds = runner.client.ready.load_duration / 1e9
         _log.info("loaded %s on %s in %.2f seconds", runner.request.name, runner.key[1], seconds)
         runner.client.ended.add_done_callback(partial(self._on_end, runner))
+        self._tell(runner.loaded())
         self.changed.notify()
 
     def release(self, runner: Runner) -> None:
@@ -94,29 +103,32 @@ class Fleet:
             await asyncio.wait(closing)
 
     async def _close(self, runner: Runner) -> None:
-        doomed = not runner.client.alive
+        doomed, death = not runner.client.alive, ""
         try:
             await runner.client.close()
         finally:
             if doomed and runner.client.ended.done():
-                self._record_death(runner)
+                death = self._record_death(runner)
             _log.info("unloaded %s from %s", runner.request.name, runner.key[1])
-            self._remove(runner)
+            self._remove(runner, death)
 
     def _on_end(self, runner: Runner, _ended: asyncio.Future[str]) -> None:
         if runner.closing is None:
-            self._record_death(runner)
-            self._remove(runner)
+            self._remove(runner, self._record_death(runner))
 
-    def _record_death(self, runner: Runner) -> None:
+    def _record_death(self, runner: Runner) -> str:
+        """Note that a worker died; a short phrase that says why."""
         reason = runner.client.ended.result()
         _log.warning("the worker of %s died: %s", runner.request.name, reason)
-        self._quarantine.record(runner.key, reason.partition("\n")[0])
+        death = reason.partition("\n")[0]
+        self._quarantine.record(runner.key, death)
+        return death
 
-    def _remove(self, runner: Runner) -> None:
+    def _remove(self, runner: Runner, death: str) -> None:
         runner.stop_timer()
         if self._runners.get(runner.key) is runner:
             del self._runners[runner.key]
+            self._tell(runner.unloaded(death))
         self.changed.notify()
 
 

@@ -13,8 +13,8 @@ from camelid.engine.quarantine import Quarantine
 from camelid.engine.request import LoadRequest, RunningModel
 from camelid.engine.runner import Key, Runner, expiry
 from camelid.engine.sizing import fewer_layers, lower_context, predicted_memory, resolve_options, satisfies
-from camelid.errors import AcceleratorMemoryError, ModelMemoryError, RequestError, WorkerDiedError
-from camelid.plugins.catalog import RegisteredBackend
+from camelid.errors import AcceleratorMemoryError, ModelMemoryError, PluginLoadError, RequestError, WorkerDiedError
+from camelid.plugins.catalog import Catalog, RegisteredBackend
 from camelid.settings import Settings
 from camelid.types.loading import LoadOptions
 
@@ -53,31 +53,42 @@ class Loader:
         settings: Settings,
         available: Callable[[], int],
         *,
-        tokenizers: tuple[str, ...] = (),
+        catalog: Catalog,
     ) -> None:
         self._fleet = fleet
         self._quarantine = quarantine
         self._placement = placement
         self._settings = settings
         self._available = available
-        self._tokenizers = tokenizers
+        self._catalog = catalog
         self._loading: tuple[Wish, LoadOptions] | None = None
 
     def check(self, wish: Wish) -> None:
-        """Raise `RequestError` if the backend refuses one of its options, or if there is no such tokenizer."""
+        """Refuse what cannot be loaded.
+
+        Raises:
+            PluginLoadError: the backend's plugin is broken since it was edited.
+            RequestError: the backend refuses one of its options, or there is no such tokenizer.
+        """
+        if wish.backend.broken:
+            raise PluginLoadError(
+                f"the plugin {wish.backend.plugin} was edited and is broken: {wish.backend.broken}",
+                plugin=wish.backend.distribution,
+            )
         wanted = wish.request.options.tokenizer
-        if wanted and wanted not in self._tokenizers:
-            choice = ", ".join(self._tokenizers) or "none; pip install camelid-tokenizers"
+        if wanted and wanted not in self._catalog.tokenizers:
+            choice = ", ".join(self._catalog.tokenizers) or "none; pip install camelid-tokenizers"
             raise RequestError(f'option "tokenizer": there is no tokenizer plugin {wanted!r}; there are: {choice}')
         resolve_options(wish.request, self._settings, wish.backend.descriptor, available=0)
 
     def fits(self, wish: Wish, runner: Runner) -> bool:
         """Whether a loaded model will do for a wish (contract 16.3)."""
-        return wish.key == runner.key and self._suits(wish, runner.request, runner.options)
+        same = wish.key == runner.key and wish.backend.revision == runner.revision
+        return same and self._suits(wish, runner.request, runner.options)
 
     def shares(self, wish: Wish, other: Wish) -> bool:
         """Whether loading for `other` will do for `wish` too."""
-        if wish.key != other.key:
+        if wish.key != other.key or wish.backend.revision != other.backend.revision:
             return False
         options = resolve_options(other.request, self._settings, other.backend.descriptor, available=0)
         return self._suits(wish, other.request, options)
@@ -145,14 +156,16 @@ class Loader:
 
     async def _start(self, wish: Wish, options: LoadOptions) -> Runner:
         backend = wish.backend
-        spec = WorkerSpec(backend.name, backend.plugin, wish.request.artifact, options, self._tokenizers)
+        spec = WorkerSpec(backend.name, backend.plugin, wish.request.artifact, options, self._catalog.tokenizers)
         try:
             client = await WorkerClient.start(self._placement, spec, timeout=self._settings.load_timeout)
         except WorkerDiedError as error:
             self._quarantine.record(wish.key, error.reason.partition("\n")[0])
             raise
         keep_alive = self._settings.keep_alive if wish.keep_alive is None else wish.keep_alive
-        return Runner(wish.key, wish.request, options, client, keep_alive, reason=wish.reason)
+        return Runner(
+            wish.key, wish.request, options, client, keep_alive, reason=wish.reason, revision=backend.revision
+        )
 
     async def _make_room(self, wish: Wish, options: LoadOptions) -> None:
         """Evict others until there are few enough and memory is predicted to suffice (contract 16.5).

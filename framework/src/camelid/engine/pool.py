@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from camelid.engine.account import Account
 from camelid.engine.choosing import BackendChooser, ModelNeeds
 from camelid.engine.client import WorkerClient
 from camelid.engine.fleet import Fleet
@@ -17,7 +18,10 @@ from camelid.engine.runner import Runner
 from camelid.engine.spares import Spares
 from camelid.errors import ServerBusyError
 from camelid.plugins.catalog import Catalog
+from camelid.plugins.host import PluginHost
+from camelid.plugins.observers import Observers
 from camelid.settings import Settings
+from camelid.types.events import Purpose
 from camelid.types.options import BackendOrigin
 
 __all__ = ("Lease", "LoadRequest", "Pool", "RunningModel")
@@ -29,6 +33,8 @@ class Lease(msgspec.Struct, frozen=True, eq=False):
     client: WorkerClient
     load_duration: int
     """Nanoseconds between asking for the model and having it."""
+    account: Account = msgspec.field(default_factory=Account)
+    """What the request takes, for observers; whoever serves it notes what is known."""
 
 
 def _available_memory() -> int:
@@ -53,6 +59,7 @@ class Pool:
         *,
         available: Callable[[], int] = _available_memory,
         quarantine: Quarantine | None = None,
+        plugins: PluginHost | None = None,
     ) -> None:
         """Make an empty pool.
 
@@ -61,20 +68,28 @@ class Pool:
             settings: `placement` and the limits.
             available: tells the bytes of memory that are free.
             quarantine: what is known of models that die again and again.
+            plugins: those of the catalog, to choose backends, to observe, and to be loaded anew where
+                `reload_plugins` says so.
 
         Raises:
             ConfigurationError: the settings name a placement or a backend that nobody registered.
         """
-        self._chooser = BackendChooser(catalog, settings.backends)
+        if plugins is None:
+            self.chooser, self._observers = BackendChooser(catalog, settings.backends), Observers()
+        else:
+            self.chooser = BackendChooser(catalog, settings.backends, plugins.choose_backend)
+            self._observers = Observers(plugins.with_hook)
         self._catalog = catalog
         self._settings = settings
         self._quarantine = quarantine or Quarantine()
-        self._fleet = Fleet(self._quarantine, self._grant)
+        self._fleet = Fleet(self._quarantine, self._grant, self._observers.tell)
+        self._edits: PluginHost | None = plugins if settings.reload_plugins else None
+        self._looking = asyncio.Lock()
+        if self._edits is not None:
+            self._edits.watch()
         placement = catalog.placement(settings.placement)
         self._spares = Spares(placement, settings)
-        self._loader = Loader(
-            self._fleet, self._quarantine, placement, settings, available, tokenizers=catalog.tokenizers
-        )
+        self._loader = Loader(self._fleet, self._quarantine, placement, settings, available, catalog=catalog)
         self._queue: list[Wish] = []
         self._server: asyncio.Task[None] | None = None
         self._serving: tuple[Wish, asyncio.Task[Runner]] | None = None
@@ -84,21 +99,24 @@ class Pool:
         """Have a worker ready for the first model."""
         self._spares.begin(self._catalog.backends.values())
 
-    def backend_of(self, request: LoadRequest) -> str:
+    async def backend_of(self, request: LoadRequest) -> str:
         """The name of the backend that would serve a request.
 
         Raises:
             UnsupportedCapabilityError: no backend loads this format, or the one that was named does not.
         """
-        return self._chooser.choose(_needs(request)).backend.name
+        return (await self.chooser.choose_on_loop(_needs(request))).backend.name
 
     @asynccontextmanager
-    async def lease(self, request: LoadRequest, keep_alive: float | None) -> AsyncIterator[Lease]:
+    async def lease(
+        self, request: LoadRequest, keep_alive: float | None, purpose: Purpose = Purpose.GENERATE
+    ) -> AsyncIterator[Lease]:
         """Have a model for the length of the context, loading it if need be.
 
         Args:
             request: the model and the options that matter when it is loaded.
             keep_alive: seconds it shall stay afterwards, for everyone; None to leave that as it is.
+            purpose: what it is wanted for, as observers are told.
 
         Raises:
             ServerBusyError: too many wait already.
@@ -107,13 +125,22 @@ class Pool:
             WorkerQuarantinedError: the model's workers died too often.
             WorkerError: its worker could not be started, or died.
             ModelError: the model could not be loaded.
+            PluginLoadError: the backend's plugin is broken since it was edited.
         """
-        began = time.perf_counter_ns()
-        runner = await self._acquire(request, keep_alive)
+        account = Account()
+        error: BaseException | None = None
         try:
-            yield Lease(runner.client, time.perf_counter_ns() - began)
+            runner = await self._acquire(request, keep_alive)
+            account.backend = runner.key[1]
+            try:
+                yield Lease(runner.client, time.perf_counter_ns() - account.began, account)
+            finally:
+                self._fleet.release(runner)
+        except BaseException as raised:
+            error = raised
+            raise
         finally:
-            self._fleet.release(runner)
+            self._observers.tell(account.closed(request, purpose, error))
 
     async def unload(self, artifact_key: str) -> None:
         """Let a model go as soon as nobody uses it (contract 4.3). If it is idle, it is gone afterwards.
@@ -156,12 +183,15 @@ class Pool:
         if tasks:
             await asyncio.wait(tasks)
         await asyncio.gather(self._spares.close(), self._fleet.close())
+        await asyncio.to_thread(self._observers.close)
 
     async def _acquire(self, request: LoadRequest, keep_alive: float | None) -> Runner:
         """Join a runner, at once or after waiting for it."""
         if self._closed:
             raise _shutting_down()
-        choice = self._chooser.choose(_needs(request))
+        if self._edits is not None:
+            await self._take_edits(self._edits)
+        choice = await self.chooser.choose_on_loop(_needs(request))
         granted: asyncio.Future[Runner] = asyncio.get_running_loop().create_future()
         wish = Wish(request, choice.backend, keep_alive, granted, choice.reason)
         self._loader.check(wish)
@@ -182,6 +212,20 @@ class Pool:
         except asyncio.CancelledError:
             self._withdraw(wish)
             raise
+
+    async def _take_edits(self, plugins: PluginHost) -> None:
+        """Load plugins anew that were edited, and let models go that run what they were before."""
+        async with self._looking:
+            if not await asyncio.to_thread(plugins.reload_edited):
+                return
+        self.chooser.forget()
+        self._quarantine.clear()
+        for runner in self._fleet.runners:
+            backend = self._catalog.backends.get(runner.key[1])
+            if backend is None or backend.revision != runner.revision:
+                runner.keep_alive = 0
+                if runner.idle:
+                    self._fleet.unload(runner)
 
     def _check_backlog(self) -> None:
         """Refuse a request if as many wait already as may wait; the one being served does not count."""

@@ -71,6 +71,10 @@ class Quarantine:
                 reason=history.reason,
             )
 
+    def clear(self) -> None:
+        """Forget all deaths: what they died of may have been mended."""
+        self._histories.clear()
+
     def _forget(self, now: float) -> None:
         """Drop models whose last death is long past, so that the memory of them does not grow."""
         for key, history in list(self._histories.items()):

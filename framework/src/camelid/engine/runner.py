@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from camelid.engine.client import WorkerClient
 from camelid.engine.request import LoadRequest, RunningModel
+from camelid.types.events import ModelLoaded, ModelUnloaded
 from camelid.types.loading import LoadOptions
 
 __all__ = ("Key", "Runner", "expiry")
@@ -35,8 +36,11 @@ class Runner:
         keep_alive: float,
         *,
         reason: str = "",
+        revision: int = 0,
     ) -> None:
         self.key = key
+        self.revision = revision
+        """Of its backend: which edit of the plugin it runs."""
         self.reason = reason
         """Why its backend was chosen."""
         self.request = request
@@ -108,6 +112,31 @@ class Runner:
             backend_reason=self.reason,
             usage=self.client.usage,
             memory=memory,
+        )
+
+    def loaded(self) -> ModelLoaded:
+        """What observers are told when it came."""
+        ready = self.client.ready
+        return ModelLoaded(
+            at=time.time(),
+            model=self.request.name,
+            digest=self.request.digest,
+            backend=self.key[1],
+            backend_reason=self.reason,
+            runtime=ready.backend_version,
+            context_length=ready.facts.context_length,
+            memory=ready.memory,
+            load_duration=ready.load_duration,
+        )
+
+    def unloaded(self, death: str) -> ModelUnloaded:
+        """What observers are told when it went."""
+        return ModelUnloaded(
+            at=time.time(),
+            model=self.request.name,
+            digest=self.request.digest,
+            backend=self.key[1],
+            death=death,
         )
 
     @property

@@ -21,7 +21,8 @@ class Spares:
 
     def __init__(self, placement: Placement, settings: Settings) -> None:
         self._placement = placement
-        self._wanted = settings.spare_worker
+        # Where plugins are being edited, a worker that waits would have imported them before the last edit.
+        self._wanted = settings.spare_worker and not settings.reload_plugins
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, backends: Iterable[RegisteredBackend]) -> None:

@@ -9,12 +9,13 @@ import msgspec
 from camelid.contracts.answers.format import AnswerFormat
 from camelid.contracts.placement import Placement
 from camelid.contracts.registry import Registry
+from camelid.contracts.route import Route
 from camelid.errors import ConfigurationError, UnsupportedCapabilityError
 from camelid.types.artifact import FileRole
 from camelid.types.conversion import ConverterDescriptor
 from camelid.types.descriptor import BackendDescriptor
 
-__all__ = ("Catalog", "RegisteredAnswerFormat", "RegisteredBackend", "RegisteredConverter")
+__all__ = ("Catalog", "RegisteredAnswerFormat", "RegisteredBackend", "RegisteredConverter", "RegisteredRoute")
 
 _PACKAGES: Final = {"gguf": "camelid-llamacpp", "ggml": "camelid-ctransformers", "echo": "camelid-echo"}
 """Distributions to suggest for a format that nothing installed can load."""
@@ -34,6 +35,10 @@ class RegisteredBackend(msgspec.Struct, frozen=True):
     plugin: str
     """Entry-point name."""
     distribution: str
+    revision: int = 0
+    """How often its plugin was edited and loaded anew since the start."""
+    broken: str = ""
+    """What is wrong with its plugin since the last edit; the descriptor is then the one before."""
 
     @property
     def name(self) -> str:
@@ -64,8 +69,17 @@ class RegisteredAnswerFormat(msgspec.Struct, frozen=True):
         return self.descriptor.name
 
 
+class RegisteredRoute(msgspec.Struct, frozen=True):
+    """A route and who registered it."""
+
+    route: Route
+    plugin: str
+    """Entry-point name."""
+    distribution: str
+
+
 class Catalog:
-    """Everything that was registered; does not change after the start."""
+    """Everything that was registered. It changes only where plugins are loaded anew after an edit."""
 
     def __init__(
         self,
@@ -76,6 +90,7 @@ class Catalog:
         answer_formats: tuple[RegisteredAnswerFormat, ...] = (),
         *,
         tokenizers: tuple[str, ...] = (),
+        routes: tuple[RegisteredRoute, ...] = (),
     ) -> None:
         self.backends: Mapping[str, RegisteredBackend] = MappingProxyType(dict(backends))
         self.registries = registries
@@ -88,6 +103,14 @@ class Catalog:
         self.tokenizers = tokenizers
         """Entry-point names of the plugins that tokenize for others: they implement `camelid_tokenizer` and have no
         backend."""
+        self.routes = routes
+        """In the order they registered."""
+
+    def renew(self, found: "Catalog") -> None:
+        """Take what `found` has in place of everything here. A backend that is not in it, but whose plugin registered
+        it before the last edit, stays and says what is wrong.
+        """
+        vars(self).update(vars(found))
 
     def backend_for(self, format: str, wanted: str | None = None) -> RegisteredBackend:  # noqa: A002 - the field's name
         """The backend that shall load a model of this format: the wanted one, else the one with the highest priority.

@@ -10,6 +10,7 @@ import msgspec
 from camelid import __version__
 from camelid.errors import ApiVersionError, MissingDependencyError, PluginLoadError
 from camelid.hookspecs import API_VERSION, PROJECT
+from camelid.plugins.blame import place_of
 
 __all__ = ("Candidate", "find_plugins", "import_plugin")
 
@@ -24,6 +25,11 @@ class Candidate(msgspec.Struct, frozen=True):
     load: Callable[[], object]
     """Imports it; may raise anything."""
     builtin: bool = False
+
+    @property
+    def top(self) -> str:
+        """Its top-level package."""
+        return self.module.partition(":")[0].partition(".")[0]
 
 
 def find_plugins(builtins: Mapping[str, ModuleType]) -> Iterator[Candidate]:
@@ -74,7 +80,7 @@ def import_plugin(candidate: Candidate) -> ModuleType:
     except (Exception, SystemExit) as error:
         raise PluginLoadError(
             f"{package} cannot be imported; upgrade or remove it",
-            reason=f"{type(error).__name__}: {error}",
+            reason=f"{type(error).__name__}: {error}{_place(error, candidate)}",
             plugin=package,
         ) from error
     if not isinstance(module, ModuleType):
@@ -83,6 +89,11 @@ def import_plugin(candidate: Candidate) -> ModuleType:
         )
     _check_api(package, getattr(module, "CAMELID_API", None))
     return module
+
+
+def _place(error: BaseException, candidate: Candidate) -> str:
+    """Where it was; a syntax error's own words say so."""
+    return "" if isinstance(error, SyntaxError) else place_of(error, candidate.top)
 
 
 def _check_api(package: str, version: object) -> None:

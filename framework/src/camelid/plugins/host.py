@@ -1,7 +1,6 @@
 """The plugin host: loads what is installed, lives with what is broken, and calls the hooks by typed methods."""
 
 import logging
-import os
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
@@ -10,16 +9,23 @@ from typing import TYPE_CHECKING
 # worker hooks and must not load NumPy.
 import camelid
 from camelid.errors import CamelidError, MissingDependencyError, ModelLoadError, PluginError, PluginLoadError
-from camelid.plugins.catalog import Catalog, RegisteredAnswerFormat, RegisteredBackend, RegisteredConverter
-from camelid.plugins.discovery import Candidate, find_plugins, import_plugin
+from camelid.plugins.catalog import Catalog
+from camelid.plugins.discovery import find_plugins
 from camelid.plugins.folder import in_folder
+from camelid.plugins.loaded import LoadedPlugins, Rules
 from camelid.plugins.plugin import Plugin
-from camelid.plugins.record import BackendRecord, PluginRecord, PluginStatus
-from camelid.plugins.registration import Registrations, register_all
+from camelid.plugins.record import PluginRecord
+from camelid.plugins.registration import Process
+from camelid.plugins.sources import Sources
+from camelid.plugins.trace import begin_tracing, tracing_wanted
 from camelid.types.artifact import ModelArtifact
+from camelid.types.descriptor import BackendDescriptor
 from camelid.types.loading import LoadOptions
+from camelid.types.selection import ModelToLoad
 
 if TYPE_CHECKING:
+    import click
+
     from camelid.contracts.converter import Converter
     from camelid.contracts.embedder import Embedder
     from camelid.contracts.generation import Generator
@@ -36,16 +42,9 @@ _log = logging.getLogger("camelid.plugins")
 class PluginHost:
     """The plugins of one process. Make one with `PluginHost.load`."""
 
-    def __init__(
-        self,
-        records: tuple[PluginRecord, ...],
-        catalog: Catalog,
-        plugins: Mapping[str, Plugin],
-    ) -> None:
-        self.records = records
-        """One for each plugin that is installed, built in or asked for, also the broken ones."""
-        self.catalog = catalog
-        self._plugins = plugins
+    def __init__(self, loaded: LoadedPlugins) -> None:
+        self._loaded = loaded
+        self._sources: Sources | None = None
 
     @classmethod
     def load(
@@ -54,7 +53,8 @@ class PluginHost:
         only: Collection[str] | None = None,
         disabled: Collection[str] = (),
         builtins: Mapping[str, ModuleType] = MappingProxyType({}),
-        worker: bool = False,
+        process: Process = "server",
+        reserved_commands: Collection[str] = (),
         trace: bool | None = None,
     ) -> "PluginHost":
         """Load the installed plugins. A plugin that cannot be used becomes a record, never an exception.
@@ -63,33 +63,68 @@ class PluginHost:
             only: entry-point names to load; None for all. Plugins that are built in are not meant.
             disabled: names not to load, built in or not.
             builtins: the framework's own plugins by name; they come first.
-            worker: this process is a worker, where only backends are registered.
-            trace: log each hook call with arguments and result; None = if `CAMELID_TRACE_PLUGINS` is 1.
+            process: this one; what is not called here is not registered.
+            reserved_commands: names that no command of a plugin may have.
+            trace: log each hook call with arguments, result and time; None = if `CAMELID_TRACE_PLUGINS` is 1.
         """
-        tracing = os.environ.get("CAMELID_TRACE_PLUGINS") == "1" if trace is None else trace
-        plugins: dict[str, Plugin] = {}
-        registrations = Registrations()
-        outcomes: list[tuple[Candidate, PluginStatus, str]] = []
-        for candidate in find_plugins(builtins):
-            left_out = _left_out(candidate, only, disabled)
-            if left_out:
-                outcomes.append((candidate, PluginStatus.DISABLED, left_out))
-                continue
+        tracing = tracing_wanted() if trace is None else trace
+        if tracing:
+            begin_tracing()
+        rules = Rules(only=only, disabled=disabled, process=process, reserved_commands=reserved_commands, trace=tracing)
+        return cls(LoadedPlugins(find_plugins(builtins), rules))
+
+    @property
+    def records(self) -> tuple[PluginRecord, ...]:
+        """One for each plugin that is installed, built in or asked for, also the broken ones."""
+        return self._loaded.records
+
+    @property
+    def catalog(self) -> Catalog:
+        """What they registered; the same object for good."""
+        return self._loaded.catalog
+
+    @property
+    def commands(self) -> "Mapping[str, tuple[click.Command, Plugin]]":
+        """The commands that plugins add to `camelid`, by name."""
+        return {str(command.name): (command, plugin) for command, plugin in self._loaded.registrations.commands}
+
+    def with_hook(self, hook: str) -> list[Plugin]:
+        """The loaded plugins that have a hook, in the order of their names."""
+        return [plugin for plugin in self._loaded.plugins.values() if hook in plugin.hooks]
+
+    def watch(self) -> None:
+        """Take the plugins' files as they are now for what `reload_edited` compares with. Blocks for milliseconds."""
+        self._sources = self._loaded.sources()
+
+    def reload_edited(self) -> bool:
+        """Load the plugins anew that were edited since the last call, or since `watch`. Blocks for milliseconds.
+
+        Returns:
+            Whether there were any; the catalog and the records have changed then.
+        """
+        edited = self._sources.edited() if self._sources else []
+        if edited:
+            self._loaded.load_again(edited)
+        return bool(edited)
+
+    def choose_backend(self, model: ModelToLoad, candidates: Sequence[BackendDescriptor]) -> tuple[str, str] | None:
+        """Let plugins choose a backend (`camelid_choose_backend`). What a plugin does wrong is logged.
+
+        Returns:
+            The names of the backend and of the plugin that chose it; None if none did.
+        """
+        hook, names = "camelid_choose_backend", [candidate.name for candidate in candidates]
+        for plugin in self.with_hook(hook):
             try:
-                _check_name(candidate, outcomes)
-                plugin = Plugin(candidate, import_plugin(candidate), trace=tracing)
-                register_all(plugin, registrations, worker=worker)
+                chosen = plugin.call(hook, model=model, candidates=tuple(candidates))
+                if chosen is None:
+                    continue
+                if isinstance(chosen, str) and chosen in names:
+                    return chosen, plugin.name
+                raise plugin.fault(hook, f"chose {chosen!r:.100}; the candidates are {', '.join(names)}")
             except CamelidError as error:
-                reason = f"{error.message}: {error.reason}" if error.reason else error.message
-                _log.warning("plugin %s is broken: %s", candidate.name, reason)
-                _log.debug("plugin %s", candidate.name, exc_info=error)
-                outcomes.append((candidate, PluginStatus.BROKEN, reason))
-            else:
-                plugins[plugin.name] = plugin
-                outcomes.append((candidate, PluginStatus.LOADED, ""))
-        records = [_record(*outcome, plugins, registrations) for outcome in outcomes]
-        records += _missing(only or (), {record.name for record in records})
-        return cls(tuple(records), _catalog(registrations, plugins), plugins)
+                _log.error("%s (%s); the plugin %s is passed over", error.message, error.reason, plugin.name)
+        return None
 
     def load_model(self, plugin: str, artifact: ModelArtifact, options: LoadOptions) -> "LoadedModel":
         """Let a plugin load a model (`camelid_load_model`).
@@ -213,7 +248,7 @@ class PluginHost:
         Raises:
             PluginError: it is not loaded; the message says why.
         """
-        plugin = self._plugins.get(name)
+        plugin = self._loaded.plugins.get(name)
         if plugin is not None:
             return plugin
         record = next((record for record in self.records if record.name == name), None)
@@ -227,72 +262,6 @@ def _check_size(plugin: Plugin, tokenizer: "Tokenizer", model: "LoadedModel") ->
     made, needed = tokenizer.vocabulary_size, model.facts.vocabulary_size
     if made != needed:
         raise plugin.fault("camelid_tokenizer", f"gave a tokenizer of {made} tokens for a model of {needed}")
-
-
-def _left_out(candidate: Candidate, only: Collection[str] | None, disabled: Collection[str]) -> str:
-    """Why the settings leave a plugin out; empty if they do not."""
-    if candidate.name in disabled:
-        return "the setting disabled_plugins names it"
-    if only is not None and candidate.name not in only and not candidate.builtin:
-        return "the setting plugins does not name it"
-    return ""
-
-
-def _check_name(candidate: Candidate, outcomes: list[tuple[Candidate, PluginStatus, str]]) -> None:
-    for other, status, _ in outcomes:
-        if other.name == candidate.name and status is PluginStatus.LOADED:
-            package = candidate.distribution
-            raise PluginLoadError(
-                f"{package} calls its plugin {candidate.name!r} as {other.distribution} does; uninstall one of them",
-                plugin=package,
-            )
-
-
-def _record(
-    candidate: Candidate,
-    status: PluginStatus,
-    reason: str,
-    plugins: Mapping[str, Plugin],
-    registrations: Registrations,
-) -> PluginRecord:
-    plugin = plugins.get(candidate.name) if status is PluginStatus.LOADED else None
-    return PluginRecord(
-        name=candidate.name,
-        distribution=candidate.distribution,
-        version=candidate.version,
-        module=candidate.module,
-        status=status,
-        reason=reason,
-        hooks=plugin.hooks if plugin else (),
-        backends=tuple(BackendRecord.of(item) for item, owner in registrations.backends if owner is plugin),
-        registries=tuple(item.name for item, owner in registrations.registries if owner is plugin),
-        converters=tuple(item.name for item, owner in registrations.converters if owner is plugin),
-        answer_formats=tuple(item.name for item, owner in registrations.answer_formats if owner is plugin),
-    )
-
-
-def _missing(only: Collection[str], installed: Collection[str]) -> list[PluginRecord]:
-    """Records of plugins that the settings ask for and nobody installed."""
-    choice = ", ".join(sorted(installed)) or "none"
-    reason = f"the setting plugins names it, but it is not installed; installed are: {choice}"
-    return [
-        PluginRecord(name=name, distribution="", version="", module="", status=PluginStatus.BROKEN, reason=reason)
-        for name in sorted(set(only) - set(installed))
-    ]
-
-
-def _catalog(registrations: Registrations, plugins: Mapping[str, Plugin]) -> Catalog:
-    backends = {owner.name for _, owner in registrations.backends}
-    return Catalog(
-        {item.name: RegisteredBackend(item, owner.name, owner.package) for item, owner in registrations.backends},
-        tuple(item for item, _ in registrations.registries),
-        {item.name: item for item, _ in registrations.placements},
-        tuple(RegisteredConverter(item, owner.name, owner.package) for item, owner in registrations.converters),
-        tuple(RegisteredAnswerFormat(item, owner.name, owner.package) for item, owner in registrations.answer_formats),
-        tokenizers=tuple(
-            name for name, owner in plugins.items() if "camelid_tokenizer" in owner.hooks and name not in backends
-        ),
-    )
 
 
 def _called(value: object) -> str:

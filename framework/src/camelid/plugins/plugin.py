@@ -1,7 +1,7 @@
 """One imported plugin: checked when it is registered, blamed when one of its hooks fails."""
 
 import inspect
-import logging
+from collections.abc import Mapping
 from types import ModuleType
 
 import pluggy
@@ -14,11 +14,11 @@ from camelid.errors import (
     ModelMemoryError,
     PluginLoadError,
 )
+from camelid.plugins.blame import place_of
 from camelid.plugins.discovery import Candidate
+from camelid.plugins.trace import Call
 
 __all__ = ("Plugin", "new_manager")
-
-_log = logging.getLogger("camelid.plugins")
 
 
 def new_manager() -> pluggy.PluginManager:
@@ -44,6 +44,7 @@ class Plugin:
         self.name = candidate.name
         self.package = candidate.distribution or candidate.name
         self._trace = trace
+        self._top = module.__name__.partition(".")[0]
         self._manager = new_manager()
         try:
             self._manager.register(module, candidate.name)
@@ -85,8 +86,18 @@ class Plugin:
         """
         if hook not in self.hooks:
             return None
-        if self._trace:
-            _log.info("%s: %s(%s)", self.name, hook, ", ".join(f"{key}={value!r}" for key, value in arguments.items()))
+        if not self._trace:
+            return self._call(hook, arguments)
+        call = Call(self.name, hook, arguments)
+        try:
+            result = self._call(hook, arguments)
+        except CamelidError as error:
+            call.raised(error.__cause__ or error)
+            raise
+        call.returned(result)
+        return result
+
+    def _call(self, hook: str, arguments: Mapping[str, object]) -> object:
         try:
             result: object = getattr(self._manager.hook, hook)(**arguments)
         except CamelidError as error:
@@ -105,10 +116,8 @@ class Plugin:
             ) from error
         # A hook is somebody else's code: it may raise anything, and SystemExit must not end the process.
         except (Exception, SystemExit) as error:
-            raise self.fault(hook, "raised " + type(error).__name__, reason=str(error)) from error
+            raise self.failure(hook, error) from error
         self._refuse_awaitable(hook, result)
-        if self._trace:
-            _log.info("%s: %s -> %r", self.name, hook, result)
         return result
 
     def _refuse_awaitable(self, hook: str, result: object) -> None:
@@ -121,3 +130,7 @@ class Plugin:
     def fault(self, hook: str, what: str, *, reason: str = "") -> HookError:
         """The error that blames this plugin for what one of its hooks did."""
         return HookError(f"{self.package}: {hook} {what}", reason=reason, plugin=self.package)
+
+    def failure(self, what: str, error: BaseException) -> HookError:
+        """The error that blames this plugin for what its hook or handler `what` raised, and says where."""
+        return self.fault(what, f"raised {type(error).__name__}{place_of(error, self._top)}", reason=str(error))

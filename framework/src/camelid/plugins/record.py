@@ -56,3 +56,7 @@ class PluginRecord(msgspec.Struct, frozen=True):
     """Names of the converters it registered."""
     answer_formats: tuple[str, ...] = ()
     """Names of the answer formats it registered."""
+    routes: tuple[str, ...] = ()
+    """Paths of the routes it registered; they are off unless the setting `routes` names the plugin."""
+    commands: tuple[str, ...] = ()
+    """Names of the commands it adds to `camelid`."""

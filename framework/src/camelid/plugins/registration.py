@@ -1,25 +1,34 @@
 """Collecting what one plugin registers, and refusing what is not as the contracts say."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from camelid.contracts.answers.format import AnswerFormat, ThinkingTags
 from camelid.contracts.placement import Placement
 from camelid.contracts.registry import Registry
+from camelid.contracts.route import Route
 from camelid.plugins.plugin import Plugin
 from camelid.types.artifact import FileRole
 from camelid.types.capabilities import Capability
 from camelid.types.conversion import ConverterDescriptor
 from camelid.types.descriptor import BackendDescriptor
 
-__all__ = ("Registrations", "register_all")
+if TYPE_CHECKING:
+    import click
+
+__all__ = ("Process", "Registrations", "register_all")
+
+Process: TypeAlias = Literal["server", "worker", "cli"]
+"""In which process plugins are loaded: it decides which of their hooks are called."""
+
+Item = TypeVar("Item", BackendDescriptor, ConverterDescriptor, Registry, Placement, AnswerFormat, Route)
 
 _ENDING: Final = re.compile(r"\.[^/\sA-Z]+")
-
-Item = TypeVar("Item", BackendDescriptor, ConverterDescriptor, Registry, Placement, AnswerFormat)
+_PATH: Final = re.compile(r"(/[^/{}*?#]+)+(/\*)?")
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class Registrations(msgspec.Struct):
@@ -30,15 +39,30 @@ class Registrations(msgspec.Struct):
     registries: list[tuple[Registry, Plugin]] = []
     placements: list[tuple[Placement, Plugin]] = []
     answer_formats: list[tuple[AnswerFormat, Plugin]] = []
+    routes: list[tuple[Route, Plugin]] = []
+    commands: "list[tuple[click.Command, Plugin]]" = []
+
+    def forget(self, plugin: Plugin) -> None:
+        """Take out everything that a plugin registered."""
+        self.backends = [item for item in self.backends if item[1] is not plugin]
+        self.converters = [item for item in self.converters if item[1] is not plugin]
+        self.registries = [item for item in self.registries if item[1] is not plugin]
+        self.placements = [item for item in self.placements if item[1] is not plugin]
+        self.answer_formats = [item for item in self.answer_formats if item[1] is not plugin]
+        self.routes = [item for item in self.routes if item[1] is not plugin]
+        self.commands = [item for item in self.commands if item[1] is not plugin]
 
 
-def register_all(plugin: Plugin, registrations: Registrations, *, worker: bool) -> None:
+def register_all(
+    plugin: Plugin, registrations: Registrations, *, process: Process, reserved_commands: Collection[str] = ()
+) -> None:
     """Ask a plugin for what it has and add it all, or nothing if any of it is wrong.
 
     Args:
         plugin: whose hooks are called.
-        registrations: where its backends, converters, registries, placements and answer formats are added.
-        worker: ask for backends and converters only; the other hooks do not run in a worker.
+        registrations: where all that is added.
+        process: this one. In a worker only backends and converters are asked for; commands only in a command.
+        reserved_commands: names that no command of a plugin may have.
 
     Raises:
         HookError: a hook failed, or registered something that its contract does not allow.
@@ -48,7 +72,7 @@ def register_all(plugin: Plugin, registrations: Registrations, *, worker: bool) 
     converters = _collect(
         plugin, "camelid_converters", ConverterDescriptor, registrations.converters, _converter_problem
     )
-    if worker:
+    if process == "worker":
         registrations.backends += backends
         registrations.converters += converters
         return
@@ -70,11 +94,15 @@ def register_all(plugin: Plugin, registrations: Registrations, *, worker: bool) 
     answer_formats = _collect(
         plugin, "camelid_answer_formats", AnswerFormat, registrations.answer_formats, _answer_format_problem
     )
+    routes = _collect(plugin, "camelid_routes", Route, registrations.routes, _route_problem)
+    commands = _commands(plugin, registrations, reserved_commands) if process == "cli" else []
     registrations.backends += backends
     registrations.converters += converters
     registrations.registries += registries
     registrations.placements += placements
     registrations.answer_formats += answer_formats
+    registrations.routes += routes
+    registrations.commands += commands
 
 
 def _collect(
@@ -105,7 +133,29 @@ def _collect(
     return [(item, plugin) for item in found.values()]
 
 
-def _name_problem(item: Registry | Placement | BackendDescriptor | ConverterDescriptor | AnswerFormat) -> str:
+def _commands(
+    plugin: Plugin, registrations: Registrations, reserved: Collection[str]
+) -> "list[tuple[click.Command, Plugin]]":
+    """The commands that the plugin puts into a group of its own."""
+    hook = "camelid_commands"
+    if hook not in plugin.hooks:
+        return []
+    import click  # noqa: PLC0415 - only commands need it
+
+    group = click.Group()
+    plugin.call(hook, cli=group)
+    owners = {str(command.name): owner.package for command, owner in registrations.commands}
+    for name, command in group.commands.items():
+        command.name = name
+        owner = "Camelid itself" if name in reserved else owners.get(name)
+        if owner:
+            raise plugin.fault(hook, f"added the command {name!r}, which {owner} has already")
+    return [(command, plugin) for command in group.commands.values()]
+
+
+def _name_problem(
+    item: Registry | Placement | BackendDescriptor | ConverterDescriptor | AnswerFormat | Route,
+) -> str:
     name: object = item.name
     return "" if isinstance(name, str) and name else f"whose name is {name!r}"
 
@@ -166,3 +216,14 @@ def _answer_format_problem(known: AnswerFormat) -> str:
     if known.whole is not None and (known.calls is not None or known.thinking is not None):
         return "that has whole and also calls or thinking; whole reads everything"
     return _name_problem(known)
+
+
+def _route_problem(route: Route) -> str:
+    path: object = route.path
+    methods: object = route.methods
+    handler: object = route.handler
+    if not isinstance(path, str) or not _PATH.fullmatch(path):
+        return f"whose path is {path!r}; it begins with a slash and ends with none, and only its end may be /*"
+    if not isinstance(methods, frozenset) or not methods or not methods <= _METHODS:
+        return f"whose methods are {methods!r}, not a frozenset of {', '.join(sorted(_METHODS))}"
+    return "" if callable(handler) else f"whose handler is {handler!r}, which cannot be called"

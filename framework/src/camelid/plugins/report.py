@@ -33,4 +33,6 @@ def provides(record: PluginRecord) -> str:
     registries = [f"registry {name}" for name in record.registries]
     converters = [f"converter {name}" for name in record.converters]
     formats = [f"answer format {name}" for name in record.answer_formats]
-    return ", ".join(backends + registries + converters + formats) or ", ".join(record.hooks)
+    commands = [f"command {name}" for name in record.commands]
+    routes = [f"route {path} (if the setting routes names {record.name})" for path in record.routes]
+    return ", ".join(backends + registries + converters + formats + commands + routes) or ", ".join(record.hooks)

@@ -95,7 +95,10 @@ async def answer(
     )
     async with aclosing(lease.client.generate(submit)) as deltas:
         async for delta in deltas:
+            lease.account.generated += delta.tokens
             completion = _completion(delta, lease, started) if delta.finish else None
+            if completion is not None:
+                lease.account.timings = completion.timings
             for chunk in _chunks(delta, parser, completion):
                 yield chunk
 

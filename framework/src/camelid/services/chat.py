@@ -32,6 +32,7 @@ from camelid.services.tool_choice import (
     told_of_tools,
 )
 from camelid.types.capabilities import Capability
+from camelid.types.events import Purpose
 from camelid.types.generation import FinishReason, GenerationChunk
 from camelid.types.messages import Message, Tool
 from camelid.types.options import parse_options
@@ -88,7 +89,7 @@ class Chat:
         def render(kept: Sequence[Message]) -> RenderedPrompt:
             return model.template.render(Conversation(messages=tuple(kept), tools=tools, think=think))
 
-        async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
+        async with self._pool.lease(model.load_request(options), request.keep_alive, Purpose.CHAT) as lease:
             if request.messages:
                 prompt = await fitting_prompt(lease.client, render, messages, truncate=request.truncate)
                 parser = choose_parser(

@@ -21,6 +21,7 @@ from camelid.services.prompting import fitting_prompt
 from camelid.services.scoring import Greedy, Reference, greedy_deltas, measured, reference_of
 from camelid.services.tenant import TENANT
 from camelid.types.capabilities import Capability
+from camelid.types.events import Purpose
 from camelid.types.messages import Message
 from camelid.types.options import Options, parse_options
 from camelid.wire.messages import Delta
@@ -91,14 +92,14 @@ class Compare:
         own = {"num_predict": request.tokens, **({"backend": backend} if backend else {})}
         options = parse_options(model.stored.params, request.options, own)
         load = model.load_request(options)
-        return _Target(model, options, load, self._pool.backend_of(load))
+        return _Target(model, options, load, await self._pool.backend_of(load))
 
     async def _ask(
         self, turn: _Round, place: int, target: _Target, keep_alive: float | None
     ) -> AsyncGenerator[CompareEvent, None]:
         """One target's answer to one prompt, and how far it agrees with the reference."""
         try:
-            async with self._pool.lease(target.load, keep_alive) as lease:
+            async with self._pool.lease(target.load, keep_alive, Purpose.COMPARE) as lease:
                 yield CompareEvent(prompt=turn.number, target=place, loaded=_loaded(target, lease))
                 prompt = await fitting_prompt(
                     lease.client,

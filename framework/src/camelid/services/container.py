@@ -4,7 +4,6 @@ from types import TracebackType
 from typing import Self
 
 from camelid.engine import placements
-from camelid.engine.choosing import BackendChooser
 from camelid.engine.conversion import Conversions
 from camelid.engine.pool import Pool
 from camelid.plugins.host import PluginHost
@@ -53,7 +52,7 @@ class Services:
         self.store = Store(settings.models, prune=not settings.noprune)
         if settings.prefix_disk <= 0:
             self.store.prefixes.forget_all()
-        self.pool = Pool(self.plugins.catalog, settings)
+        self.pool = Pool(self.plugins.catalog, settings, plugins=self.plugins)
         formats, sees_within = self.plugins.catalog.answer_formats, self.plugins.catalog.sees_within
         template = settings.go_template
         self.models = Models(self.store, prefer_go=template, formats=formats, sees_within=sees_within)
@@ -66,9 +65,8 @@ class Services:
         self.compare = Compare(self.models, self.pool)
         self._image_hosts = settings.image_hosts
         self.kept_responses = KeptResponses()
-        chooser = BackendChooser(self.plugins.catalog, settings.backends)
         self.library = Library(
-            self.store, prefer_go=template, formats=formats, chooser=chooser, sees_within=sees_within
+            self.store, prefer_go=template, formats=formats, chooser=self.pool.chooser, sees_within=sees_within
         )
         registries = Registries(self.plugins.catalog.registries, _rules(settings))
         transfers = Transfers(self.store.blobs, _policy(settings))

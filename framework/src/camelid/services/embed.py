@@ -10,6 +10,7 @@ from camelid.engine.pool import Pool
 from camelid.errors import ModelNotFoundError, PromptTooLongError
 from camelid.services.loading import NOT_FOUND, NOT_WHOLE, Models
 from camelid.services.vectors import Vector, read_vectors, unit
+from camelid.types.events import Purpose
 from camelid.types.generation import Timings
 from camelid.types.json import JsonObject
 from camelid.types.options import parse_options
@@ -66,7 +67,7 @@ class Embed:
             raise ModelNotFoundError(NOT_FOUND.format(name=""))
         model = await self._models.find(request.model, not_found=NOT_WHOLE)
         options = parse_options(model.stored.params, request.options)
-        async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
+        async with self._pool.lease(model.load_request(options), request.keep_alive, Purpose.EMBED) as lease:
             if not request.inputs:
                 return Embeddings((), Timings())
             try:
@@ -80,6 +81,7 @@ class Embed:
                 load_duration=lease.load_duration,
                 total_duration=time.perf_counter_ns() - started,
             )
+            lease.account.timings = timings
             return Embeddings(vectors, timings)
 
 

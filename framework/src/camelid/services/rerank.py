@@ -8,6 +8,7 @@ from camelid.engine.pool import Pool
 from camelid.errors import RequestError, UnsupportedCapabilityError
 from camelid.services.loading import Model, Models
 from camelid.types.capabilities import Capability
+from camelid.types.events import Purpose
 from camelid.types.generation import Timings
 from camelid.types.json import JsonObject
 from camelid.types.options import parse_options
@@ -69,7 +70,7 @@ class Rerank:
         model = await self._models.find(request.model)
         options = parse_options(model.stored.params, request.options)
         _check_purpose(model, request.model)
-        async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
+        async with self._pool.lease(model.load_request(options), request.keep_alive, Purpose.RERANK) as lease:
             ranked = await lease.client.rank(request.query, request.documents, truncate=request.truncate)
             scores = [Score(index, relevance) for index, relevance in enumerate(ranked.scores)]
             scores.sort(key=lambda score: -score.relevance)
@@ -78,6 +79,7 @@ class Rerank:
                 load_duration=lease.load_duration,
                 total_duration=time.perf_counter_ns() - started,
             )
+            lease.account.timings = timings
             return Reranked(tuple(scores[: request.top_n]), timings)
 
 

@@ -7,6 +7,7 @@ import msgspec
 from camelid.engine.pool import Lease, Pool
 from camelid.errors import RequestError
 from camelid.services.loading import Models
+from camelid.types.events import Purpose
 from camelid.types.generation import Timings
 from camelid.types.json import JsonObject
 from camelid.types.options import parse_options
@@ -75,7 +76,7 @@ class Tokenize:
             raise RequestError("model is required")
         model = await self._models.find(request.model)
         options = parse_options(model.stored.params, request.options)
-        async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
+        async with self._pool.lease(model.load_request(options), request.keep_alive, Purpose.TOKENIZE) as lease:
             tokens = await lease.client.tokenize(
                 request.text, add_special=request.add_special, parse_special=request.parse_special
             )
@@ -101,7 +102,7 @@ class Detokenize:
             raise RequestError("model is required")
         model = await self._models.find(request.model)
         options = parse_options(model.stored.params, request.options)
-        async with self._pool.lease(model.load_request(options), request.keep_alive) as lease:
+        async with self._pool.lease(model.load_request(options), request.keep_alive, Purpose.TOKENIZE) as lease:
             text = await lease.client.detokenize(request.tokens)
             return Detokenized(text, _timings(lease, started))
 

@@ -33,7 +33,7 @@ def opened(spec: WorkerSpec) -> Iterator[Parts]:
     Raises:
         CamelidError: a hook failed, or handed over something that its contract does not allow.
     """
-    plugins = PluginHost.load(only={spec.plugin, *spec.tokenizers}, worker=True)
+    plugins = PluginHost.load(only={spec.plugin, *spec.tokenizers}, process="worker")
     with ExitStack() as stack:
         model = plugins.load_model(spec.plugin, spec.artifact, spec.options)
         stack.callback(model.close)

@@ -38,7 +38,7 @@ def convert(
         if message.protocol != PROTOCOL_VERSION:
             versions = f"server {message.protocol}, worker {PROTOCOL_VERSION}"
             raise ProtocolError("server and worker are of different versions; restart the server", reason=versions)
-        host = PluginHost.load(only={message.plugin}, worker=True)
+        host = PluginHost.load(only={message.plugin}, process="worker")
         distribution = next((row.distribution for row in host.records if row.name == message.plugin), "")
         converter = host.converter(message.plugin, message.task.converter)
         converter.convert(message.task, _Reporter(inbox, emit, seconds))

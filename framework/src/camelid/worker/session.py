@@ -50,7 +50,7 @@ class Session:
         """
         self.start = start
         began = time.monotonic_ns()
-        self._host = PluginHost.load(only={start.plugin, *start.tokenizers}, worker=True)
+        self._host = PluginHost.load(only={start.plugin, *start.tokenizers}, process="worker")
         self._distribution = next((row.distribution for row in self._host.records if row.name == start.plugin), "")
         self._engine: Engine | None = None
         self._embedder: Embedder | None = None

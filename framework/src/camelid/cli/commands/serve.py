@@ -30,6 +30,9 @@ _STOP_SECONDS: Final = 10.0
 @click.option("--max-loaded-models", type=int, metavar="N", help="Models that are loaded at once.")
 @click.option("--placement", metavar="NAME", help="Where models run: process, in-process, or what a plugin adds.")
 @click.option("-p", "--plugins", multiple=True, metavar="NAME", help="Load only these plugins; no:NAME leaves one out.")
+@click.option(
+    "--reload-plugins", is_flag=True, default=None, help="Load plugins anew when they are edited; for developing them."
+)
 @click.option("--debug", is_flag=True, default=None, help="Log in detail.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
 def command(plugins: tuple[str, ...], *, until_stdin_closes: bool, **flags: object) -> None:
