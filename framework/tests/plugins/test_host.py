@@ -83,7 +83,11 @@ def test_a_plugin_is_found_by_its_entry_point_and_registers(install, backend_sou
         ("@hookimpl\ndef camelid_backend(register): pass", "CAMELID_API = 1", "camelid_backend"),
         ("@hookimpl\ndef camelid_backends(registre): pass", "CAMELID_API = 1", "registre"),
         ("def camelid_backends(register): pass", "CAMELID_API = 1", "camelid_backends is not marked with @hookimpl"),
-        ("@hookimpl\ndef camelid_backends(register): raise KeyError('x')", "CAMELID_API = 1", "raised KeyError in installed_dist_bad.py, line 9: 'x'"),
+        (
+            "@hookimpl\ndef camelid_backends(register): raise KeyError('x')",
+            "CAMELID_API = 1",
+            "raised KeyError in installed_dist_bad.py, line 9: 'x'",
+        ),
         ("@hookimpl\nasync def camelid_backends(register): pass", "CAMELID_API = 1", "camelid_backends is async"),
         ("@hookimpl\nasync def camelid_load_model(artifact): pass", "CAMELID_API = 1", "camelid_load_model is async"),
         (

@@ -1,0 +1,1 @@
+"""A journal of what models did, without what was said."""
