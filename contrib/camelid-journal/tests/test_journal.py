@@ -1,11 +1,11 @@
 """What is written down comes back by model and backend, and the file keeps its size."""
 
 import pytest
-from camelid_journal import journal as module
-from camelid_journal.journal import Journal, Usage
 
 from camelid.types.events import Outcome, Purpose, RequestFinished
 from camelid.types.generation import Timings
+from camelid_journal import journal as module
+from camelid_journal.journal import Journal, Usage
 
 
 @pytest.fixture

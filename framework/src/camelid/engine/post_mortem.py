@@ -6,6 +6,8 @@ import signal
 from collections import deque
 from typing import Final
 
+from camelid.plugins import trace
+
 __all__ = ("OutputTail", "exit_text")
 
 TAIL_LINES: Final = 20
@@ -58,4 +60,11 @@ class OutputTail:
         line = raw[:LONGEST_LINE].decode(errors="replace").rstrip()
         if line:
             self._lines.append(line)
-            _log.log(logging.WARNING if _ALARMING.search(line) else logging.DEBUG, "%s: %s", self.name, line)
+            _log.log(_level(line), "%s: %s", self.name, line)
+
+
+def _level(line: str) -> int:
+    """How loudly a line is to be told."""
+    if trace.LOGGER in line:
+        return logging.INFO
+    return logging.WARNING if _ALARMING.search(line) else logging.DEBUG

@@ -14,9 +14,12 @@ from typing import Final
 
 import msgspec
 
-__all__ = ("Call", "begin_tracing", "tracing_wanted")
+__all__ = ("LOGGER", "Call", "begin_tracing", "tracing_wanted")
 
-_log = logging.getLogger("camelid.plugins.trace")
+LOGGER: Final = "camelid.plugins.trace"
+"""Name of the log; what a worker writes about it is known by this."""
+
+_log = logging.getLogger(LOGGER)
 
 _LONGEST: Final = 400
 """Characters of one argument or result."""
