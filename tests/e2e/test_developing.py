@@ -1,5 +1,6 @@
 """What somebody who develops a plugin relies on: edits, traces, a debugger, and a word about versions."""
 
+import json
 import os
 import pty
 import re
@@ -42,8 +43,8 @@ def echo(tmp_path) -> EchoSource:
     return EchoSource(tmp_path / "src")
 
 
-def ask(server, prompt="hello"):
-    return server.post("/api/generate", model=MODEL, prompt=prompt, stream=False).json()
+def ask(server, **more):
+    return server.post("/api/generate", model=MODEL, prompt="hello", stream=False, **more).json()
 
 
 BYTES = "return bytes((token,)) if token < BEGIN"
@@ -86,16 +87,18 @@ def test_an_edited_backend_answers_with_its_new_code(start_server, echo, placeme
 def test_an_edit_waits_for_the_answers_that_are_being_given(start_server, echo):
     server = start_server(PYTHONPATH=str(echo.path), CAMELID_RELOAD_PLUGINS="true")
     server.pull(MODEL)
-    text = "word " * 400
-    with server.http.stream("POST", "/api/generate", json={"model": MODEL, "prompt": text}) as old:
+    slow = {"backend_options": {"delay": 0.02}}
+    body = {"model": MODEL, "prompt": "word " * 10, "options": slow}
+    with server.http.stream("POST", "/api/generate", json=body) as old:
         lines = old.iter_lines()
-        next(lines)
+        first = next(lines)
         echo.edit("backend.py", BYTES, BYTES.replace("(token,)", "(token ^ 32,)"))
         answers: list[str] = []
-        asking = threading.Thread(target=lambda: answers.append(ask(server)["response"]))
+        asking = threading.Thread(target=lambda: answers.append(ask(server, options=slow)["response"]))
         asking.start()
-        assert all('"error"' not in line for line in lines)
+        answered = "".join(json.loads(line)["response"] for line in (first, *lines))
         asking.join()
+    assert answered == "word " * 10
     assert answers == ["HELLO"]
 
 
