@@ -84,6 +84,12 @@ async def running_server(settings: Settings) -> AsyncIterator[httpx.AsyncClient]
         await asyncio.wait([task])
 
 
+@pytest.fixture
+def run_server() -> Callable[[Settings], AbstractAsyncContextManager[httpx.AsyncClient]]:
+    """Runs the real server with given settings; gives a client of it."""
+    return running_server
+
+
 @pytest.fixture(scope="module")
 def more_settings() -> dict[str, object]:
     """What a module wants its server to have beside the usual; override it there."""

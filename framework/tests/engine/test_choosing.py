@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 from camelid.engine.choosing import BackendChooser, ModelNeeds
@@ -5,6 +7,7 @@ from camelid.errors import ConfigurationError, UnsupportedCapabilityError
 from camelid.plugins.catalog import Catalog, RegisteredBackend
 from camelid.types.capabilities import Capability
 from camelid.types.descriptor import BackendDescriptor
+from camelid.types.selection import ModelToLoad
 
 WORDS = Capability.COMPLETION
 
@@ -106,3 +109,51 @@ def test_a_backend_that_cannot_read_it_is_refused_whoever_names_it(who):
         choose(format="ggml", **{who: "new"})
     with pytest.raises(UnsupportedCapabilityError, match="no backend 'newer'; backends that can: eyes, new, old"):
         choose(**{who: "newer"})
+
+
+def chooser(answer, *rules: str) -> tuple[BackendChooser, list[ModelToLoad]]:
+    """One that asks a plugin, and what it was asked."""
+    asked: list[ModelToLoad] = []
+
+    def ask(model, candidates):
+        asked.append(model)
+        assert {candidate.name for candidate in candidates} == {"old", "new", "eyes"}
+        return answer and (answer, "picky")
+
+    return BackendChooser(CATALOG, rules, ask), asked
+
+
+def test_a_plugin_chooses_where_nobody_names_one_and_is_asked_once():
+    choosing, asked = chooser("old")
+    for _ in range(2):
+        choice = choosing.choose(ModelNeeds(name="bob", format="gguf", capabilities=[WORDS]))
+        assert (choice.backend.name, choice.reason) == ("old", "the plugin picky chose it")
+    assert asked == [ModelToLoad(name="bob", format="gguf", capabilities=frozenset({WORDS}))]
+    choosing.forget()
+    choosing.choose(ModelNeeds(name="bob", format="gguf", capabilities=[WORDS]))
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("rules", "named"),
+    [([], {"named_by_request": "new"}), (["bob=new"], {}), ([], {"named_by_model": "new"}), ([], {"format": "ggml"})],
+)
+async def test_a_plugin_is_not_asked_where_there_is_nothing_to_choose(rules, named):
+    choosing, asked = chooser("eyes", *rules)
+    choice = await choosing.choose_on_loop(ModelNeeds(name="bob:latest", **{"format": "gguf", **named}))
+    assert choice.backend.name in ("new", "old")
+    assert asked == []
+
+
+async def test_a_plugin_that_does_not_choose_leaves_it_to_priorities_and_never_blocks_the_loop():
+    threads = []
+
+    def ask(model, candidates):
+        threads.append(threading.current_thread())
+
+    choosing = BackendChooser(CATALOG, (), ask)
+    for _ in range(2):
+        choice = await choosing.choose_on_loop(ModelNeeds(name="bob", format="gguf"))
+        assert choice.reason == "it goes before others that read gguf: eyes, old"
+    (thread,) = threads
+    assert thread is not threading.main_thread()

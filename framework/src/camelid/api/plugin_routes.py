@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -118,13 +118,15 @@ class _PluginRoute:
         )
 
     async def _called(self, question: HttpRequest) -> HttpResponse:
-        handler = self._route.handler
+        handler: Callable[[HttpRequest], object] = self._route.handler
         try:
             if inspect.iscoroutinefunction(handler):
-                answer = await handler(question)
+                answer: object = handler(question)
             else:
                 async with self._threads:
                     answer = await asyncio.to_thread(handler, question)
+            if inspect.isawaitable(answer):
+                answer = await answer
         except CamelidError as error:
             error.plugin = error.plugin or self._registered.distribution
             raise

@@ -1,0 +1,153 @@
+"""Routes of plugins: off unless named, guarded as all others, and to blame for what they do wrong."""
+
+import socket
+
+import pytest
+
+from camelid.api import plugin_routes
+from camelid.errors import ConfigurationError
+from camelid.settings import Settings
+
+SOURCE = """
+import threading
+from camelid import HttpResponse, Route
+from camelid.errors import ServerBusyError
+
+def seen(request):
+    import json
+    text = json.dumps({"method": request.method, "path": request.path, "query": request.query,
+        "x": request.headers.get("x-test"), "body": request.body.decode(),
+        "main": threading.current_thread() is threading.main_thread()})
+    return HttpResponse(text.encode(), 201, headers={"X-Made": "yes"})
+
+async def pieces(request):
+    async def parts():
+        for part in (b"one\\n", b"two\\n"):
+            yield part
+    return HttpResponse(parts(), content_type="text/plain")
+
+async def cut(request):
+    async def parts():
+        yield b"one"
+        raise ValueError("cut")
+    return HttpResponse(parts(), content_type="text/plain")
+
+async def broken(request): raise ValueError("secret")
+def busy(request): raise ServerBusyError("try later")
+def wrong(request): return 3
+def later(request): return pieces(request)
+
+@hookimpl
+def camelid_routes(register):
+    register(Route("/seen/*", seen, frozenset({"GET", "POST"})))
+    for handler in (pieces, cut, broken, busy, wrong, later):
+        register(Route("/" + handler.__name__, handler))
+"""
+
+
+@pytest.fixture
+def web(tmp_path, install, run_server):
+    """A server with the plugin `web`."""
+
+    def web(source: str = SOURCE, routes: tuple[str, ...] = ("web",)):
+        install("web", source)
+        folder = tmp_path / "models"
+        return run_server(Settings(models=folder, host="127.0.0.1:0", plugins=("echo", "web"), routes=routes))
+
+    return web
+
+
+async def test_routes_are_off_unless_the_setting_names_the_plugin(web):
+    async with web(routes=()) as client:
+        assert (await client.get("/seen")).status_code == 404
+
+
+async def test_a_handler_sees_the_request_and_its_answer_is_sent(web):
+    async with web() as client:
+        answer = await client.post("/seen/a%20b/c?x=1&x=2&y=", content="hi", headers={"X-Test": "t"})
+        assert (answer.status_code, answer.headers["x-made"]) == (201, "yes")
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json() == {
+            "method": "POST",
+            "path": "/seen/a b/c",
+            "query": [["x", "1"], ["x", "2"], ["y", ""]],
+            "x": "t",
+            "body": "hi",
+            "main": False,
+        }
+        assert (await client.get("/seen")).json()["path"] == "/seen"
+        assert (await client.put("/seen")).status_code == 405
+        answer = await client.get("/pieces")
+        assert (answer.text, answer.headers["content-type"]) == ("one\ntwo\n", "text/plain")
+        assert (await client.get("/later")).text == "one\ntwo\n"
+        assert "/seen" in (await client.get("/openapi.json")).json()["paths"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("/broken", 500, "dist-web: the handler of /broken raised ValueError in installed_dist_web.py, line "),
+        ("/wrong", 500, "dist-web: the handler of /wrong returned a int, not an HttpResponse"),
+        ("/busy", 503, "try later"),
+    ],
+)
+async def test_what_a_handler_does_wrong_is_one_error_with_its_name(web, caplog, path, status, message):
+    async with web() as client:
+        answer = await client.get(path)
+        assert (answer.status_code, list(answer.json())) == (status, ["error"])
+        assert answer.json()["error"].startswith(message)
+        assert "secret" not in answer.text
+        assert (await client.get("/api/version")).status_code == 200
+    if status == 500:
+        assert "(plugin dist-web)" in caplog.text
+
+
+async def test_an_answer_that_breaks_off_is_in_the_log(web, caplog):
+    async with web() as client:
+        assert (await client.get("/cut")).text == "one"
+    assert "the handler of /cut raised ValueError" in caplog.text
+
+
+async def test_what_guards_the_servers_routes_guards_these(web, monkeypatch):
+    monkeypatch.setattr(plugin_routes, "LARGEST_BODY", 1000)
+    async with web() as client:
+        assert (await client.get("/seen", headers={"Origin": "http://evil.example"})).status_code == 403
+        assert (await client.get("/seen", headers={"Host": "evil.example"})).status_code == 403
+        assert (await client.post("/seen", content=b"x" * 1001)).status_code == 413
+        assert (await client.get("/seen/", follow_redirects=True)).json()["path"] == "/seen"
+        # Whoever leaves in the middle of a request harms nobody.
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as connection:
+            connection.sendall(b"POST /seen HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx")
+        assert (await client.get("/seen")).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/api/chat", "POST"),
+        ("/api/chat", "GET"),
+        ("/v1/models/mine", "GET"),
+        ("/v1/models/*", "PUT"),
+        ("/metrics", "GET"),
+    ],
+)
+async def test_the_servers_own_routes_cannot_be_taken(web, path, method):
+    route = f'Route("{path}", lambda _: HttpResponse(), frozenset({{"{method}"}}))'
+    source = f"from camelid import HttpResponse, Route\n@hookimpl\ndef camelid_routes(register): register({route})"
+    with pytest.raises(ConfigurationError, match=r"dist-web wants to answer .* which is answered already; take"):
+        async with web(source):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("source", "named", "why"),
+    [
+        ("", "web", "the setting routes names the plugin 'web', which is loaded, but has no routes"),
+        ("1 / 0", "web", "which is broken, dist-web cannot be imported"),
+        ("", "ghost", "'ghost', which is not installed"),
+    ],
+)
+async def test_a_setting_that_cannot_be_followed_ends_the_start(web, source, named, why):
+    with pytest.raises(ConfigurationError, match=why):
+        async with web(source, (named,)):
+            pass
