@@ -79,6 +79,24 @@ def test_a_name_that_another_plugin_has_breaks_only_the_edited_one(host, edit):
     assert (host.catalog.backends["second"].plugin, host.catalog.backends["second"].broken) == ("two", "")
 
 
+def test_a_plugin_that_tokenizes_for_others_is_in_every_worker(install, backend_source, edit):
+    tokenizer = "@hookimpl\ndef camelid_tokenizer(model): return None\n"
+    install("one", backend_source("first"))
+    install("words", tokenizer)
+    install("own", backend_source("other") + tokenizer)
+    host = PluginHost.load(only={"one", "own", "words"})
+    host.watch()
+    edit("words", "CAMELID_API = 1", "CAMELID_API = 3")
+    assert host.reload_edited()
+    assert (host.catalog.tokenizers, host.catalog.backends["first"].revision) == ((), 1)
+    edit("words", "CAMELID_API = 3", "CAMELID_API = 1")
+    assert host.reload_edited()
+    assert (host.catalog.tokenizers, host.catalog.backends["first"].revision) == (("words",), 2)
+    edit("own", '"other"', '"third"')
+    assert host.reload_edited()
+    assert {name: each.revision for name, each in host.catalog.backends.items()} == {"first": 2, "third": 3}
+
+
 def test_a_package_of_several_files_is_watched(tmp_path, install, backend_source):
     install("big", backend_source("toy"))
     (tmp_path / "installed_dist_big.py").rename(tmp_path / "moved.py")

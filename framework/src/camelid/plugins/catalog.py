@@ -36,7 +36,7 @@ class RegisteredBackend(msgspec.Struct, frozen=True):
     """Entry-point name."""
     distribution: str
     revision: int = 0
-    """How often its plugin was edited and loaded anew since the start."""
+    """How often its plugin, or one that tokenizes for others, was edited and loaded anew since the start."""
     broken: str = ""
     """What is wrong with its plugin since the last edit; the descriptor is then the one before."""
 

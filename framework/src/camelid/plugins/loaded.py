@@ -56,6 +56,9 @@ class LoadedPlugins:
         """The same, with who did it."""
         self._rules = rules
         self._revisions: dict[str, int] = {}
+        """By plugin: how often it was loaded anew."""
+        self._tokenizing: set[str] = set()
+        """Plugins that tokenize for others, or did before they broke: all workers import them."""
         self._outcomes: dict[int, _Outcome] = {}
         """By the plugin's place in the order of loading: two may have one name."""
         for place, candidate in enumerate(candidates):
@@ -129,19 +132,27 @@ class LoadedPlugins:
                     plugin=package,
                 )
 
+    def _revision(self, plugin: str) -> int:
+        """How often any of what a worker of this plugin imports was loaded anew."""
+        return sum(self._revisions.get(name, 0) for name in {plugin, *self._tokenizing})
+
     def _found(self, last: dict[str, RegisteredBackend] | None = None) -> Catalog:
         """What is registered now, and of the backends there were last those whose plugin is broken."""
         registered = self.registrations
+        owners = {owner.name for _, owner in registered.backends}
+        tokenizers = tuple(
+            name for name, plugin in self.plugins.items() if "camelid_tokenizer" in plugin.hooks and name not in owners
+        )
+        self._tokenizing.update(tokenizers)
         backends = {
-            item.name: RegisteredBackend(item, owner.name, owner.package, self._revisions.get(owner.name, 0))
+            item.name: RegisteredBackend(item, owner.name, owner.package, self._revision(owner.name))
             for item, owner in registered.backends
         }
-        owners = {backend.plugin for backend in backends.values()}
         broken = {each.candidate.name: each.reason for each in self._outcomes.values() if each.reason}
         for name, backend in (last or {}).items():
             if name not in backends and backend.plugin in broken:
                 backends[name] = msgspec.structs.replace(
-                    backend, broken=broken[backend.plugin], revision=self._revisions.get(backend.plugin, 0)
+                    backend, broken=broken[backend.plugin], revision=self._revision(backend.plugin)
                 )
         return Catalog(
             backends,
@@ -149,11 +160,7 @@ class LoadedPlugins:
             {item.name: item for item, _ in registered.placements},
             tuple(RegisteredConverter(item, owner.name, owner.package) for item, owner in registered.converters),
             tuple(RegisteredAnswerFormat(item, owner.name, owner.package) for item, owner in registered.answer_formats),
-            tokenizers=tuple(
-                name
-                for name, plugin in self.plugins.items()
-                if "camelid_tokenizer" in plugin.hooks and name not in owners
-            ),
+            tokenizers=tokenizers,
             routes=tuple(RegisteredRoute(item, owner.name, owner.package) for item, owner in registered.routes),
         )
 

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -42,7 +43,8 @@ def forget_modules(candidate: Candidate) -> None:
     importlib.invalidate_caches()
     # Compiled files are believed if whole seconds and sizes agree, which two quick edits can have in common.
     for path in _files(candidate):
-        Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
+        with suppress(OSError):
+            Path(importlib.util.cache_from_source(str(path))).unlink()
 
 
 def _stamp(candidate: Candidate) -> _Stamp:
