@@ -5,7 +5,8 @@ functions: a coroutine as result is refused. Each docstring says what for, when,
 which process it runs.
 
 A plugin is a module named in the entry-point group ``camelid``. It says ``CAMELID_API = 1`` and marks its hooks with
-``camelid.hookimpl``; importing it must not import a native library.
+``camelid.hookimpl``; importing it must not import a native library. What is called once at start is called again where
+the setting `reload_plugins` has an edited plugin loaded anew.
 
 The contracts are imported for type checkers only: reading the specs loads none of them.
 """

@@ -33,6 +33,8 @@ async def cut(request):
     return HttpResponse(parts(), content_type="text/plain")
 
 async def broken(request): raise ValueError("secret")
+async def ending(request): raise SystemExit(3)
+def leaving(request): raise SystemExit(3)
 def busy(request): raise ServerBusyError("try later")
 def wrong(request): return 3
 def later(request): return pieces(request)
@@ -40,7 +42,7 @@ def later(request): return pieces(request)
 @hookimpl
 def camelid_routes(register):
     register(Route("/seen/*", seen, frozenset({"GET", "POST"})))
-    for handler in (pieces, cut, broken, busy, wrong, later):
+    for handler in (pieces, cut, broken, ending, leaving, busy, wrong, later):
         register(Route("/" + handler.__name__, handler))
 """
 
@@ -87,6 +89,8 @@ async def test_a_handler_sees_the_request_and_its_answer_is_sent(web):
     ("path", "status", "message"),
     [
         ("/broken", 500, "dist-web: the handler of /broken raised ValueError in installed_dist_web.py, line "),
+        ("/ending", 500, "dist-web: the handler of /ending raised SystemExit in installed_dist_web.py, line "),
+        ("/leaving", 500, "dist-web: the handler of /leaving raised SystemExit in installed_dist_web.py, line "),
         ("/wrong", 500, "dist-web: the handler of /wrong returned a int, not an HttpResponse"),
         ("/busy", 503, "try later"),
     ],

@@ -130,7 +130,8 @@ class _PluginRoute:
         except CamelidError as error:
             error.plugin = error.plugin or self._registered.distribution
             raise
-        except Exception as error:
+        # As in hooks: SystemExit must not end the server either.
+        except (Exception, SystemExit) as error:
             raise self._blamed(error) from error
         if not isinstance(answer, HttpResponse):
             raise self._fault(f"returned a {type(answer).__name__}, not an HttpResponse")
@@ -143,13 +144,13 @@ class _PluginRoute:
         except CamelidError as error:
             error.plugin = error.plugin or self._registered.distribution
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._blamed(error) from error
         finally:
             if isinstance(body, AsyncGenerator):
                 await body.aclose()
 
-    def _blamed(self, error: Exception) -> HookError:
+    def _blamed(self, error: BaseException) -> HookError:
         """What a handler raised, with the plugin's name."""
         top = str(getattr(self._route.handler, "__module__", "")).partition(".")[0]
         return self._fault(f"raised {type(error).__name__}{place_of(error, top)}", reason=str(error))
