@@ -84,6 +84,18 @@ def test_an_edited_backend_answers_with_its_new_code(start_server, echo, placeme
     assert server.http.get("/api/health").json()["plugins_broken"] == 0
 
 
+def test_an_edit_ends_the_quarantine_of_what_crashed(start_server, echo):
+    load = "    return EchoModel(artifact, options)"
+    echo.edit("plugin.py", load, "    import os\n\n    os.abort()\n" + load)
+    server = start_server(PYTHONPATH=str(echo.path), CAMELID_RELOAD_PLUGINS="true")
+    server.pull(MODEL)
+    for _ in range(3):
+        assert "unexpectedly stopped" in ask(server)["error"]
+    assert "died 3 times in a row" in ask(server)["error"]
+    echo.restore("plugin.py")
+    assert ask(server)["response"] == "hello"
+
+
 def test_an_edit_waits_for_the_answers_that_are_being_given(start_server, echo):
     server = start_server(PYTHONPATH=str(echo.path), CAMELID_RELOAD_PLUGINS="true")
     server.pull(MODEL)

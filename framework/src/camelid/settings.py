@@ -73,7 +73,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     first that fits counts. A request's option `backend` says otherwise; a Modelfile's `PARAMETER backend` does not."""
     placement: str = "process"
     """Where workers run: the name of a registered placement. `in-process` runs them as threads of the server, for
-    debugging: `breakpoint()` in a backend stops at the terminal where the server was started."""
+    debugging: `breakpoint()` in a backend stops at the terminal where the server was started. While a model loads, that
+    is limited by `load_timeout`."""
     spare_worker: bool = True
     """Have a process wait that has imported the runtime of the next model, which then loads half a second sooner. It
     takes about 40 MB."""

@@ -60,3 +60,10 @@ def test_the_pause_doubles_up_to_its_limit_and_a_long_life_starts_anew(clock):
     die(quarantine, clock, *[clock.now] * 3)
     with pytest.raises(WorkerQuarantinedError, match="in 30 seconds"):
         quarantine.check("m", "toy")
+
+
+def test_what_was_mended_is_tried_at_once(clock):
+    quarantine = Quarantine(clock)
+    die(quarantine, clock, 1000, 1001, 1002)
+    quarantine.clear()
+    quarantine.check("m", "toy")

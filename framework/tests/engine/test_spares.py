@@ -77,6 +77,9 @@ async def test_none_is_prepared_after_the_end_or_where_none_is_wanted(monkeypatc
     unwanted = Spares(placement, Settings(spare_worker=False))
     unwanted.begin([backend("a")])
     unwanted.replace(backend("a"))
+    edited = Spares(placement, Settings(reload_plugins=True))
+    edited.begin([backend("a")])
+    edited.replace(backend("a"))
     await asyncio.sleep(0.1)
     assert not placement.prepared
     assert placement.closed == 1

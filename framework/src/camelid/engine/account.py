@@ -1,6 +1,8 @@
 """What a request took, kept for observers while it is served."""
 
+import asyncio
 import time
+from typing import Final
 
 import msgspec
 
@@ -11,8 +13,8 @@ from camelid.types.generation import Timings
 
 __all__ = ("Account",)
 
-_CANCELLED = ("CancelledError", "GeneratorExit", RequestCancelledError.__name__)
-"""Exceptions that a client's leaving, or the server's end, raises in whoever serves it."""
+_CANCELLED: Final = (asyncio.CancelledError, GeneratorExit, RequestCancelledError)
+"""What a client's leaving, or the server's end, raises in whoever serves it."""
 
 
 class Account:
@@ -27,13 +29,12 @@ class Account:
         self.timings: Timings | None = None
         """Of a request that was served to its end."""
 
-    def closed(self, request: LoadRequest, purpose: Purpose, error: BaseException | None) -> RequestFinished:
+    def closed(self, request: LoadRequest, purpose: Purpose, error: BaseException | None = None) -> RequestFinished:
         """The request ended: with `error`, or well."""
-        outcome, name = Outcome.FINISHED, ""
+        outcome = Outcome.FINISHED
         # After its last token a client may leave as it likes.
         if error is not None and self.timings is None:
-            name = type(error).__name__
-            outcome = Outcome.CANCELLED if name in _CANCELLED else Outcome.FAILED
+            outcome = Outcome.CANCELLED if isinstance(error, _CANCELLED) else Outcome.FAILED
         timings = self.timings or Timings(generated_tokens=self.generated)
         if not timings.total_duration:
             timings = msgspec.structs.replace(timings, total_duration=time.perf_counter_ns() - self.began)
@@ -44,6 +45,6 @@ class Account:
             digest=request.digest,
             backend=self.backend,
             outcome=outcome,
-            error=name if outcome is Outcome.FAILED else "",
+            error=type(error).__name__ if outcome is Outcome.FAILED else "",
             timings=timings,
         )

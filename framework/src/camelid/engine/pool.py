@@ -128,7 +128,6 @@ class Pool:
             PluginLoadError: the backend's plugin is broken since it was edited.
         """
         account = Account()
-        error: BaseException | None = None
         try:
             runner = await self._acquire(request, keep_alive)
             account.backend = runner.key[1]
@@ -136,11 +135,10 @@ class Pool:
                 yield Lease(runner.client, time.perf_counter_ns() - account.began, account)
             finally:
                 self._fleet.release(runner)
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
+        except BaseException as error:
             self._observers.tell(account.closed(request, purpose, error))
+            raise
+        self._observers.tell(account.closed(request, purpose))
 
     async def unload(self, artifact_key: str) -> None:
         """Let a model go as soon as nobody uses it (contract 4.3). If it is idle, it is gone afterwards.

@@ -44,13 +44,9 @@ class Registrations(msgspec.Struct):
 
     def forget(self, plugin: Plugin) -> None:
         """Take out everything that a plugin registered."""
-        self.backends = [item for item in self.backends if item[1] is not plugin]
-        self.converters = [item for item in self.converters if item[1] is not plugin]
-        self.registries = [item for item in self.registries if item[1] is not plugin]
-        self.placements = [item for item in self.placements if item[1] is not plugin]
-        self.answer_formats = [item for item in self.answer_formats if item[1] is not plugin]
-        self.routes = [item for item in self.routes if item[1] is not plugin]
-        self.commands = [item for item in self.commands if item[1] is not plugin]
+        for kind in self.__struct_fields__:
+            items: list[tuple[object, Plugin]] = getattr(self, kind)
+            items[:] = [(item, owner) for item, owner in items if owner is not plugin]
 
 
 def register_all(
