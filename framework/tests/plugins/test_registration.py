@@ -4,6 +4,7 @@ import pytest
 
 from camelid.plugins.host import PluginHost
 from camelid.plugins.record import PluginStatus
+from camelid.plugins.report import provides
 
 ROUTE = """
 from camelid import HttpResponse, Route
@@ -30,6 +31,7 @@ def test_routes_and_commands_are_registered_and_shown(install):
     host = PluginHost.load(only={"tools"}, process="cli")
     (record,) = [record for record in host.records if record.name == "tools"]
     assert (record.status, record.routes, record.commands) == (PluginStatus.LOADED, ("/tools/*",), ("hammer",))
+    assert provides(record) == "command hammer, route /tools/* (if the setting routes names tools)"
     (route,) = host.catalog.routes
     assert (route.plugin, route.distribution, route.route.methods) == ("tools", "dist-tools", frozenset({"GET"}))
     assert host.commands["hammer"][1].package == "dist-tools"
