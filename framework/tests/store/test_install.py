@@ -164,7 +164,7 @@ def test_the_registrys_manifest_is_kept_byte_for_byte(store):
         (remote_layer(b"right", size=4), b"right", "more than it announced"),
         (remote_layer(b"right"), b"", "^max retries exceeded: the connection ended 5 bytes too early$"),
         (remote_layer(b"right", digest="sha256:../../x"), b"right", "no digest"),
-        (LayerSource(media_types.MODEL, BlobSource(digest="", size=5, url="weights")), b"right", "which digest"),
+        (remote_layer(b"right", size=-1), b"right", "how large"),
         (content_layer(media_types.SYSTEM, b"system"), b"", "no model file"),
     ],
 )

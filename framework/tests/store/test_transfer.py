@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from threading import Event
 from typing import BinaryIO
 
+import msgspec
 import pytest
 
 from camelid.contracts.registry import BlobSource, OnlyFromStartError, TransientRegistryError
@@ -346,8 +347,8 @@ def test_a_limit_of_the_speed_delays_and_loses_nothing(store, make_transfers):
 
 def test_what_does_not_fit_is_refused_before_the_first_byte(make_transfers):
     with pytest.raises(DiskFullError, match="not enough space for the model"):
-        make_transfers().require([(DIGEST, 1 << 60)])
-    make_transfers().require([(DIGEST, 10)])
+        make_transfers().require([msgspec.structs.replace(BLOB, size=1 << 60)])
+    make_transfers().require([msgspec.structs.replace(BLOB, size=10)])
 
 
 def test_two_servers_with_one_store_do_not_disturb_each_other(store, make_transfers):

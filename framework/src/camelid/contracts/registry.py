@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Final, TypeAlias
 
 import msgspec
 
@@ -13,6 +13,7 @@ from camelid.types.json import JsonObject
 from camelid.types.names import ModelName
 
 __all__ = (
+    "UNKNOWN_SIZE",
     "BlobSource",
     "BlobStream",
     "BlobToSend",
@@ -22,6 +23,10 @@ __all__ = (
     "ResolvedModel",
     "TransientRegistryError",
 )
+
+
+UNKNOWN_SIZE: Final = -1
+"""In place of a blob's bytes, where nobody says how many there are before the last one has come."""
 
 
 class TransientRegistryError(RegistryError):
@@ -36,15 +41,21 @@ class BlobSource(msgspec.Struct, frozen=True):
     """A blob that a registry can hand over."""
 
     digest: str
-    """`sha256:` and 64 hex digits; empty if the registry does not know it before reading (a local file)."""
+    """`sha256:` and 64 hex digits; empty if the registry does not know it before reading (a local file, or one at an
+    address of which nobody says more)."""
     size: int
-    """Bytes."""
+    """Bytes. `UNKNOWN_SIZE` only where the digest is unknown as well."""
     path: Path | None = None
     """Where the bytes already lie on this machine: the store links them instead of copying."""
     content: bytes | None = None
     """The bytes themselves, for small ones that the registry makes up."""
     url: str = ""
-    """What `Registry.open` needs to find it; opaque to the framework."""
+    """What `Registry.open` needs to find it; opaque to the framework. Without a digest it says which file it is, among
+    those of all registries: an address."""
+    version: str = ""
+    """Without a digest: what is another one as soon as a byte is, such as an ETag. Then what an earlier try left is
+    gone on with, and a file that is here is not fetched again; `open` must refuse to read another version. Without one
+    the file is read in one go, from its beginning."""
 
 
 class LayerSource(msgspec.Struct, frozen=True):

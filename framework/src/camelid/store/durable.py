@@ -17,6 +17,7 @@ __all__ = (
     "create_file",
     "disk_errors",
     "make_folder",
+    "replace_file",
     "sync_folder",
     "synced_file",
     "temporary_path",
@@ -97,6 +98,28 @@ def make_folder(folder: Path) -> None:
     with suppress(FileExistsError):
         folder.mkdir(mode=0o755)
     sync_folder(folder.parent)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file that may be lost; its folder is made if need be.
+
+    Not synced: after a crash of the machine whoever reads it must find that it is torn.
+
+    Raises:
+        OSError: the system refused.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_path(path.parent, ".new-")
+    descriptor = create_file(temporary)
+    try:
+        try:
+            write_all(descriptor, content)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

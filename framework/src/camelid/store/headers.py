@@ -15,7 +15,7 @@ import msgspec
 
 from camelid.contracts.gguf_values import Array, Value
 from camelid.errors import InvalidModelFileError
-from camelid.store.durable import create_file, temporary_path, write_all
+from camelid.store.durable import replace_file
 from camelid.store.gguf import GGUFHeader, read_header
 from camelid.store.summary import HeaderSummary, summarize
 
@@ -98,25 +98,10 @@ class Headers:
         encoded = msgspec.msgpack.encode(_with_path(header, ""))
         record = _Record(_FORMAT, size, summarize(header), msgspec.Raw(encoded))
         try:
-            self._write(blob.name, msgspec.msgpack.encode(record))
+            replace_file(self._folder / blob.name, msgspec.msgpack.encode(record))
         except OSError as error:
             _log.debug("the header of %s is not remembered: %s", blob.name, error)
         return record
-
-    def _write(self, name: str, content: bytes) -> None:
-        """Not synced: after a crash of the machine a torn file is found not to decode, and made again."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_path(self._folder, ".new-")
-        descriptor = create_file(temporary)
-        try:
-            try:
-                write_all(descriptor, content)
-            finally:
-                os.close(descriptor)
-            temporary.replace(self._folder / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def _with_path(header: GGUFHeader, path: str) -> GGUFHeader:

@@ -7,10 +7,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from camelid.contracts.registry import BlobSource, LayerSource, ResolvedModel
+from camelid.contracts.registry import UNKNOWN_SIZE, BlobSource, LayerSource, ResolvedModel
 from camelid.errors import CorruptManifestError, DigestMismatchError, InvalidModelFileError, RegistryError, RequestError
 from camelid.store import media_types
-from camelid.store.blobs import BlobStore
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig, complete_config, decode_config, read_config
 from camelid.store.digests import parse_digest
@@ -67,7 +66,7 @@ def install(
     written = None if resolved.manifest is None else _read_manifest(resolved.manifest, name)
     _check_names(resolved.layers if written is None else written.layers)
     with closing(ModelBuilder(store, ModelConfig())) as builder:
-        blobs = _Blobs(store.blobs, builder.owner, open_range, on_progress, transfers or Transfers(store.blobs))
+        blobs = _Blobs(store, builder.owner, open_range, on_progress, transfers or Transfers(store.blobs))
         blobs.require(layer.blob for layer in resolved.layers)
         digests = [blobs.bring(layer.blob) for layer in resolved.layers]
         if written is not None and (missing := written.digests - set(digests)):
@@ -103,9 +102,10 @@ class _Blobs:
     """Brings blobs from one registry into the store."""
 
     def __init__(
-        self, blobs: BlobStore, owner: object, open_range: OpenRange, on_progress: OnProgress, transfers: Transfers
+        self, store: Store, owner: object, open_range: OpenRange, on_progress: OnProgress, transfers: Transfers
     ) -> None:
-        self._blobs = blobs
+        self._blobs = store.blobs
+        self._origins = store.origins
         self._owner = owner
         self._open_range = open_range
         self._on_progress = on_progress
@@ -113,62 +113,63 @@ class _Blobs:
 
     def require(self, sources: Iterable[BlobSource]) -> None:
         """See that there is room for what will be fetched."""
-        wanted = ((_announced(blob), blob.size) for blob in sources if blob.path is None and blob.content is None)
-        self._transfers.require((digest, size) for digest, size in wanted if not self._is_here(digest, size))
+        wanted = (_checked(blob) for blob in sources if blob.path is None and blob.content is None)
+        self._transfers.require(blob for blob in wanted if not self._is_here(blob))
 
-    def _is_here(self, digest: str, size: int) -> bool:
+    def _is_here(self, blob: BlobSource) -> bool:
         """Whether the store has that blob, and it is as large as announced: else it will be fetched."""
-        return self._blobs.has(digest) and self._blobs.size(digest) == size
+        digest = blob.digest or self._origins.find(blob)
+        return bool(digest) and self._blobs.has(digest) and self._blobs.size(digest) == blob.size
 
     def bring(self, blob: BlobSource) -> str:
         """Store one blob, unless it is here; its digest."""
-        expected = _announced(blob)
-        if expected and self._blobs.touch(expected, self._owner, size=blob.size):
-            self._on_progress(expected, blob.size, blob.size)
-            return expected
+        blob = _checked(blob)
+        known = blob.digest or self._origins.find(blob)
+        if known and self._blobs.touch(known, self._owner, size=blob.size):
+            self._on_progress(known, blob.size, blob.size)
+            return known
         try:
             if blob.path is not None:
-                digest = self._link(blob, blob.path, expected)
+                digest = self._link(blob, blob.path)
             elif blob.content is not None:
-                digest = self._write(blob.content, expected)
+                digest = self._write(blob.content, blob.digest)
             else:
-                digest = self._fetch(blob, expected)
+                digest = self._fetch(blob)
         except DigestMismatchError as error:
             raise RegistryError(
-                f"digest mismatch, file must be downloaded again: want {expected}, {error.reason}"
+                f"digest mismatch, file must be downloaded again: want {blob.digest}, {error.reason}"
             ) from error
         size = self._blobs.size(digest)
         self._on_progress(digest, size, size)
         return digest
 
-    def _link(self, blob: BlobSource, path: Path, expected: str) -> str:
-        def on_progress(completed: int) -> None:
-            self._on_progress(expected, blob.size, completed)
-
-        return self._blobs.link(path, self._owner, expected=expected, on_progress=on_progress)
+    def _link(self, blob: BlobSource, path: Path) -> str:
+        return self._blobs.link(path, self._owner, expected=blob.digest, on_progress=self._told(blob))
 
     def _write(self, content: bytes, expected: str) -> str:
         with self._blobs.writer(self._owner) as writer:
             writer.write(content)
             return writer.commit(expected)
 
-    def _fetch(self, blob: BlobSource, digest: str) -> str:
-        def on_progress(completed: int) -> None:
-            self._on_progress(digest, blob.size, completed)
-
-        self._transfers.fetch(blob, digest, self._open_range, on_progress)
-        if not self._blobs.touch(digest, self._owner, size=blob.size):
+    def _fetch(self, blob: BlobSource) -> str:
+        digest = self._transfers.fetch(blob, blob.digest, self._open_range, self._told(blob))
+        if not self._blobs.touch(digest, self._owner):
             raise RegistryError("a blob went missing while its model was fetched: try again", reason=digest)
+        if not blob.digest:
+            self._origins.remember(blob, digest)
         return digest
 
+    def _told(self, blob: BlobSource) -> Callable[[int], None]:
+        """What tells how many bytes of a blob are done."""
+        return lambda completed: self._on_progress(blob.digest, max(0, blob.size), completed)
 
-def _announced(blob: BlobSource) -> str:
-    """The blob's canonical digest; empty if the registry does not know it."""
-    local = blob.path is not None or blob.content is not None
-    if not blob.digest and not local:
-        raise RegistryError("the registry did not say which digest a file has", reason=blob.url)
+
+def _checked(blob: BlobSource) -> BlobSource:
+    """The blob, with its canonical digest if the registry knows one."""
+    if blob.size < 0 and (blob.digest or blob.size != UNKNOWN_SIZE):
+        raise RegistryError("the registry did not say how large a file is", reason=f"{blob.size} bytes")
     try:
-        return parse_digest(blob.digest) if blob.digest else ""
+        return msgspec.structs.replace(blob, digest=parse_digest(blob.digest)) if blob.digest else blob
     except RequestError as error:
         raise RegistryError("the registry named a file by something that is no digest", reason=error.reason) from error
 

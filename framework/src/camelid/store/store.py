@@ -17,6 +17,7 @@ from camelid.store.gguf import GGUFHeader
 from camelid.store.headers import Headers
 from camelid.store.manifest import Manifest, decode_manifest, encode_manifest
 from camelid.store.manifest_tree import ManifestFile, ManifestTree, Stamp
+from camelid.store.origins import Origins
 from camelid.store.prefixes import Prefixes
 from camelid.store.stored import StoredModel, read_stored
 from camelid.store.summary import HeaderSummary
@@ -59,6 +60,8 @@ class Store:
         self._prune = prune
         self._lock = Lock()
         self._headers = Headers(self.root / ".camelid" / "headers")
+        self.origins = Origins(self.root / ".camelid" / "origins")
+        """Of blobs that came without a digest."""
         self.prefixes = Prefixes(self.root / ".camelid" / "prefixes")
         self._read: dict[str, StoredModel] = {}
         self._seen: dict[str, tuple[Stamp, StoredModel]] = {}
@@ -229,6 +232,7 @@ class Store:
             with self.blobs.leases.exclusive():
                 sweep(self.blobs, self._tree, self._used())
             self._headers.sweep(self.blobs.folder)
+            self.origins.sweep(self.blobs.folder)
             self.prefixes.sweep(self.blobs.folder)
         except StoreError as error:
             _log.warning("pruning stopped: %s (%s)", error, error.reason)

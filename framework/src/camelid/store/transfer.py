@@ -4,11 +4,12 @@ import shutil
 from collections.abc import Callable, Iterable
 from threading import Event, Lock, Thread
 
-from camelid.contracts.registry import BlobSource
+from camelid.contracts.registry import BlobSource, BlobStream, OnlyFromStartError
 from camelid.errors import DiskFullError
 from camelid.store.blobs import BlobStore
 from camelid.store.durable import disk_errors
 from camelid.store.transfer_download import Download, OpenRange
+from camelid.store.transfer_key import download_key, is_versioned, partial_key
 from camelid.store.transfer_partial import Partial, kept_bytes
 from camelid.store.transfer_policy import SECONDS_BETWEEN_NEWS, Limits, TransferPolicy
 
@@ -25,23 +26,24 @@ class Transfers:
         self._lock = Lock()
         self._jobs: dict[tuple[str, int], _Job] = {}
 
-    def require(self, blobs: Iterable[tuple[str, int]]) -> None:
+    def require(self, blobs: Iterable[BlobSource]) -> None:
         """See that there is room, before the first byte.
 
         Args:
-            blobs: digests and bytes of what will be fetched; what an earlier try left of them needs no room.
+            blobs: what will be fetched; what an earlier try left of them needs no room.
 
         Raises:
             DiskFullError: there is not.
         """
-        wanted: dict[str, int] = {}
-        for digest, size in blobs:
-            wanted[digest] = max(size, wanted.get(digest, 0))
-        folder = self._blobs.folder
-        need = sum(max(0, size - kept_bytes(folder, digest)) for digest, size in wanted.items())
+        wanted: dict[str, BlobSource] = {}
+        for blob in blobs:
+            key = download_key(blob)
+            wanted[key] = max(blob, wanted.get(key, blob), key=lambda blob: blob.size)
+        need = sum(map(self._missing, wanted.values()))
         with self._lock:
-            others = [(digest, job) for (digest, _), job in self._jobs.items() if digest not in wanted]
-        promised = sum(max(0, job.size - kept_bytes(folder, digest)) for digest, job in others)
+            others = [job.blob for (key, _), job in self._jobs.items() if key not in wanted]
+        promised = sum(map(self._missing, others))
+        folder = self._blobs.folder
         with disk_errors(folder):
             free = shutil.disk_usage(folder).free
         left = max(0, free - promised)
@@ -52,25 +54,28 @@ class Transfers:
                 reason=f"in {folder}, with {promised} bytes of other downloads to come",
             )
 
-    def fetch(self, blob: BlobSource, digest: str, open_range: OpenRange, on_progress: Callable[[int], None]) -> None:
+    def fetch(self, blob: BlobSource, digest: str, open_range: OpenRange, on_progress: Callable[[int], None]) -> str:
         """Bring one blob into the store, together with all who want the same.
 
         Args:
             blob: where it is.
-            digest: its canonical digest.
+            digest: its canonical digest; empty if nobody knows it.
             open_range: how to read it.
             on_progress: called with the bytes that are here, again and again; may raise to leave. When the last one
                 leaves, the download ends, and a later one goes on from there.
+
+        Returns:
+            Its digest.
 
         Raises:
             RegistryError: the registry failed too often, or gave what it did not announce.
             DiskFullError: no room.
         """
-        key = (digest, blob.size)
+        key = (download_key(blob), blob.size)
         with self._lock:
             job = self._jobs.get(key)
             if job is None or job.given_up:
-                job = self._jobs[key] = _Job(self._work(blob, digest, open_range), blob.size, self._forget, after=job)
+                job = self._jobs[key] = _Job(self._work(blob, digest, open_range), blob, self._forget, after=job)
             job.followers += 1
         try:
             while not job.ended.wait(SECONDS_BETWEEN_NEWS):
@@ -82,6 +87,7 @@ class Transfers:
                     job.give_up()
         if job.error is not None:
             raise job.error
+        return job.digest
 
     def settle(self) -> None:
         """Wait until no download runs; for those who know that nobody wants one any more."""
@@ -97,33 +103,52 @@ class Transfers:
         with self._lock:
             self._jobs = {key: other for key, other in self._jobs.items() if other is not job}
 
+    def _missing(self, blob: BlobSource) -> int:
+        """Bytes that are still to come, as far as that is known."""
+        return max(0, blob.size - kept_bytes(self._blobs.folder, partial_key(blob)))
+
     def _work(self, blob: BlobSource, digest: str, open_range: OpenRange) -> Callable[["_Job"], None]:
         """What a job's thread does."""
+        if is_versioned(blob):
+            opened, segment = open_range, self.policy.segment
+        else:
+            opened, segment = _from_start(open_range), blob.size
 
         def work(job: _Job) -> None:
-            partial = Partial(self._blobs.folder, digest, blob.size, self.policy.segment)
-            keep, verified = True, False
+            partial = Partial(self._blobs.folder, partial_key(blob), blob.size, segment)
+            keep, found = True, None
             try:
-                if self._blobs.touch(digest, size=blob.size):  # another process has just finished it
-                    keep = False
+                if digest and self._blobs.touch(digest, size=blob.size):  # another process has just finished it
+                    keep, job.digest = False, digest
                     return
-                download = Download(blob, digest, partial, open_range, policy=self.policy, limits=self.limits)
+                download = Download(blob, digest, partial, opened, policy=self.policy, limits=self.limits)
                 job.watch(download)
-                verified = download.run()
-                if verified:
+                found = download.run()
+                if found is not None:
                     partial.finish()
-                    self._blobs.keep(partial.path, digest)
-                    keep = False
+                    self._blobs.keep(partial.path, found)
+                    keep, job.digest = False, found
             except BaseException:
                 # What has the right digest stays when the disk fails to take it: a full one may have room, and a share
                 # of another machine be there again, at the next try, which hashes all of it before it believes it.
                 # All bytes, no digest and an error: what is here is not what was announced.
-                keep = verified or 0 < partial.completed < partial.size
+                keep = found is not None or 0 < partial.completed < partial.size
                 raise
             finally:
-                partial.close(keep=keep)
+                partial.close(keep=keep and is_versioned(blob))
 
         return work
+
+
+def _from_start(open_range: OpenRange) -> OpenRange:
+    """The same for a blob that may be another one each time: nothing is put together of two readings."""
+
+    def opened(blob: BlobSource, offset: int, length: int, /) -> BlobStream:
+        if offset:
+            raise OnlyFromStartError("the connection broke, and nothing tells whether the file is still the same")
+        return open_range(blob, offset, length)
+
+    return opened
 
 
 class _Job:
@@ -132,7 +157,7 @@ class _Job:
     def __init__(
         self,
         work: Callable[["_Job"], None],
-        size: int,
+        blob: BlobSource,
         on_end: Callable[["_Job"], None],
         *,
         after: "_Job | None",
@@ -143,7 +168,9 @@ class _Job:
         self._after = after
         self._download: Download | None = None
         self._lock = Lock()
-        self.size = size
+        self.blob = blob
+        self.digest = ""
+        """Of the blob, once it is in the store."""
         self.followers = 0
         self.given_up = False
         self.ended = Event()

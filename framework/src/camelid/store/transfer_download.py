@@ -50,7 +50,7 @@ class _AbandonedError(Exception):
 
 
 class Download:
-    """Fetches what is missing of a blob. `run` blocks until all is here and has the right digest."""
+    """Fetches what is missing of a blob. `run` blocks until all is here and has the right digest, if that is known."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class Download:
     ) -> None:
         self._blob = blob
         self._digest = digest
+        self._called = digest or "a file of unknown digest"
         self._partial = partial
         self._open_range = open_range
         self._policy = policy
@@ -86,11 +87,11 @@ class Download:
             self._stopped = True
             self._changed.notify_all()
 
-    def run(self) -> bool:
+    def run(self) -> str | None:
         """Fetch and verify.
 
         Returns:
-            Whether the blob is whole; False if it was cancelled.
+            The digest of the blob, which is whole; None if it was cancelled.
 
         Raises:
             RegistryError: the registry failed too often, or gave what it did not announce. Bytes that may be right are
@@ -108,8 +109,8 @@ class Download:
                     raise RegistryError(f"max retries exceeded: {error}", reason=error.reason) from error
                 self._partial.reset(self._partial.size)
                 continue
-            if got is None or got == self._digest:
-                return got is not None
+            if got is None or got == (self._digest or got):
+                return got
             self._partial.reset(self._policy.segment)
             if not resumed:
                 raise RegistryError(
@@ -117,7 +118,7 @@ class Download:
                     reason=self._blob.url,
                 )
             # What an earlier try left may have been damaged, by a power failure for example.
-            _log.warning("the part of %s that was here is damaged: all of it is fetched again", self._digest)
+            _log.warning("the part of %s that was here is damaged: all of it is fetched again", self._called)
             resumed = False
 
     def _run_once(self) -> str | None:
@@ -173,7 +174,7 @@ class Download:
                 self._abandon(stream)
                 segment = stream.segment  # only now: it takes no other any more
                 if segment is not None and self._partial.rest(segment)[1]:
-                    _log.warning("no bytes of %s for %g s: asking again", self._digest, self._policy.stall)
+                    _log.warning("no bytes of %s for %g s: asking again", self._called, self._policy.stall)
                     with self._changed:
                         self._waiting.insert(0, segment)
                     try:
@@ -263,7 +264,7 @@ class Download:
         """
         self._tries[segment] += 1
         tries = self._tries[segment]
-        _log.info("%s, try %d: %s", self._digest, tries, error)
+        _log.info("%s, try %d: %s", self._called, tries, error)
         if tries >= self._policy.tries:
             reason = error.reason if isinstance(error, CamelidError) else repr(error)
             raise RegistryError(f"max retries exceeded: {error}", reason=reason) from error
@@ -296,13 +297,15 @@ class Download:
             while rest:
                 chunk = source.read(min(rest, self._limits.read_size))
                 if not chunk:
+                    if self._partial.end():
+                        break
                     raise ConnectionError(f"the connection ended {rest} bytes too early")
                 self._take(stream, segment, chunk)
                 rest -= len(chunk)
             if at_end and self._beyond(source.read):
                 raise RegistryError(
                     "the registry sends more than it announced",
-                    reason=f"{self._digest} has more than {self._partial.size} bytes",
+                    reason=f"{self._called} has more than {self._partial.size} bytes",
                 )
 
     def _beyond(self, read: Callable[[int], bytes]) -> bytes:

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from camelid.contracts.registry import UNKNOWN_SIZE
 from camelid.store.durable import disk_errors, write_all
 from camelid.store.file_lock import open_locked
 
@@ -27,30 +28,33 @@ _MAGIC: Final = b"camelid1"
 _HEAD: Final = struct.Struct("<8sQQ")
 _COUNT: Final = struct.Struct("<Q")
 _READ_AT_ONCE: Final = 1 << 16
+_ENDLESS: Final = 1 << 62
+"""The size of what has no known one, until its end has come."""
 _OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Partial:
     """The file and its counts. One writer for each segment at a time; otherwise safe to use from any thread."""
 
-    def __init__(self, folder: Path, digest: str, size: int, segment: int) -> None:
+    def __init__(self, folder: Path, key: str, size: int, segment: int) -> None:
         """Go on with what is there, or begin.
 
         While another process fetches the same blob, a file of one's own is used.
 
         Args:
             folder: of the blobs.
-            digest: canonical.
-            size: bytes of the whole blob.
+            key: what is gone on with has the same (`camelid.store.transfer_key`).
+            size: bytes of the whole blob; of `UNKNOWN_SIZE` nothing is gone on with.
             segment: bytes of a segment, if this is a beginning.
 
         Raises:
             DiskFullError: no room.
             StoreError: the system refused.
         """
-        self.size = size
+        self._grows = size == UNKNOWN_SIZE
+        self.size = _ENDLESS if self._grows else size
         self._lock = Lock()
-        self.path = folder / f"{PREFIX}{digest.partition(':')[2]}"
+        self.path = _path(folder, key)
         """The file."""
         self._alone = False
         with disk_errors(self.path):
@@ -83,14 +87,22 @@ class Partial:
             DiskFullError: no room.
             StoreError: the system refused.
         """
-        self.segment = max(1, segment)
+        self.size = _ENDLESS if self._grows else self.size
+        self.segment = self.size if self._grows else max(1, segment)
         self._counts = [0] * -(-self.size // self.segment)
         head = _HEAD.pack(_MAGIC, self.size, self.segment)
         with disk_errors(self.path):
             os.ftruncate(self._counts_file, 0)
             _write_at(self._counts_file, head + bytes(_COUNT.size * len(self._counts)), 0, self._lock)
             os.ftruncate(self._file, 0)
-            os.ftruncate(self._file, self.size)
+            os.ftruncate(self._file, 0 if self._grows else self.size)
+
+    def end(self) -> bool:
+        """What is here is the whole blob; False, and nothing is done, unless nobody knew its size."""
+        if not self._grows:
+            return False
+        self.size = self.completed
+        return True
 
     @property
     def completed(self) -> int:
@@ -148,7 +160,7 @@ class Partial:
 
     def close(self, *, keep: bool = True) -> None:
         """Leave it for a later try; or, with `keep` false or where no later try would find it, remove what is left."""
-        if keep and not self._alone:
+        if keep and not self._alone and not self._grows:
             self._close()
             return
         if sys.platform == "win32":
@@ -201,10 +213,10 @@ class Partial:
         return (segment, counts) if all(map(int.__le__, counts, lengths)) else None
 
 
-def kept_bytes(folder: Path, digest: str) -> int:
+def kept_bytes(folder: Path, key: str) -> int:
     """Bytes on the disk that an earlier try left of a blob."""
     try:
-        status = (folder / f"{PREFIX}{digest.partition(':')[2]}").lstat()
+        status = _path(folder, key).lstat()
     except OSError:
         return 0
     return min(status.st_size, getattr(status, "st_blocks", 0) * 512)
@@ -219,6 +231,10 @@ def _read_all(descriptor: int) -> bytes:
 def _forget_pages(descriptor: int) -> None:
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / f"{PREFIX}{key.partition(':')[2]}"
 
 
 def _counts_path(path: Path) -> Path:

@@ -15,6 +15,7 @@ import msgspec
 __all__ = ("Fault", "LoopbackServer", "Reply", "Request")
 
 _PIECE: Final = 1 << 16
+_FIRST_BYTE: Final = "bytes=0-0"
 _SLOW_PIECE: Final = 40_000
 _SLOW_SECONDS: Final = 0.002
 
@@ -32,6 +33,7 @@ class Fault(StrEnum):
     BUSY = "503"
     DENIED = "401"
     WHOLE = "ranges are ignored"
+    UNSIZED = "ranges are ignored, and the headers say no length"
     ELSEWHERE = "another host has it, and a redirect says so"
     CIRCLE = "a redirect leads back"
 
@@ -54,7 +56,8 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes = b""
     headers: Mapping[str, str] = MappingProxyType({})
     file: bool = False
-    """Whether the body is a model's file: ranges of it may be asked for, and faults befall it."""
+    """Whether the body is a model's file: ranges of it may be asked for, and faults befall it. Who asks for its first
+    byte only wants to know about it, and is answered rightly."""
 
 
 class LoopbackServer:
@@ -122,17 +125,20 @@ class LoopbackServer:
             self.requests.append(request)
         reply = self.respond(request)
         if not reply.file or request.method == "HEAD":
-            _write(handler, reply, reply.body)
+            _write(handler, reply, reply.body, length=len(reply.body))
+            return
+        if request.headers.get("range") == _FIRST_BYTE and reply.body:
+            _write(handler, _part(reply, reply.body, 0, 1), reply.body[:1], length=1)
             return
         for fault, status in ((Fault.GONE, 404), (Fault.BUSY, 503), (Fault.DENIED, 401)):
             if self._takes(fault):
-                _write(handler, Reply(status), b"")
+                _write(handler, Reply(status), b"", length=0)
                 return
         if self._takes(Fault.CIRCLE):
-            _write(handler, Reply(307, headers={"Location": request.path}), b"")
+            _write(handler, Reply(307, headers={"Location": request.path}), b"", length=0)
         elif self._elsewhere is not None and self._takes(Fault.ELSEWHERE):
             address = f"http://{self._elsewhere.host}{request.path}"
-            _write(handler, Reply(307, headers={"Location": address}), b"")
+            _write(handler, Reply(307, headers={"Location": address}), b"", length=0)
         else:
             self._send_file(handler, request, reply)
 
@@ -145,22 +151,22 @@ class LoopbackServer:
         if self._takes(Fault.CORRUPT):
             content = bytes((content[0] ^ 1,)) + content[1:]
         wanted = request.headers.get("range", "")
-        if wanted and not self._takes(Fault.WHOLE):
+        unsized = self._takes(Fault.UNSIZED)
+        if wanted and not unsized and not self._takes(Fault.WHOLE):
             first, _, last = wanted.removeprefix("bytes=").partition("-")
             begin, end = int(first), min(int(last or len(content)) + 1, len(content))
-            headers = {"Content-Range": f"bytes {begin}-{end - 1}/{len(content)}"}
-            self._send_body(handler, Reply(206 if begin < end else 416, headers=headers), content[begin:end])
+            self._send_body(handler, _part(reply, content, begin, end), content[begin:end])
         else:
-            self._send_body(handler, reply, content)
+            self._send_body(handler, reply, content, unsized=unsized)
 
-    def _send_body(self, handler: BaseHTTPRequestHandler, reply: Reply, body: bytes) -> None:
+    def _send_body(self, handler: BaseHTTPRequestHandler, reply: Reply, body: bytes, *, unsized: bool = False) -> None:
         cut, stall, slow = (self._takes(fault) for fault in (Fault.CUT, Fault.STALL, Fault.SLOW))
-        _write(handler, reply, b"", length=len(body))
+        _write(handler, reply, b"", length=None if unsized else len(body))
         end = len(body) // 2 if cut or stall else len(body)
         step = _SLOW_PIECE if slow else _PIECE
         for begin in range(0, end, step):
             piece = body[begin : min(begin + step, end)]
-            handler.wfile.write(piece)
+            handler.wfile.write(_chunk(piece) if unsized else piece)
             with self._lock:
                 self.sent += len(piece)
             if slow:
@@ -169,13 +175,28 @@ class LoopbackServer:
             self.released.wait()
         if cut or stall:
             handler.close_connection = True
+        elif unsized:
+            handler.wfile.write(_chunk(b""))
 
 
-def _write(handler: BaseHTTPRequestHandler, reply: Reply, body: bytes, *, length: int | None = None) -> None:
+def _part(reply: Reply, content: bytes, begin: int, end: int) -> Reply:
+    """The answer to who wants a part; where there is none, that there is none."""
+    headers = {**reply.headers, "Content-Range": f"bytes {begin}-{end - 1}/{len(content)}"}
+    return Reply(206 if begin < end else 416, headers=headers)
+
+
+def _chunk(piece: bytes) -> bytes:
+    """As it stands in a body of unknown length; the empty one ends it."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+def _write(handler: BaseHTTPRequestHandler, reply: Reply, body: bytes, *, length: int | None) -> None:
+    """Send an answer, or its headers, that say its length unless that is None."""
     handler.send_response(reply.status)
     for name, value in reply.headers.items():
         handler.send_header(name, value)
-    handler.send_header("Content-Length", str(len(body) if length is None else length))
+    framing = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
+    handler.send_header(*framing)
     handler.end_headers()
     if handler.command != "HEAD":
         handler.wfile.write(body)

@@ -7,6 +7,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from camelid.contracts.registry import Registry
 from camelid.services.progress import Progress
 from camelid.services.pull import Pull
@@ -44,9 +46,12 @@ class RegistrySource(ABC):
             weights: the file.
 
         Returns:
-            The name under which Camelid is to ask for it; `unknown` in place of `model` must be a name that the server
-            does not have. Plain http is allowed.
+            The name under which Camelid is to ask for it. Plain http is allowed.
         """
+
+    def unknown(self, name: ModelName) -> ModelName:
+        """A name like that one, of a model that the server does not have."""
+        return msgspec.structs.replace(name, model="unknown")
 
     def make_mirror(self) -> LoopbackServer | None:
         """Another host that has the same files under the same paths, for redirects; None if there is no such thing."""

@@ -1,4 +1,5 @@
-"""Model names: `[scheme://][host/][namespace/]model[:tag]` (contract 2.1); beyond it, those of other protocols.
+"""Model names: `[scheme://][host/][namespace/]model[:tag]` (contract 2.1); beyond it, those of other protocols, and
+addresses of files (`camelid.types.file_addresses`).
 
 The scheme says who is asked and how; on the disk there are the four other parts.
 """
@@ -9,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from camelid.errors import RequestError
+from camelid.types.file_addresses import FILE, WEB, read_address
 from camelid.types.repository_paths import fold_path, unfold_path
 
 __all__ = ("DEFAULT_HOST", "DEFAULT_NAMESPACE", "DEFAULT_TAG", "ModelName", "Transport")
@@ -23,6 +25,7 @@ _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}")
 _NAMESPACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
 _MODEL_OR_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 _TRANSPORTS: Final = ("https", "http")
+_ADDRESSED: Final = (*_TRANSPORTS, FILE)
 _PLAIN: Final = "+http"
 _SCHEME: Final = re.compile(rf"[a-z][a-z0-9]*(?:{re.escape(_PLAIN)})?")
 _DIGEST: Final = re.compile(r"sha256[:-]([0-9a-f]{64})")
@@ -38,21 +41,29 @@ class ModelName(msgspec.Struct, frozen=True, order=True):
     """Of other protocols also the digest of a manifest, `sha256-…`."""
     scheme: str = "https"
     """`https` or `http`; or another protocol than Ollama's, `oci`, and `oci+http` where that is not encrypted."""
+    path: str = ""
+    """Of the address of a file: what is asked for there, with a slash at its beginning and with the query."""
 
     @classmethod
     def parse(cls, text: str) -> "ModelName":
         """Read a name as a person writes it.
 
         Names of other protocols than Ollama's are `protocol://host/repository[:tag]` or `…@sha256:…`; the path of the
-        repository has any depth (`camelid.types.repository_paths`).
+        repository has any depth (`camelid.types.repository_paths`). What is the address of a file says
+        `camelid.types.file_addresses`.
 
         Raises:
-            RequestError: `invalid model name`, if any part breaks the grammar.
+            RequestError: `invalid model name`, if any part breaks the grammar; or a user name or a password stands in
+                it, which is not repeated.
         """
         scheme, separator, rest = text.partition("://")
         scheme = scheme.lower()
         if not separator:
             scheme, rest = "https", text
+        elif "@" in rest.partition("/")[0]:
+            raise RequestError("invalid model name: leave out the user name and the password before the host")
+        elif scheme in _ADDRESSED and (name := cls._parse_address(scheme, rest)) is not None:
+            return name
         elif scheme not in _TRANSPORTS:
             return cls._parse_other(scheme, rest)
         head, slash, last = rest.rpartition("/")
@@ -73,13 +84,35 @@ class ModelName(msgspec.Struct, frozen=True, order=True):
         return name
 
     @classmethod
+    def _parse_address(cls, scheme: str, rest: str) -> "ModelName | None":
+        found = read_address(scheme, rest)
+        if found is None:
+            return None
+        plain = _PLAIN if scheme == "http" else ""
+        name = cls(
+            host=found.host,
+            namespace=found.namespace,
+            model=found.model,
+            tag=found.tag,
+            scheme=f"{found.protocol}{plain}",
+            path=found.path,
+        )
+        name.check()
+        return name
+
+    @classmethod
     def _parse_other(cls, scheme: str, rest: str) -> "ModelName":
         host, _slash, path = rest.partition("/")
         path, at, digest = path.partition("@")
         head, slash, last = path.rpartition("/")
         model, colon, tag = last.partition(":")
         matched = _DIGEST.fullmatch(digest)
-        if not _SCHEME.fullmatch(scheme) or (colon and not tag) or (at and not matched):
+        if (
+            not _SCHEME.fullmatch(scheme)
+            or scheme.removesuffix(_PLAIN) == WEB
+            or (colon and not tag)
+            or (at and not matched)
+        ):
             raise RequestError("invalid model name", reason=f"{scheme}://{rest!r}")
         namespace, model = fold_path(f"{head}{slash}{model}")
         name = cls(
@@ -119,6 +152,11 @@ class ModelName(msgspec.Struct, frozen=True, order=True):
         plain = _PLAIN if transport == "http" else ""
         scheme = f"{self.protocol}{plain}" if self.protocol else transport
         return msgspec.structs.replace(self, scheme=scheme)
+
+    @property
+    def address(self) -> str:
+        """Of the address of a file: all of it. Not for logs, for a query may hold a secret."""
+        return f"{FILE}://{self.path}" if self.protocol == FILE else f"{self.transport}://{self.host}{self.path}"
 
     @property
     def repository(self) -> str:

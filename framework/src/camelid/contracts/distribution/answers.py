@@ -9,11 +9,18 @@ import httpx
 from camelid.contracts.registry import TransientRegistryError
 from camelid.errors import RegistryError
 
-__all__ = ("connection_errors", "read_limited", "refuse")
+__all__ = ("connection_errors", "public_url", "read_limited", "refuse")
 
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 _LONGEST_REASON: Final = 2000
 """Bytes of an error's body that are told."""
+
+
+def public_url(url: str | httpx.URL) -> str:
+    """A URL for people and logs: without a query and a login, which may be secrets."""
+    head, _, tail = str(url).partition("?")[0].partition("://")
+    host, slash, path = tail.partition("/")
+    return f"{head}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def read_limited(response: httpx.Response, limit: int) -> bytes | None:
@@ -41,7 +48,9 @@ def refuse(response: httpx.Response, words: str = "") -> NoReturn:
                 break
     text = content[:_LONGEST_REASON].decode("utf-8", "replace").strip()
     kind = TransientRegistryError if response.status_code in _PASSING else RegistryError
-    raise kind(words or f"{response.status_code}: {text}", reason=f"{response.url}: {response.status_code} {text}")
+    raise kind(
+        words or f"{response.status_code}: {text}", reason=f"{public_url(response.url)}: {response.status_code} {text}"
+    )
 
 
 @contextmanager
@@ -55,8 +64,8 @@ def connection_errors(method: str, url: str) -> Iterator[None]:
     try:
         yield
     except httpx.TimeoutException as error:
-        raise TimeoutError(f'{method} "{url}": {str(error) or "timed out"}') from error
+        raise TimeoutError(f'{method} "{public_url(url)}": {str(error) or "timed out"}') from error
     except httpx.TransportError as error:
-        raise ConnectionError(f'{method} "{url}": {error}') from error
+        raise ConnectionError(f'{method} "{public_url(url)}": {error}') from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        raise RegistryError("the registry answered what is no HTTP", reason=f"{url}: {error!r}") from error
+        raise RegistryError("the registry answered what is no HTTP", reason=f"{public_url(url)}: {error!r}") from error

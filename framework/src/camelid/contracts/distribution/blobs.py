@@ -8,14 +8,15 @@ from typing import BinaryIO, Final, cast
 
 import httpx
 
-from camelid.contracts.distribution.answers import connection_errors, refuse
+from camelid.contracts.distribution.answers import connection_errors, public_url, refuse
 from camelid.contracts.distribution.client import Client
-from camelid.contracts.registry import BlobSource, OnlyFromStartError
+from camelid.contracts.registry import UNKNOWN_SIZE, BlobSource, OnlyFromStartError
 from camelid.errors import RegistryError
 
-__all__ = ("open_range",)
+__all__ = ("open_range", "size_of", "version_of")
 
-_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+_SIZE: Final = re.compile(r"\d{1,18}", re.ASCII)
 
 
 @contextmanager
@@ -24,18 +25,22 @@ def open_range(client: Client, blob: BlobSource, offset: int, length: int) -> It
 
     Raises:
         OnlyFromStartError: the host sends whole blobs only.
-        RegistryError: it has no such blob, or one of another size.
+        RegistryError: it has no such blob, or one of another size or version.
         OSError: the connection broke.
     """
     whole = offset == 0 and length >= blob.size
     headers = {} if whole else {"Range": f"bytes={offset}-{offset + length - 1}"}
     with client.request("GET", blob.url, headers=headers) as response:
+        if response.status_code in (200, 206):
+            _check_version(response, blob)
         if response.status_code == 206:
             _check_range(response, blob, offset)
         elif response.status_code == 200:
             _check_whole(response, blob, offset)
         elif response.status_code == 416:
-            raise RegistryError("the registry has fewer bytes than it announced", reason=f"{blob.url} from {offset} on")
+            raise RegistryError(
+                "the registry has fewer bytes than it announced", reason=f"{public_url(blob.url)} from {offset} on"
+            )
         else:
             refuse(response, f"unexpected status code {response.status_code}")
         yield cast("BinaryIO", _Body(response, blob.url))
@@ -62,26 +67,49 @@ class _Body(io.RawIOBase):
         return bytes(piece)
 
 
+def version_of(response: httpx.Response) -> str:
+    """What the host says that changes whenever a byte does: the ETag unless it is weak, else when it changed last."""
+    etag: str = response.headers.get("etag", "")
+    last_modified: str = response.headers.get("last-modified", "")
+    return etag if etag.startswith('"') else last_modified
+
+
+def size_of(response: httpx.Response) -> int:
+    """Bytes of the whole blob that an answer holds, or a part of; `UNKNOWN_SIZE` if it does not say."""
+    ranged = response.status_code == 206
+    match = _RANGE.fullmatch(response.headers.get("content-range", "")) if ranged else None
+    told = match[3] if match else "" if ranged else response.headers.get("content-length", "")
+    return int(told) if _SIZE.fullmatch(told) else UNKNOWN_SIZE
+
+
+def _check_version(response: httpx.Response, blob: BlobSource) -> None:
+    if blob.version and version_of(response) != blob.version:
+        raise RegistryError(
+            "the file was changed while it was fetched: try again",
+            reason=f"{public_url(blob.url)}: {version_of(response)[:200]!r} instead of {blob.version[:200]!r}",
+        )
+
+
 def _check_range(response: httpx.Response, blob: BlobSource, offset: int) -> None:
     header = response.headers.get("content-range", "")
     match = _RANGE.fullmatch(header)
     if match is None or int(match[1]) != offset:
         raise RegistryError(
-            "the registry sends another part than was asked for", reason=f"{blob.url}: {header[:100]!r}"
+            "the registry sends another part than was asked for", reason=f"{public_url(blob.url)}: {header[:100]!r}"
         )
-    _check_size(blob, match[3])
+    _check_size(blob, response)
 
 
 def _check_whole(response: httpx.Response, blob: BlobSource, offset: int) -> None:
     if offset:
-        raise OnlyFromStartError("the registry sends whole files only", reason=blob.url)
-    _check_size(blob, response.headers.get("content-length", "*"))
+        raise OnlyFromStartError("the registry sends whole files only", reason=public_url(blob.url))
+    _check_size(blob, response)
 
 
-def _check_size(blob: BlobSource, told: str) -> None:
-    if told.isdecimal() and int(told) != blob.size:
-        more = "more" if int(told) > blob.size else "fewer bytes"
+def _check_size(blob: BlobSource, response: httpx.Response) -> None:
+    told = size_of(response)
+    if UNKNOWN_SIZE not in (told, blob.size) and told != blob.size:
         raise RegistryError(
-            f"the registry {'sends more' if more == 'more' else 'has fewer bytes'} than it announced",
-            reason=f"{blob.url}: {told} bytes instead of {blob.size}",
+            f"the registry {'sends more' if told > blob.size else 'has fewer bytes'} than it announced",
+            reason=f"{public_url(blob.url)}: {told} bytes instead of {blob.size}",
         )

@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx
 
-from camelid.contracts.distribution.answers import connection_errors
+from camelid.contracts.distribution.answers import connection_errors, public_url
 from camelid.contracts.distribution.authorization import Authorization
 from camelid.errors import RegistryError
 
@@ -101,10 +101,16 @@ class Client:
                 return response
             response.close()
             there = here.join(location)
-            if there.scheme not in ("http", "https") or (here.scheme == "https" and there.scheme == "http"):
-                raise RegistryError("the registry redirects to where nobody may follow", reason=f"{here} -> {there}")
+            downgraded = here.scheme == "https" and there.scheme == "http"
+            if there.scheme not in ("http", "https") or downgraded or there.userinfo:
+                raise RegistryError(
+                    "the registry redirects to where nobody may follow",
+                    reason=f"{public_url(here)} -> {public_url(there)}",
+                )
             here = there
-        raise RegistryError("the registry redirects in circles", reason=f"{url}, at last to {here}")
+        raise RegistryError(
+            "the registry redirects in circles", reason=f"{public_url(url)}, at last to {public_url(here)}"
+        )
 
     def _send_once(
         self,
@@ -129,7 +135,7 @@ class Client:
             if again or not authorized:
                 break
             self._authorization.renew(self._http, url, challenge, shown)
-        raise RegistryError("unauthorized: access denied", reason=f"{method} {url}")
+        raise RegistryError("unauthorized: access denied", reason=f"{method} {public_url(url)}")
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -4,7 +4,6 @@ import os
 import struct
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from camelid.errors import RegistryError
@@ -48,12 +47,12 @@ class PullingCases:
 
     def test_an_unknown_name_is_left_to_others(self, source: RegistrySource, tmp_path: Path) -> None:
         """Proves that other registries are asked, too. If it fails, `Registry.resolve` does not return None."""
-        name = msgspec.structs.replace(source.publish("small", weights()), model="unknown")
+        name = source.unknown(source.publish("small", weights()))
         with pytest.raises(RegistryError, match="pull model manifest: file does not exist"):
             Client(source, tmp_path / "models").pull(name)
 
     def test_a_second_pull_fetches_nothing(self, source: RegistrySource, tmp_path: Path) -> None:
-        """Proves that the registry's digests are those of the files. If it fails, look at `BlobSource.digest`."""
+        """Proves that what was announced is what came. If it fails, look at `BlobSource.digest` and `version`."""
         name, client = source.publish("small", weights()), Client(source, tmp_path / "models")
         client.pull(name)
         sent = source.server.sent
@@ -76,14 +75,20 @@ class PullingCases:
         assert second.remains() == []
 
     def test_two_names_of_one_file_share_its_download(self, source: RegistrySource, tmp_path: Path) -> None:
-        """Proves that a registry may be asked by several threads at once. If it fails, it keeps state for each call."""
+        """Proves that a registry may be asked by several threads at once. If it fails, it keeps state for each call.
+
+        Files of which nobody says a digest have one download for each name: that they are one turns out at the end.
+        """
         content = weights()
         names = [source.publish(model, content) for model in ("one", "two")]
+        known = source.make_registry().resolve(names[0])
+        assert known is not None
+        downloads = 1 if all(layer.blob.digest for layer in known.layers) else len(names)
         source.server.inject(Fault.SLOW)
         client = Client(source, tmp_path / "models")
         client.pull(*names)
         assert all(client.store.find(name) for name in names)
-        assert source.server.sent < 1.3 * len(content)
+        assert source.server.sent < (downloads + 0.3) * len(content)
 
     def test_a_redirect_takes_no_credentials_along(self, source: RegistrySource, tmp_path: Path) -> None:
         """Proves that another host learns no token. If it fails, look at what is sent along after a redirect."""

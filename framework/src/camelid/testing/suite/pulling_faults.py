@@ -17,7 +17,11 @@ class PullingFaultCases:
     """Pull from a server with a fault: the model arrives whole, or nothing of it is seen."""
 
     @pytest.mark.parametrize(
-        ("fault", "times"), [(Fault.CUT, 5), (Fault.BUSY, 3), (Fault.STALL, 2), (Fault.SLOW, 99), (Fault.WHOLE, 99)]
+        ("fault", "times"),
+        [
+            *((Fault.CUT, 5), (Fault.BUSY, 3), (Fault.STALL, 2)),
+            *((Fault.SLOW, 99), (Fault.WHOLE, 99), (Fault.UNSIZED, 99)),
+        ],
     )
     def test_a_fault_that_passes_is_overcome(
         self, source: RegistrySource, tmp_path: Path, fault: Fault, times: int

@@ -34,7 +34,7 @@ class PushingCases:
 
     def test_a_model_that_is_not_here_is_not_pushed(self, source: RegistrySource, tmp_path: Path) -> None:
         """Proves that nothing is sent of a model that does not exist."""
-        name = msgspec.structs.replace(source.publish("small", weights(1000)), model="unknown")
+        name = source.unknown(source.publish("small", weights(1000)))
         before = len(source.server.requests)
         with pytest.raises(RegistryError, match="does not exist"):
             Client(source, tmp_path / "models").push(name)

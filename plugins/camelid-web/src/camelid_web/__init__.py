@@ -1,0 +1,1 @@
+"""Model files at plain web addresses: `files` asks for them, `registry` hands them to the store, `plugin` has the hook."""

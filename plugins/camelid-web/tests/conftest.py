@@ -1,0 +1,73 @@
+"""A source for the kit: files of a host that says their versions, as the usual web servers do."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+
+from camelid.contracts.distribution.client import Client
+from camelid.contracts.registry import Registry
+from camelid.testing.loopback import LoopbackServer, Reply, Request
+from camelid.testing.registry_source import RegistrySource
+from camelid.types.names import ModelName
+from camelid_web.files import NoLogin
+from camelid_web.registry import WebFiles
+
+
+class FileServer(LoopbackServer):
+    """Files by path; `says` makes the headers about one."""
+
+    def __init__(self, files: dict[str, bytes] | None = None) -> None:
+        super().__init__()
+        self.files: dict[str, bytes] = {} if files is None else files
+        self.says: Callable[[bytes], dict[str, str]] = lambda content: {"ETag": f'"{md5(content).hexdigest()}"'}
+        self.replies: dict[str, Reply] = {}
+
+    def respond(self, request: Request) -> Reply:
+        if request.path in self.replies:
+            return self.replies[request.path]
+        content = self.files.get(request.path.partition("?")[0])
+        return Reply(404) if content is None else Reply(200, content, self.says(content), file=True)
+
+
+class WebSource(RegistrySource):
+    def __init__(self) -> None:
+        self.server: FileServer = FileServer()
+        self._clients: list[Client] = []
+
+    def make_registry(self) -> Registry:
+        registry = WebFiles()
+        registry._client = Client(NoLogin())
+        self._clients.append(registry._client)
+        return registry
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+    def publish(self, model: str, weights: bytes) -> ModelName:
+        self.server.files[f"/models/{model}.gguf"] = weights
+        return self.name_of(model)
+
+    def name_of(self, model: str) -> ModelName:
+        return ModelName.parse(f"http://{self.server.host}/models/{model}.gguf")
+
+    def unknown(self, name: ModelName) -> ModelName:
+        return self.name_of("unknown")
+
+    def make_mirror(self) -> LoopbackServer:
+        return FileServer(self.server.files)
+
+
+@pytest.fixture
+def make_source() -> Callable[[Path], WebSource]:
+    return lambda _folder: WebSource()
+
+
+@pytest.fixture
+def source() -> Iterator[WebSource]:
+    source = WebSource()
+    with source.server, closing(source):
+        yield source
