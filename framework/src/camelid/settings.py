@@ -88,13 +88,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """For whoever develops a plugin: before each request to a model, look whether files of plugins were edited. An
     edited one is loaded anew, and so are its models; if it is broken, requests to them say where, until it is mended.
     Registries, placements, answer formats and routes stay as they were at the start. No spare worker waits."""
+    aliases: tuple[str, ...] = ()
+    """Names that stand for others, each as `NAME=MODEL`, for example `fast=hf.co/OWNER/REPO:Q4_K_M`. Who runs, shows or
+    pulls NAME, or makes a model from it, gets MODEL, under which name it is stored and listed, even if there is a model
+    called NAME. Copying, deleting and pushing take names as they are."""
     registries: tuple[str, ...] = ()
     """Registries to ask first, in this order; then those of this machine, then those that ask other machines."""
     registry_mirrors: tuple[str, ...] = ()
     """What is asked instead of a host that names of models say, each as `HOST=http://HOST:PORT` or
     `HOST=https://HOST`; the names stay. `registry.ollama.ai` is the host of names that say none."""
     registry_hosts: tuple[str, ...] | None = None
-    """Hosts in names of models that may be asked; None for all. Where a host sends us for a file is its own matter."""
+    """Hosts in names of models, and in addresses of files, that may be asked; None for all. Where a host sends us for a
+    file is its own matter."""
     air_gapped: bool = False
     """Ask no other machine for models, and send none there: only what is on this one can be pulled."""
     transfer_streams: int = 16
@@ -103,9 +108,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Bytes a second that all pulls and pushes together may take; 0 = no limit."""
     modelfiles: Path | None = None
     """Folder that requests to make a model may read Modelfiles and their files from, below it and nowhere else; None
-    for no folder. A request names a file or a folder as `from` in `POST /api/create`, `file:///…`, or the Modelfile as
-    `path`, an older form. Files are linked into the store where that can be, else copied: replace them by new ones, and
-    let nobody change them in place."""
+    for no folder. A request names a file or a folder as `file:///…`, in `from` of `POST /api/create` or as the model in
+    `POST /api/pull`, or the Modelfile as `path`, an older form. Files are linked into the store where that can be, else
+    copied: replace them by new ones, and let nobody change them in place."""
     image_hosts: tuple[str, ...] = ()
     """Hosts, with or without port, that pictures in requests to `/v1` may be loaded from; from any other they must be
     sent along. Whoever may use the server can make it ask these hosts for anything."""

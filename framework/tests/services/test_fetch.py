@@ -1,11 +1,14 @@
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
 from camelid.contracts.registry import BlobSource, LayerSource, Registry, ResolvedModel
-from camelid.errors import CamelidError
+from camelid.errors import CamelidError, RequestError
+from camelid.services.aliases import Aliases
 from camelid.services.fetch import Fetch
+from camelid.services.modelfile_requests import ModelfileRequests
 from camelid.services.pull import Pull
 from camelid.services.registries import Registries
 from camelid.types.names import ModelName
@@ -46,8 +49,23 @@ def folders() -> Folders:
 
 
 @pytest.fixture
-def fetch(store, create, folders) -> Fetch:
-    return Fetch(store, Pull(store, Registries([folders])), create)
+def files(tmp_path) -> Path:
+    """What clients may use."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def fetch(store, create, folders, files) -> Fetch:
+    requests = ModelfileRequests(store.blobs, files)
+    return Fetch(
+        store, Pull(store, Registries([folders])), create, requests, aliases=Aliases(["fast=example.org/me/raw"])
+    )
+
+
+def same_file(one: str, other: Path) -> bool:
+    return other.samefile(one)
 
 
 async def lines_of(fetch: Fetch, name: ModelName) -> list[str]:
@@ -86,3 +104,37 @@ async def test_who_asks_for_the_same_meanwhile_finds_it_converted(fetch, folders
     first, second = await asyncio.gather(lines_of(fetch, LATEST), lines_of(fetch, LATEST))
     assert sorted(["converting model" in first, "converting model" in second]) == [False, True]
     assert [first[-1], second[-1]] == ["success", "success"]
+
+
+async def test_an_alias_is_stored_under_the_name_that_it_stands_for(fetch, store, folders):
+    await lines_of(fetch, ModelName.parse("Fast"))
+    assert folders.asked == ["latest"]
+    assert store.find(LATEST) is not None
+    assert store.find(ModelName.parse("fast")) is None
+
+
+async def test_a_file_of_this_machine_is_used_in_place(fetch, store, folders, files):
+    (files / "small.bin").write_bytes(b'{"camelid_backend": "echo"}')
+    name = ModelName.parse(f"file://{files}/small.bin")
+    assert (await lines_of(fetch, name))[-1] == "success"
+    model = store.find(name)
+    assert (model.name.host, model.name.model, model.config.model_format) == ("localhost", "small.bin", "echo")
+    assert same_file(model.artifact.model.path, files / "small.bin")
+    assert folders.asked == []
+
+
+async def test_a_folder_of_this_machine_is_converted_if_need_be(fetch, store, files):
+    (files / "raw").mkdir()
+    (files / "raw" / "model.safetensors").write_bytes(b"weights")
+    (files / "raw" / "config.json").write_bytes(b"{}")
+    name = ModelName.parse(f"file://{files}/raw/")
+    assert "converting model" in await lines_of(fetch, name)
+    assert store.find(name).config.model_format == "gguf"
+
+
+@pytest.mark.parametrize("address", ["file://{files}/../secret.bin", "file:///etc/passwd", "file://{files}/missing"])
+async def test_files_elsewhere_are_out_of_reach(fetch, store, files, address):
+    (files.parent / "secret.bin").write_bytes(b'{"camelid_backend": "echo"}')
+    with pytest.raises(RequestError, match="below the folder that the setting modelfiles names"):
+        await lines_of(fetch, ModelName.parse(address.format(files=files)))
+    assert store.list() == []

@@ -218,3 +218,20 @@ def test_one_that_never_answers_is_given_up():
     with pytest.raises(RegistryError, match=r"^pull model manifest: nothing was heard of the registry for 0\.01 s$"):
         Registries([silent], patience=0.01).resolve(NAME)
     release.set()
+
+
+def test_addresses_of_files_follow_the_rules_of_names():
+    other = Named("web", remote=True, protocol="web", knows=everything)
+    rules = RegistryRules(mirrors=("far.example=http://127.0.0.1:5000",), hosts=("far.example",))
+    known = Registries([far(), other], rules)
+    address = ModelName.parse("https://far.example/models/x.gguf?a=b")
+    assert known.resolve(address).registry is other
+    assert other.asked == [f"web+http://127.0.0.1:5000/models/x:{address.tag}"]
+    with pytest.raises(RegistryError, match=r"the setting registry_hosts does not allow other\.example$"):
+        known.resolve(ModelName.parse("https://other.example/far.example/x.gguf"))
+    with pytest.raises(RegistryError, match="the setting air_gapped allows no registry"):
+        Registries([other], RegistryRules(air_gapped=True)).resolve(address)
+    with pytest.raises(RegistryError, match="no installed registry knows addresses of files: `camelid plugins`"):
+        Registries([far()]).resolve(address)
+    with pytest.raises(RegistryError, match=r"no installed registry takes models for far\.example"):
+        known.target(address)

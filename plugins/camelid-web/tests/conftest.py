@@ -1,40 +1,26 @@
 """A source for the kit: files of a host that says their versions, as the usual web servers do."""
 
+import runpy
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from hashlib import md5
 from pathlib import Path
 
 import pytest
 
 from camelid.contracts.distribution.client import Client
 from camelid.contracts.registry import Registry
-from camelid.testing.loopback import LoopbackServer, Reply, Request
+from camelid.testing.loopback import LoopbackServer
 from camelid.testing.registry_source import RegistrySource
 from camelid.types.names import ModelName
 from camelid_web.files import NoLogin
 from camelid_web.registry import WebFiles
 
-
-class FileServer(LoopbackServer):
-    """Files by path; `says` makes the headers about one."""
-
-    def __init__(self, files: dict[str, bytes] | None = None) -> None:
-        super().__init__()
-        self.files: dict[str, bytes] = {} if files is None else files
-        self.says: Callable[[bytes], dict[str, str]] = lambda content: {"ETag": f'"{md5(content).hexdigest()}"'}
-        self.replies: dict[str, Reply] = {}
-
-    def respond(self, request: Request) -> Reply:
-        if request.path in self.replies:
-            return self.replies[request.path]
-        content = self.files.get(request.path.partition("?")[0])
-        return Reply(404) if content is None else Reply(200, content, self.says(content), file=True)
+FileServer = runpy.run_path(str(Path(__file__).with_name("file_server.py")))["FileServer"]
 
 
 class WebSource(RegistrySource):
     def __init__(self) -> None:
-        self.server: FileServer = FileServer()
+        self.server = FileServer()
         self._clients: list[Client] = []
 
     def make_registry(self) -> Registry:

@@ -7,6 +7,7 @@ from camelid.engine import placements
 from camelid.engine.conversion import Conversions
 from camelid.engine.pool import Pool
 from camelid.plugins.host import PluginHost
+from camelid.services.aliases import Aliases
 from camelid.services.chat import Chat
 from camelid.services.compare import Compare
 from camelid.services.create import Create
@@ -42,7 +43,7 @@ class Services:
         """Build.
 
         Raises:
-            ConfigurationError: the settings name a placement or a registry that no plugin has.
+            ConfigurationError: the settings name a placement or a registry that no plugin has, or what is no alias.
             StoreError: the models folder cannot be used.
         """
         self.settings = settings
@@ -55,7 +56,8 @@ class Services:
         self.pool = Pool(self.plugins.catalog, settings, plugins=self.plugins)
         formats, sees_within = self.plugins.catalog.answer_formats, self.plugins.catalog.sees_within
         template = settings.go_template
-        self.models = Models(self.store, prefer_go=template, formats=formats, sees_within=sees_within)
+        aliases = Aliases(settings.aliases)
+        self.models = Models(self.store, prefer_go=template, formats=formats, sees_within=sees_within, aliases=aliases)
         self.chat = Chat(self.models, self.pool, formats)
         self.generate = Generate(self.models, self.pool, formats)
         self.embed = Embed(self.models, self.pool)
@@ -66,16 +68,21 @@ class Services:
         self._image_hosts = settings.image_hosts
         self.kept_responses = KeptResponses()
         self.library = Library(
-            self.store, prefer_go=template, formats=formats, chooser=self.pool.chooser, sees_within=sees_within
+            self.store,
+            prefer_go=template,
+            formats=formats,
+            chooser=self.pool.chooser,
+            sees_within=sees_within,
+            aliases=aliases,
         )
         registries = Registries(self.plugins.catalog.registries, _rules(settings))
         transfers = Transfers(self.store.blobs, _policy(settings))
         self.pull = Pull(self.store, registries, transfers)
         self.push = Push(self.store, registries, transfers)
         self.conversions = Conversions(self.plugins.catalog.placement(settings.placement))
-        self.create = Create(self.store, self.pull, self.plugins.catalog, self.conversions)
-        self.fetch = Fetch(self.store, self.pull, self.create)
+        self.create = Create(self.store, self.pull, self.plugins.catalog, self.conversions, aliases=aliases)
         self.modelfiles = ModelfileRequests(self.store.blobs, settings.modelfiles)
+        self.fetch = Fetch(self.store, self.pull, self.create, self.modelfiles, aliases=aliases)
 
     def remote_pictures(self) -> RemotePictures:
         """Loads the pictures that one request names by their addresses."""

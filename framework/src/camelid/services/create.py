@@ -12,13 +12,14 @@ import msgspec
 from camelid.engine.conversion import Conversions
 from camelid.errors import RemoteModelError, RequestCancelledError, RequestError, StoreError
 from camelid.plugins.catalog import Catalog
+from camelid.services.aliases import NO_ALIASES, Aliases
 from camelid.services.components import Component, Components
 from camelid.services.config_overrides import override_config
 from camelid.services.converting import SAFETENSORS, Converting
 from camelid.services.create_request import CreateRequest, FileSource, check_request
 from camelid.services.progress import SUCCESS, WRITING_MANIFEST, Progress, Report, lines_of
 from camelid.services.quantization import quantization_named
-from camelid.services.references import REMOTE_UNAVAILABLE, parse_reference
+from camelid.services.references import REMOTE_UNAVAILABLE
 from camelid.store import media_types
 from camelid.store.builder import ModelBuilder
 from camelid.store.config import ModelConfig, complete_config
@@ -39,7 +40,16 @@ Pulling: TypeAlias = Callable[[ModelName], AsyncGenerator[Progress, None]]
 class Create:
     """Makes models."""
 
-    def __init__(self, store: Store, pull: Pulling, catalog: Catalog, conversions: Conversions) -> None:
+    def __init__(
+        self,
+        store: Store,
+        pull: Pulling,
+        catalog: Catalog,
+        conversions: Conversions,
+        *,
+        aliases: Aliases = NO_ALIASES,
+    ) -> None:
+        self._aliases = aliases
         self._store = store
         self._pull = pull
         self._catalog = catalog
@@ -101,7 +111,7 @@ class Create:
 
     async def _fetch(self, asked: str, report: Report) -> None:
         """Fetch the base model unless it is here."""
-        name = parse_reference(asked)
+        name = self._aliases.parse(asked)
         if await asyncio.to_thread(self._store.find, name) is None:
             async with aclosing(self._pull(name)) as lines:
                 async for line in lines:
@@ -110,7 +120,7 @@ class Create:
 
     def _inherit(self, builder: ModelBuilder, request: CreateRequest) -> JsonObject:
         """Start from the base model; its parameters."""
-        base = self._store.find(parse_reference(request.from_))
+        base = self._store.find(self._aliases.parse(request.from_))
         if base is None:
             raise StoreError(f"{request.from_} was deleted meanwhile: try again")
         if base.config.remote_host:

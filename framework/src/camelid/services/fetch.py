@@ -1,16 +1,21 @@
-"""Pulling for those who want to run a model: one that no runtime loads as it came is converted."""
+"""Pulling for those who want to run a model: files of this machine become one, and what no runtime loads as it came is
+converted.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from camelid.errors import StoreError
+from camelid.services.aliases import NO_ALIASES, Aliases
 from camelid.services.converting import SAFETENSORS
 from camelid.services.create import Create
 from camelid.services.create_request import CreateRequest
+from camelid.services.modelfile_requests import ModelfileRequests
 from camelid.services.progress import SUCCESS, Progress
 from camelid.services.pull import Pull
 from camelid.store.store import Store
+from camelid.types.file_addresses import FILE
 from camelid.types.names import DEFAULT_TAG, ModelName
 
 __all__ = ("Fetch",)
@@ -19,8 +24,12 @@ __all__ = ("Fetch",)
 class Fetch:
     """Pulls, and makes a model of what was pulled where it is none yet."""
 
-    def __init__(self, store: Store, pull: Pull, create: Create) -> None:
+    def __init__(
+        self, store: Store, pull: Pull, create: Create, modelfiles: ModelfileRequests, *, aliases: Aliases = NO_ALIASES
+    ) -> None:
         self._store = store
+        self._modelfiles = modelfiles
+        self._aliases = aliases
         self._pull = pull
         self._create = create
         self._converting = asyncio.Lock()
@@ -32,12 +41,21 @@ class Fetch:
         that fails what was pulled stays, and the next request converts it.
 
         Args:
-            name: of the model; it is stored under the same.
+            name: of the model, or an alias; it is stored under its own. Of a file or folder of this machine, which must
+                be one that clients may use, a model is made as `Create` does.
             insecure: see `Pull`.
 
         Raises:
             CamelidError: see `Pull` and `Create`.
         """
+        name = self._aliases.resolve(name)
+        if name.protocol == FILE:
+            request = CreateRequest(model=name.qualified, from_=name.address)
+            located = await asyncio.to_thread(self._modelfiles.locate, request)
+            async with aclosing(self._create(located)) as lines:
+                async for line in lines:
+                    yield line
+            return
         if not await asyncio.to_thread(self._is_raw, name):
             async with aclosing(self._pull(name, insecure=insecure)) as lines:
                 async for line in lines:

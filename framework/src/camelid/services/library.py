@@ -12,10 +12,11 @@ from camelid.engine.choosing import BackendChooser, ModelNeeds
 from camelid.errors import ModelError, ModelNotFoundError, RequestError, UnsupportedCapabilityError
 from camelid.plugins.catalog import RegisteredAnswerFormat
 from camelid.prompts.choose import choose_template, go_capabilities
+from camelid.services.aliases import NO_ALIASES, Aliases
 from camelid.services.capabilities import capabilities_of
 from camelid.services.details import ModelDetails, details_of, info_of, metadata_of
 from camelid.services.loading import backend_needs, backend_parameter
-from camelid.services.references import parse_reference, stored_spelling
+from camelid.services.references import stored_spelling
 from camelid.store import modelfile
 from camelid.store.gguf import GGUFHeader, TensorInfo
 from camelid.store.modelfile import Modelfile
@@ -102,6 +103,7 @@ class Library:
         formats: Sequence[RegisteredAnswerFormat] = (),
         chooser: BackendChooser | None = None,
         sees_within: Collection[str] = (),
+        aliases: Aliases = NO_ALIASES,
     ) -> None:
         """Bind.
 
@@ -111,8 +113,10 @@ class Library:
             formats: the answer formats of plugins.
             chooser: says which backend would serve a model.
             sees_within: architectures that can see though their projector lies in the language model's own file.
+            aliases: what clients may call models, too; what is copied or deleted is called by its own name.
         """
         self._store = store
+        self._aliases = aliases
         self._prefer_go = prefer_go
         self._formats = formats
         self._sees_within = sees_within
@@ -186,7 +190,7 @@ class Library:
         return _row(model, self._formats, self._sees_within)
 
     def _show(self, request: ShowRequest) -> ModelReport:
-        name = parse_reference(request.model, unavailable=_REMOTE)
+        name = self._aliases.parse(request.model, unavailable=_REMOTE)
         model = self._store.find(name)
         if model is None:
             raise ModelNotFoundError(f"model '{self._store.spelling(name).short}' not found")

@@ -13,8 +13,9 @@ from camelid.plugins.catalog import RegisteredAnswerFormat
 from camelid.prompts.choose import choose_template
 from camelid.prompts.template import ChatTemplate
 from camelid.prompts.tool_calls.choose import choose_format
+from camelid.services.aliases import NO_ALIASES, Aliases
 from camelid.services.capabilities import capabilities_of
-from camelid.services.references import REMOTE_UNAVAILABLE, parse_reference
+from camelid.services.references import REMOTE_UNAVAILABLE
 from camelid.store.formats import GGUF
 from camelid.store.onnx_folder import has_onnx, read_onnx_facts
 from camelid.store.store import Store
@@ -123,6 +124,7 @@ class Models:
         prefer_go: bool | None = None,
         formats: Sequence[RegisteredAnswerFormat] = (),
         sees_within: Collection[str] = (),
+        aliases: Aliases = NO_ALIASES,
     ) -> None:
         """Bind.
 
@@ -131,8 +133,10 @@ class Models:
             prefer_go: which template is used where a model has both languages; None to compare them.
             formats: the answer formats of plugins.
             sees_within: architectures that can see though their projector lies in the language model's own file.
+            aliases: what clients may call models, too.
         """
         self._store = store
+        self._aliases = aliases
         self._prefer_go = prefer_go
         self._formats = formats
         self._sees_within = sees_within
@@ -151,7 +155,7 @@ class Models:
             ModelNotFoundError: the store does not have it, or not all of its files.
             ModelError: its files are damaged.
         """
-        name = parse_reference(asked)
+        name = self._aliases.parse(asked)
         try:
             stored = await asyncio.to_thread(self._store.find, name)
         except IncompleteModelError as error:

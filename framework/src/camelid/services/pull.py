@@ -21,8 +21,8 @@ __all__ = ("Pull",)
 _PULLING_MANIFEST: Final = "pulling manifest"
 _VERIFYING: Final = "verifying sha256 digest"
 _REMOVING: Final = "removing unused layers"
-_LOCAL_FILE: Final = "pulling a file on this machine"
-"""While its digest is still being computed."""
+_UNHASHED: Final = "pulling a file of unknown digest"
+"""Until all of it has been read."""
 _SHORT_DIGEST: Final = slice(len("sha256:"), len("sha256:") + 12)
 
 _log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Pull:
         _log.info("pulling %s from the registry %s", name, known.registry.name)
 
         def on_progress(digest: str, total: int, completed: int) -> None:
-            status = f"pulling {digest[_SHORT_DIGEST]}" if digest else _LOCAL_FILE
+            status = f"pulling {digest[_SHORT_DIGEST]}" if digest else _UNHASHED
             report(Progress(status, digest, total, completed))
 
         before = self._digests(name)

@@ -140,9 +140,8 @@ class Registries:
         """Those that speak what the name says."""
         found = [registry for registry in self._registries if registry.protocol == name.protocol]
         if name.protocol and not found:
-            raise RegistryError(
-                f"{prefix}no installed registry knows names with {name.protocol}://: `camelid plugins` lists them"
-            )
+            unknown = "addresses of files" if name.path else f"names with {name.protocol}://"
+            raise RegistryError(f"{prefix}no installed registry knows {unknown}: `camelid plugins` lists them")
         return found
 
     def _check_allowed(self, name: ModelName, prefix: str) -> None:

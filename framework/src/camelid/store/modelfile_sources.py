@@ -7,10 +7,11 @@ import msgspec
 
 from camelid.errors import RequestError
 from camelid.store.modelfile import Modelfile
+from camelid.types.file_addresses import FILE
 
 __all__ = ("FILE_SCHEME", "ModelfileSources", "find_sources", "names_file")
 
-FILE_SCHEME: Final = "file://"
+FILE_SCHEME: Final = f"{FILE}://"
 """Begins the address of a file or folder on the server's disk, which is used there and not sent."""
 
 FileT = TypeVar("FileT")

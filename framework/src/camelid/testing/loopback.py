@@ -58,6 +58,8 @@ class Reply(msgspec.Struct, frozen=True):
     file: bool = False
     """Whether the body is a model's file: ranges of it may be asked for, and faults befall it. Who asks for its first
     byte only wants to know about it, and is answered rightly."""
+    sized: bool = True
+    """Whether headers tell the length of a file, and ranges of it are known at all."""
 
 
 class LoopbackServer:
@@ -127,7 +129,7 @@ class LoopbackServer:
         if not reply.file or request.method == "HEAD":
             _write(handler, reply, reply.body, length=len(reply.body))
             return
-        if request.headers.get("range") == _FIRST_BYTE and reply.body:
+        if request.headers.get("range") == _FIRST_BYTE and reply.body and reply.sized:
             _write(handler, _part(reply, reply.body, 0, 1), reply.body[:1], length=1)
             return
         for fault, status in ((Fault.GONE, 404), (Fault.BUSY, 503), (Fault.DENIED, 401)):
@@ -151,7 +153,7 @@ class LoopbackServer:
         if self._takes(Fault.CORRUPT):
             content = bytes((content[0] ^ 1,)) + content[1:]
         wanted = request.headers.get("range", "")
-        unsized = self._takes(Fault.UNSIZED)
+        unsized = not reply.sized or self._takes(Fault.UNSIZED)
         if wanted and not unsized and not self._takes(Fault.WHOLE):
             first, _, last = wanted.removeprefix("bytes=").partition("-")
             begin, end = int(first), min(int(last or len(content)) + 1, len(content))

@@ -96,11 +96,14 @@ class _Model(io.RawIOBase):
         if len(self._seen) < len(MAGIC):
             ended, self._seen = not piece, (self._seen + piece)[: len(MAGIC)]
             if not MAGIC.startswith(self._seen) or (ended and size):
-                raise RegistryError(
-                    f"there is no GGUF file at {public_url(self._url)}: open the address in a browser and look",
-                    reason=f"it begins with {self._seen!r}",
-                )
+                raise _no_model(self._url, f"it begins with {self._seen!r}")
         return piece
+
+
+def _no_model(url: str, reason: str) -> RegistryError:
+    return RegistryError(
+        f"there is no GGUF file at {public_url(url)}: open the address in a browser and look", reason=reason
+    )
 
 
 def _find(client: Client, url: str) -> BlobSource | None:
@@ -109,6 +112,8 @@ def _find(client: Client, url: str) -> BlobSource | None:
             return None
         if response.status_code not in (200, 206):
             refuse(response, f"{response.url.host} answers with status {response.status_code}")
+        if size_of(response) == 0:
+            raise _no_model(url, "it is empty")
         return BlobSource(digest="", size=size_of(response), url=url, version=version_of(response))
 
 
