@@ -14,6 +14,8 @@ __all__ = ("command",)
 def command(model: str, *, insecure: bool) -> None:
     """Fetch a model from where it comes from.
 
+    Names of files are addresses, too: https://HOST/FOLDER/FILE.gguf, and file:///FOLDER/FILE on the server.
+
     Which registries are asked depends on the plugins: `camelid plugins` lists them.
     """
     from camelid.cli.progress import show_progress

@@ -4,6 +4,8 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import BinaryIO, Final, cast
 
 import httpx
@@ -16,6 +18,7 @@ from camelid.errors import RegistryError
 __all__ = ("open_range", "size_of", "version_of")
 
 _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+_LONG_AGO: Final = timedelta(seconds=1)
 _SIZE: Final = re.compile(r"\d{1,18}", re.ASCII)
 
 
@@ -68,10 +71,20 @@ class _Body(io.RawIOBase):
 
 
 def version_of(response: httpx.Response) -> str:
-    """What the host says that changes whenever a byte does: the ETag unless it is weak, else when it changed last."""
+    """What the host says that changes whenever a byte does (RFC 9110, 8.8); empty if it says nothing of the kind.
+
+    That is the ETag unless it is weak, else when the file changed last, if that is so long ago that a later change must
+    have another time.
+    """
     etag: str = response.headers.get("etag", "")
+    if etag.startswith('"'):
+        return etag
     last_modified: str = response.headers.get("last-modified", "")
-    return etag if etag.startswith('"') else last_modified
+    try:
+        changed, now = map(parsedate_to_datetime, (last_modified, response.headers.get("date", "")))
+        return last_modified if now - changed >= _LONG_AGO else ""
+    except (TypeError, ValueError):  # no time, or only one of them with its zone
+        return ""
 
 
 def size_of(response: httpx.Response) -> int:

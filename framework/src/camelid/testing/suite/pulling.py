@@ -74,6 +74,19 @@ class PullingCases:
         assert source.server.sent < 1.3 * len(content)
         assert second.remains() == []
 
+    def test_a_model_that_changed_meanwhile_is_fetched_anew(self, source: RegistrySource, tmp_path: Path) -> None:
+        """Proves that no two files are mixed. If it fails, look at `BlobSource.digest` and `version`."""
+        content, other = weights(), weights()
+        name = source.publish("small", content)
+        source.server.inject(Fault.STALL)
+        client = Client(source, tmp_path / "models")
+        client.leave(name, lambda: source.server.sent > len(content) // 4)
+        source.server.heal()
+        assert source.publish("small", other) == name
+        assert client.pull(name)[-1].status == "success"
+        assert client.store.blobs.has(digest_of(other))
+        assert not client.store.blobs.has(digest_of(content))
+
     def test_two_names_of_one_file_share_its_download(self, source: RegistrySource, tmp_path: Path) -> None:
         """Proves that a registry may be asked by several threads at once. If it fails, it keeps state for each call.
 
