@@ -107,7 +107,7 @@ async def ollama(tmp_path_factory, more_settings) -> AsyncIterator[httpx.AsyncCl
         models=folder,
         host="127.0.0.1:0",
         placement="in-process",
-        disabled_plugins=("huggingface", "ollama-registry"),  # no test asks another machine
+        disabled_plugins=("huggingface", "ollama-registry", "web"),  # no test asks another machine
         **more_settings,
     )
     async with running_server(settings) as client:

@@ -94,7 +94,7 @@ def camelid_process(tmp_path: Path) -> Camelid:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real server that holds the echo model."""
     with pytest.MonkeyPatch.context() as patch:
-        only_here = {"CAMELID_DISABLED_PLUGINS": "huggingface,ollama-registry"}  # no test asks another machine
+        only_here = {"CAMELID_DISABLED_PLUGINS": "huggingface,ollama-registry,web"}  # no test asks another machine
         for name, value in environment(tmp_path_factory.mktemp("home"), **only_here).items():
             patch.setenv(name, value)
         with embedded_server() as url:

@@ -118,7 +118,8 @@ class Registry(ABC):
 
     @property
     def protocol(self) -> str:
-        """Which names it is asked: `oci` for `oci://…`; empty for names that say none (`ModelName.protocol`)."""
+        """Which names it is asked: `oci` for `oci://…`, `web` for addresses of files; empty for names that say none
+        (`ModelName.protocol`)."""
         return ""
 
     @abstractmethod
