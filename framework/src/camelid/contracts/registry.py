@@ -119,7 +119,8 @@ class Registry(ABC):
     @property
     def protocol(self) -> str:
         """Which names it is asked: `oci` for `oci://…`, `web` for addresses of files; empty for names that say none
-        (`ModelName.protocol`)."""
+        (`ModelName.protocol`).
+        """
         return ""
 
     @abstractmethod
