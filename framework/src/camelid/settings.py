@@ -91,7 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     aliases: tuple[str, ...] = ()
     """Names that stand for others, each as `NAME=MODEL`, for example `fast=hf.co/OWNER/REPO:Q4_K_M`. Who runs, shows or
     pulls NAME, or makes a model from it, gets MODEL, under which name it is stored and listed, even if there is a model
-    called NAME. Copying, deleting and pushing take names as they are."""
+    called NAME. Copying, deleting and pushing take names as they are. Settings are logged, so no secret belongs into an
+    address here."""
     registries: tuple[str, ...] = ()
     """Registries to ask first, in this order; then those of this machine, then those that ask other machines."""
     registry_mirrors: tuple[str, ...] = ()

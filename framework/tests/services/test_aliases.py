@@ -30,8 +30,14 @@ def test_an_alias_is_a_whole_name(asked, meant):
 
 @pytest.mark.parametrize("entry", ["fast", "=x", "fast=", "a//b=x", "fast=a//b", "oci://x/y=z", "https://x/y.gguf=z"])
 def test_what_is_no_alias_is_refused(entry):
-    with pytest.raises(ConfigurationError, match="the setting aliases wants NAME=MODEL"):
-        Aliases([entry])
+    with pytest.raises(ConfigurationError, match=r"the setting aliases wants NAME=MODEL, .* and entry 2 is none"):
+        Aliases(["a=b", entry])
+
+
+def test_what_is_wrong_in_an_alias_is_not_repeated():
+    with pytest.raises(ConfigurationError, match="leave out the user name and the password") as refused:
+        Aliases(["fast=https://me:secret@h/x.gguf"])
+    assert "secret" not in f"{refused.value.message} {refused.value.reason}"
 
 
 def test_a_model_that_runs_elsewhere_is_still_refused():

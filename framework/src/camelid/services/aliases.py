@@ -1,6 +1,7 @@
 """Names that stand for others (the setting `aliases`)."""
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Final
 
 from camelid.errors import ConfigurationError, RequestError
@@ -22,7 +23,7 @@ class Aliases:
         Raises:
             ConfigurationError: one is none.
         """
-        self._meant: Mapping[str, ModelName] = dict(map(_read, entries))
+        self._meant: Mapping[str, ModelName] = dict(map(_read, entries, count(1)))
 
     def resolve(self, name: ModelName) -> ModelName:
         """The name that `name` stands for; most often itself."""
@@ -38,16 +39,18 @@ class Aliases:
         return self.resolve(parse_reference(asked, unavailable=unavailable))
 
 
-def _read(entry: str) -> tuple[str, ModelName]:
+def _read(entry: str, place: int) -> tuple[str, ModelName]:
     alias, _, meant = (part.strip() for part in entry.partition("="))
     try:
         name = ModelName.parse(alias)
         if name.protocol:
-            raise RequestError("an address")
+            raise RequestError("an address stands for nothing else")
         return name.qualified.lower(), ModelName.parse(meant)
     except RequestError as error:
+        # Not what it says: an address may hold a password.
         raise ConfigurationError(
-            f"the setting aliases wants NAME=MODEL, both names of models, not {entry!r}", reason=error.reason
+            f"the setting aliases wants NAME=MODEL, both names of models, and entry {place} is none: {error.message}",
+            reason=error.reason,
         ) from error
 
 
