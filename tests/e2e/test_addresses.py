@@ -52,7 +52,7 @@ def answer(server, name: str) -> str:
 
 def test_a_pull_that_is_killed_again_and_again_goes_on(host, start_server):
     address, moments = f"http://{host.host}/models/talker.gguf", Random(6)
-    size = len(host.files["/models/talker.gguf"])
+    size = len(host.shelf["/models/talker.gguf"])
     host.inject(Fault.SLOW)
     for kill in range(KILLS):
         server = start_server()

@@ -34,7 +34,7 @@ class WebSource(RegistrySource):
             client.close()
 
     def publish(self, model: str, weights: bytes) -> ModelName:
-        self.server.files[f"/models/{model}.gguf"] = weights
+        self.server.shelf[f"/models/{model}.gguf"] = weights
         return self.name_of(model)
 
     def name_of(self, model: str) -> ModelName:
@@ -44,7 +44,7 @@ class WebSource(RegistrySource):
         return self.name_of("unknown")
 
     def make_mirror(self) -> LoopbackServer:
-        return FileServer(self.server.files)
+        return FileServer(self.server.shelf)
 
 
 @pytest.fixture

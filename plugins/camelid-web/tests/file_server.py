@@ -9,9 +9,9 @@ from camelid.testing.loopback import LoopbackServer, Reply, Request
 class FileServer(LoopbackServer):
     """Files by path; `says` makes the headers about one."""
 
-    def __init__(self, files: dict[str, bytes] | None = None) -> None:
+    def __init__(self, shelf: dict[str, bytes] | None = None) -> None:
         super().__init__()
-        self.files: dict[str, bytes] = {} if files is None else files
+        self.shelf: dict[str, bytes] = {} if shelf is None else shelf
         self.says: Callable[[bytes], dict[str, str]] = lambda content: {"ETag": f'"{md5(content).hexdigest()}"'}
         self.sized = True
         """Whether lengths and ranges are known."""
@@ -21,7 +21,7 @@ class FileServer(LoopbackServer):
     def respond(self, request: Request) -> Reply:
         if request.path in self.replies:
             return self.replies[request.path]
-        content = self.files.get(request.path.partition("?")[0])
+        content = self.shelf.get(request.path.partition("?")[0])
         if content is None:
             return Reply(404)
         return Reply(200, content, self.says(content), file=True, sized=self.sized)

@@ -28,7 +28,7 @@ def content() -> bytes:
 
 def put(source, path: str, content: bytes = b"") -> ModelName:
     if content:
-        source.server.files[path.partition("?")[0]] = content
+        source.server.shelf[path.partition("?")[0]] = content
     return ModelName.parse(f"http://{source.server.host}{path}")
 
 
