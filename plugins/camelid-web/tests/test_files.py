@@ -160,8 +160,9 @@ def test_a_login_is_not_to_be_had(source, client):
 
 def test_what_a_host_says_of_its_inside_stays_in_the_log(source, client):
     source.server.replies[PATH] = Reply(403, b"inside: secret")
-    with pytest.raises(RegistryError, match=r"pull model manifest: 127\.0\.0\.1 answers with status 403$") as refused:
+    with pytest.raises(RegistryError) as refused:
         client.pull(put(source, PATH))
+    assert refused.value.message == "pull model manifest: 127.0.0.1 answers with status 403"
     assert "inside: secret" in refused.value.reason
 
 
