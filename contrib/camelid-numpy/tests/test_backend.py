@@ -1,0 +1,118 @@
+"""What a decoder remembers, what files are refused, and how much there is to read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from camelid.errors import InvalidModelFileError, ModelMemoryError
+from camelid.testing.tiny_gguf import write_language_model
+from camelid.types import LoadOptions, ModelArtifact, ModelFile
+from camelid_numpy.backend import NumpyDecoder, NumpyModel
+
+TOKENS = [3, 300, 301, 302, 290, 310, 299]
+
+
+def load(path: Path, context_length: int = 64) -> NumpyModel:
+    artifact = ModelArtifact(name="tiny", format="gguf", files=(ModelFile(path=str(path)),))
+    return NumpyModel(artifact, LoadOptions(context_length=context_length))
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return write_language_model(tmp_path / "model.gguf")
+
+
+def copy(source: Path, target: Path, add: Callable[[gguf.GGUFWriter], None], without: str = "") -> Path:
+    """A model with something more, or with a tensor less."""
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(target, "llama")
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            writer.add_key_value(name, field.contents(), field.types[0], field.types[-1] if field.types[1:] else None)
+    for tensor in reader.tensors:
+        if tensor.name != without:
+            writer.add_tensor(tensor.name, np.array(tensor.data))
+    add(writer)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return target
+
+
+def test_tokens_may_come_one_by_one_or_together(path):
+    model = load(path)
+    together = NumpyDecoder(model).feed(TOKENS)
+    decoder = NumpyDecoder(model)
+    for token in TOKENS:
+        alone = decoder.feed([token])
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_what_was_trimmed_is_forgotten(path):
+    decoder = NumpyDecoder(load(path))
+    wanted = decoder.feed(TOKENS)
+    decoder.feed([290, 291])
+    assert decoder.trim(3)
+    assert decoder.feed(TOKENS[3:]) == pytest.approx(wanted, abs=1e-5)
+    decoder.reset()
+    assert decoder.feed(TOKENS) == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_embedding_is_the_head_where_there_is_no_other(path, tmp_path):
+    tied = load(copy(path, tmp_path / "tied.gguf", lambda writer: None, without="output.weight")).transformer
+    assert tied.head is tied.embedding
+
+
+def test_frequencies_may_be_slowed_down(path, tmp_path):
+    factors = np.full(8, 2, np.float32)
+    slow = load(copy(path, tmp_path / "slow.gguf", lambda writer: writer.add_tensor("rope_freqs.weight", factors)))
+    assert slow.transformer.turns == pytest.approx(load(path).transformer.turns / 2)
+
+
+@pytest.mark.parametrize(
+    ("add", "reason"),
+    [
+        (lambda writer: writer.add_rope_scaling_type(gguf.RopeScalingType.YARN), "positions are scaled"),
+        (lambda writer: writer.add_tensor("blk.0.attn_q.bias", np.ones(64, np.float32)), "attn_q.bias"),
+    ],
+)
+def test_what_is_not_computed_here_is_refused(path, tmp_path, add, reason):
+    with pytest.raises(InvalidModelFileError, match="model 'tiny' is no plain Llama") as refused:
+        load(copy(path, tmp_path / "other.gguf", add))
+    assert reason in refused.value.reason
+
+
+def test_other_architectures_are_refused(tmp_path):
+    with pytest.raises(InvalidModelFileError) as refused:
+        load(write_language_model(tmp_path / "other.gguf", "qwen2vl"))
+    assert "another architecture" in refused.value.reason
+
+
+def test_a_tensor_is_missing_or_has_no_numbers(path, tmp_path):
+    with pytest.raises(InvalidModelFileError) as refused:
+        load(copy(path, tmp_path / "short.gguf", lambda writer: None, without="blk.1.ffn_up.weight"))
+    assert "blk.1.ffn_up" in refused.value.reason
+    bad = np.full(64, np.nan, np.float32)
+    nan = copy(path, tmp_path / "nan.gguf", lambda writer: writer.add_tensor("output_norm.weight", bad), "output_norm.weight")
+    with pytest.raises(InvalidModelFileError) as refused:
+        load(nan)
+    assert "no numbers" in refused.value.reason
+
+
+def test_a_context_that_no_memory_holds_is_one_error(path, tmp_path):
+    huge = copy(path, tmp_path / "huge.gguf", lambda writer: None)
+    content = huge.read_bytes()
+    key = b"llama.context_length"
+    place = content.index(key) + len(key) + 4
+    huge.write_bytes(content[:place] + (2**31).to_bytes(4, "little") + content[place + 4 :])
+    with pytest.raises(ModelMemoryError, match="not enough memory for model 'tiny'"):
+        load(huge, context_length=2**42)
+
+
+def test_it_is_read_in_one_sitting():
+    sources = Path(load.__code__.co_filename).parents[1].glob("src/**/*.py")
+    assert 200 < sum(len(source.read_text(encoding="utf-8").splitlines()) for source in sources) < 300
