@@ -97,7 +97,9 @@ def test_a_tensor_is_missing_or_has_no_numbers(path, tmp_path):
         load(copy(path, tmp_path / "short.gguf", lambda writer: None, without="blk.1.ffn_up.weight"))
     assert "blk.1.ffn_up" in refused.value.reason
     bad = np.full(64, np.nan, np.float32)
-    nan = copy(path, tmp_path / "nan.gguf", lambda writer: writer.add_tensor("output_norm.weight", bad), "output_norm.weight")
+    nan = copy(
+        path, tmp_path / "nan.gguf", lambda writer: writer.add_tensor("output_norm.weight", bad), "output_norm.weight"
+    )
     with pytest.raises(InvalidModelFileError) as refused:
         load(nan)
     assert "no numbers" in refused.value.reason

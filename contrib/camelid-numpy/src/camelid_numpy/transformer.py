@@ -53,8 +53,7 @@ class Transformer(NamedTuple):
         for layer, layer_cache in zip(self.layers, cache, strict=True):
             state = state + _attend(layer, self._norm(state, layer.attn_norm), rotation, start, layer_cache)
             state = state + _feed_forward(layer, self._norm(state, layer.ffn_norm))
-        logits: Array = self.head @ self._norm(state[-1], self.norm)
-        return logits
+        return self.head @ self._norm(state[-1], self.norm)
 
     def _norm(self, state: Array, weight: Array) -> Array:
         """RMSNorm: every state as long as the others, then each of its numbers as important as was learnt."""

@@ -28,10 +28,12 @@ __all__ = ("completions",)
 
 
 class CompletionBody(GenerationFields, kw_only=True):
-    """The request. A text goes through the model's template, token ids go to the model as they are."""
+    """The request. A text goes through the model's template, unless it is `raw`; token ids never do."""
 
     prompt: JsonValue = None
     """A text, token ids, or several of either. Without it the model is loaded."""
+    raw: bool = False
+    """Camelid's own: the prompts are for the model as they are."""
     suffix: str = ""
     echo: bool = False
     """Answers begin with their prompt."""
@@ -115,7 +117,7 @@ def _asked(body: CompletionBody, prompt: Given, *, choose: bool) -> GenerateRequ
         model=body.model,
         prompt=text,
         tokens=tokens,
-        raw=bool(tokens),
+        raw=body.raw or bool(tokens),
         suffix=body.suffix,
         options=_options(body),
         keep_alive=parse_keep_alive(body.keep_alive),
