@@ -14,5 +14,7 @@ def root() -> Path:
 def sources(root) -> list[Path]:
     """Every Python file that is shipped."""
     return sorted(
-        path for folder in ("framework", "backends", "plugins") for path in (root / folder).glob("**/src/**/*.py")
+        path
+        for folder in ("framework", "backends", "plugins", "contrib")
+        for path in (root / folder).glob("**/src/**/*.py")
     )

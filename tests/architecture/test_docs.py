@@ -6,8 +6,8 @@ import pytest
 
 from camelid.cli.group import COMMANDS
 
-PAGES = ("README.md", "docs/onboarding.md", "docs/design.md")
-FOLDERS = ("", "docs", "framework/src/camelid", "framework/src/camelid/cli")
+PAGES = ("README.md", "contrib/README.md", "docs/onboarding.md", "docs/design.md")
+FOLDERS = ("", "contrib", "docs", "framework/src/camelid", "framework/src/camelid/cli")
 PATH = re.compile(r"`([\w./-]+/[\w.-]*|[\w.-]+\.(?:py|md))`")
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 
@@ -32,7 +32,7 @@ def test_the_tree_on_the_onboarding_page_is_the_tree(root):
     packages = {path.name for path in framework.iterdir() if (path / "__init__.py").exists()}
     assert set(re.findall(r"^    (\w+)/", tree, re.MULTILINE)) == packages
     distributions = {
-        path.parent.name for top in ("backends", "plugins") for path in (root / top).glob("*/pyproject.toml")
+        path.parent.name for top in ("backends", "plugins", "contrib") for path in (root / top).glob("*/pyproject.toml")
     }
     assert set(re.findall(r"^  (camelid-[\w-]+)/", tree, re.MULTILINE)) == distributions
 

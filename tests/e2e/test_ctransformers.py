@@ -126,7 +126,7 @@ def test_a_modelfile_may_name_backend_and_family(server):
 def test_show_and_ps_say_which_backend_and_why(server):
     shown = server.post("/api/show", model=MODEL).json()
     assert shown["backend"] == "llamacpp"
-    assert shown["backend_reason"] == "it goes before others that read gguf: ctransformers"
+    assert shown["backend_reason"] == "it goes before others that read gguf: ctransformers, numpy"
     options = OLDER | {"num_predict": 1}
     assert server.post("/api/generate", model=MODEL, prompt="a", stream=False, options=options).status_code == 200
     rows = {(row["name"], row["backend"]): row for row in server.http.get("/api/ps").json()["models"]}

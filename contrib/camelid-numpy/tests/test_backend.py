@@ -6,6 +6,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
+from llama_cpp import llama_cpp
 
 from camelid.errors import InvalidModelFileError, ModelMemoryError
 from camelid.testing.tiny_gguf import write_language_model
@@ -41,6 +42,38 @@ def copy(source: Path, target: Path, add: Callable[[gguf.GGUFWriter], None], wit
     writer.write_tensors_to_file()
     writer.close()
     return target
+
+
+def llama_cpp_says(path: Path, tokens: list[int], count: int) -> tuple[list[int], np.ndarray]:
+    """The likeliest tokens after some others, and the logits of each; all of it in float32."""
+    llama_cpp.llama_backend_init()
+    model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
+    parameters = llama_cpp.llama_context_default_params()
+    parameters.n_ctx, parameters.n_threads, parameters.n_threads_batch = 256, 1, 1
+    parameters.type_k = parameters.type_v = llama_cpp.GGML_TYPE_F32
+    parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED  # it rounds to 16 bits
+    context = llama_cpp.llama_init_from_model(model, parameters)
+    size = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
+    said, logits = [], []
+    try:
+        for _ in range(count):
+            array = (llama_cpp.llama_token * len(tokens))(*tokens)
+            assert llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(array, len(tokens))) == 0
+            logits.append(np.ctypeslib.as_array(llama_cpp.llama_get_logits(context), (size,)).copy())
+            tokens = [int(logits[-1].argmax())]
+            said += tokens
+    finally:
+        llama_cpp.llama_free(context)
+        llama_cpp.llama_model_free(model)
+    return said, np.stack(logits)
+
+
+def test_the_logits_are_those_of_llama_cpp(path):
+    said, theirs = llama_cpp_says(path, TOKENS, 20)
+    decoder = NumpyDecoder(load(path))
+    ours = np.stack([decoder.feed(TOKENS), *(decoder.feed([token]).copy() for token in said[:-1])])
+    assert ours.argmax(axis=1).tolist() == said
+    assert ours == pytest.approx(theirs, abs=1e-4)
 
 
 def test_tokens_may_come_one_by_one_or_together(path):

@@ -61,18 +61,27 @@ def running_server(folder: Path, **environment: str) -> Iterator[RunningServer]:
 
 
 @pytest.fixture(scope="session")
+def slow() -> dict[str, object]:
+    """The request that makes a model which says what it was told, a hundred bytes a second."""
+    parameters = {"backend_options": {"delay": 0.01}}
+    return {"model": "slow", "from": "camelid/echo", "parameters": parameters, "stream": False}
+
+
+@pytest.fixture(scope="session")
 def serve(tmp_path_factory) -> Callable[..., object]:
     """Run servers of one's own."""
     return lambda **environment: running_server(tmp_path_factory.mktemp("server"), **environment)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def upstream(serve) -> Iterator[RunningServer]:
+def upstream(serve, slow) -> Iterator[RunningServer]:
     """A Camelid that has some models; the variable `UPSTREAMS` calls it `lab`."""
     with serve(OLLAMA_NUM_PARALLEL="4") as server, pytest.MonkeyPatch.context() as patch:
         for model in MODELS:
             pulled = httpx.post(f"{server.url}/api/pull", json={"model": model, "stream": False}, timeout=60)
             assert pulled.json() == {"status": "success"}, pulled.text
+        made = httpx.post(f"{server.url}/api/create", json=slow, timeout=60)
+        assert made.json() == {"status": "success"}, made.text
         patch.setenv("UPSTREAMS", f"lab={server.url}")
         yield server
 

@@ -78,10 +78,11 @@ class UpstreamEngine(Engine):
     def cancel(self, id: int) -> None:  # noqa: A002 - the contract's name
         """Close its connection, which tells the upstream."""
         self._waiting = deque(request for request in self._waiting if request.id != id)
-        task = self._running.get(id)
+        task = self._running.pop(id, None)
         if task is not None:
             task.cancel()
             self._loop.run_until_complete(asyncio.wait({task}, timeout=_CLOSING_SECONDS))
+            self._send()
         self._events = [event for event in self._events if event.id != id]
 
     def close(self) -> None:
@@ -106,16 +107,15 @@ class UpstreamEngine(Engine):
     async def _answer(self, request: EngineRequest) -> None:
         """Tell what comes of one request. Its end is told when its connection is closed, or free for the next."""
         try:
-            self._tell(EngineEvent(request.id, finish=await self._read(request)))
+            last = EngineEvent(request.id, finish=await self._read(request))
         except CamelidError as error:
-            self._tell(EngineEvent(request.id, error=error))
+            last = EngineEvent(request.id, error=error)
         except Exception as error:  # noqa: BLE001 - whatever it is, only this request may suffer
-            self._tell(
-                EngineEvent(request.id, error=ModelError(f"asking {self._model.upstream} failed", reason=repr(error)))
-            )
-        finally:
-            del self._running[request.id]
-            self._send()
+            problem = ModelError(f"asking {self._model.upstream} failed", reason=repr(error))
+            last = EngineEvent(request.id, error=problem)
+        self._running.pop(request.id, None)
+        self._tell(last)
+        self._send()
 
     async def _read(self, request: EngineRequest) -> FinishReason:
         """Tell the pieces of an answer; how it ended."""

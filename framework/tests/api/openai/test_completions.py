@@ -36,6 +36,12 @@ async def test_a_stream(complete, events):
     assert [piece["choices"][0]["finish_reason"] for piece in pieces] == [None] * (len(pieces) - 1) + ["stop"]
 
 
+async def test_a_raw_prompt_goes_around_the_template(complete):
+    counts = [(await complete("one", raw=raw)).json()["usage"]["prompt_tokens"] for raw in (True, False)]
+    around = len(["<begin>", "<answer>"])
+    assert counts == [around + len("one"), around + len("one") + len("user") + len(["<turn>"])]
+
+
 async def test_usage_in_a_stream(complete, events):
     *pieces, last = events(await complete(stream=True, stream_options={"include_usage": True}))
     assert all(not any(piece["usage"].values()) for piece in pieces)
