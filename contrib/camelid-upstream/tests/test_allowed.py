@@ -44,3 +44,6 @@ def test_a_key_is_its_upstreams_alone_and_stays_out_of_sight():
     assert big.headers(environ) == {"Authorization": "Bearer secret"}
     assert lab.headers(environ) == {}
     assert "secret" not in f"{big!r}{big}"
+    with pytest.raises(ConfigurationError, match="UPSTREAM_KEY_BIG_ONE is no key") as refused:
+        big.headers({"UPSTREAM_KEY_BIG_ONE": "secret\nX-Other: 1"})
+    assert "secret" not in str(refused.value)

@@ -69,7 +69,10 @@ def test_a_llama_server_says_more_than_openai(other):
     assert "top_k" in file["accepts"]
 
 
-def test_one_that_says_nothing_of_itself_is_taken_as_it_is(other):
+@pytest.mark.parametrize("page", [None, Reply(200, b"<html>"), Reply(500), {"error": "no such endpoint"}])
+def test_one_that_says_nothing_of_itself_is_taken_as_it_is(other, page):
+    if page is not None:
+        other.pages["/props"] = page
     layers = resolve("upstream://lab/qwen/qwen3-0.6b")
     assert layers.keys() == {"model", "params"}
     assert json.loads(layers["model"])["accepts"] == []
@@ -100,9 +103,9 @@ def test_unknown_models_and_upstreams_are_named(other):
     [
         ({"/v1/models": Reply(401)}, "UPSTREAM_KEY_LAB is missing or wrong"),
         ({"/v1/models": Reply(307, headers={"Location": "http://127.0.0.1:1/"})}, "redirects are not followed"),
-        ({"/v1/models": ["x"]}, "says something else than expected at /v1/models"),
+        ({"/v1/models": ["x"]}, "has no list of models at /v1/models"),
+        ({"/v1/models": Reply(404)}, "refuses the request"),
         ({"/v1/models": Reply(200, b" " * 20_000_000)}, "says more than anybody would read"),
-        ({"/props": Reply(500)}, "failed with HTTP status 500"),
     ],
 )
 def test_what_is_wrong_is_one_error(other, pages: Mapping[str, object], words):

@@ -39,8 +39,14 @@ class Upstream(msgspec.Struct, frozen=True):
         return _KEY + self.name.upper().replace("-", "_")
 
     def headers(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """What proves who asks; nothing if there is no key."""
+        """What proves who asks; nothing if there is no key.
+
+        Raises:
+            ConfigurationError: the key is none.
+        """
         key = environ.get(self.key_variable, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigurationError(f"the variable {self.key_variable} is no key: it has letters that no key has")
         return {"Authorization": f"Bearer {key}"} if key else {}
 
 

@@ -6,7 +6,6 @@ from typing import Final
 import httpx
 import msgspec
 
-from camelid.errors import CamelidError
 from camelid.types.generation import FinishReason
 from camelid.types.json import JsonObject
 from camelid.types.options import SamplingOptions
@@ -30,7 +29,7 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 class _Choice(msgspec.Struct):
-    text: str = ""
+    text: str | None = None
     finish_reason: str | None = None
 
 
@@ -108,16 +107,11 @@ async def _pieces(upstream: Upstream, stream: AsyncIterator[bytes]) -> AsyncIter
 
 def _read(upstream: Upstream, data: bytes) -> tuple[str, FinishReason | None]:
     event = msgspec.json.decode(data, type=_Event)
-    if event.error is not None:
-        raise _failed(upstream, data)
+    if event.error is not None:  # the status was sent long ago
+        raise refused(upstream, httpx.codes.INTERNAL_SERVER_ERROR, data)
     if not event.choices:
         return "", None
-    choice = event.choices[0]
-    if choice.finish_reason is None:
-        return choice.text, None
-    return choice.text, FinishReason.LENGTH if choice.finish_reason == "length" else FinishReason.STOP
-
-
-def _failed(upstream: Upstream, data: bytes) -> CamelidError:
-    """An error within a stream, whose status was sent long ago."""
-    return refused(upstream, httpx.codes.INTERNAL_SERVER_ERROR, data)
+    text, reason = event.choices[0].text or "", event.choices[0].finish_reason
+    if not reason:
+        return text, None
+    return text, FinishReason.LENGTH if reason == "length" else FinishReason.STOP

@@ -12,12 +12,12 @@ from camelid.errors import CamelidError, ModelError, UnsupportedCapabilityError
 from camelid.types.generation import FinishReason
 from camelid.types.usage import EngineUsage
 from camelid_upstream.backend import UpstreamModel, text_of
-from camelid_upstream.completion import Piece, complete, request_body
+from camelid_upstream.completion import complete, request_body
 
 __all__ = ("UpstreamEngine",)
 
 _STEP_SECONDS: Final = 0.01
-_CLOSING_SECONDS: Final = 1.0
+_CLOSING_SECONDS: Final = 0.1
 
 
 class UpstreamEngine(Engine):
@@ -123,7 +123,7 @@ class UpstreamEngine(Engine):
         body = request_body(self._model.file, text_of(request.prompt), request.sampling, room)
         async with aclosing(complete(self._http, self._model.upstream, body)) as pieces:
             async for piece in pieces:
-                tokens = _fitting(piece, room)
+                tokens = piece.text.encode("utf-8", "replace")[:room]
                 room -= len(tokens)
                 if tokens:
                     self._tell(EngineEvent(request.id, tokens))
@@ -136,8 +136,3 @@ class UpstreamEngine(Engine):
     def _tell(self, event: EngineEvent) -> None:
         self._events.append(event)
         self._news.set()
-
-
-def _fitting(piece: Piece, room: int) -> bytes:
-    """The piece's tokens, as many as there is room for."""
-    return piece.text.encode("utf-8", "replace")[:room]

@@ -103,28 +103,44 @@ class _Asking:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def __call__(self, kind: type[_T], path: str, body: JsonObject | None = None) -> _T | None:
-        """The answer at a path, of a GET or, with a body, of a POST; None where the upstream does not have it.
+    def models(self) -> list[str]:
+        """What it calls its models.
 
         Raises:
-            RegistryError: it failed.
+            RegistryError: it does not say.
         """
+        status, content = self._send("/v1/models", None)
+        if status != httpx.codes.OK:
+            raise RegistryError(refused(self.upstream, status, content).message)
+        found = _decoded(_List, content)
+        if found is None:
+            raise RegistryError(f"{self.upstream} has no list of models at /v1/models: correct its address")
+        return [model.id for model in found.data]
+
+    def perhaps(self, kind: type[_T], path: str, body: JsonObject | None = None) -> _T | None:
+        """The answer at a path that not every server has, of a GET or, with a body, of a POST.
+
+        Raises:
+            RegistryError: the upstream is gone.
+        """
+        status, content = self._send(path, body)
+        return _decoded(kind, content) if status == httpx.codes.OK else None
+
+    def _send(self, path: str, body: JsonObject | None) -> tuple[int, bytes]:
         try:
             with self._http.stream("GET" if body is None else "POST", path, json=body) as response:
-                content = _bounded(response)
+                return response.status_code, _bounded(response)
         except httpx.HTTPError as error:
             failure = no_answer(self.upstream, error)
             raise RegistryError(failure.message, reason=failure.reason) from error
-        if response.status_code in (404, 405, 501):
-            return None
-        if response.status_code != httpx.codes.OK:
-            raise RegistryError(refused(self.upstream, response.status_code, content).message)
-        try:
-            return msgspec.json.decode(content, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise RegistryError(
-                f"{self.upstream} says something else than expected at {path}", reason=str(error)
-            ) from error
+
+
+def _decoded(kind: type[_T], content: bytes) -> _T | None:
+    """None where it is something else, as of servers that have a page for every path."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _bounded(response: httpx.Response) -> bytes:
@@ -140,8 +156,7 @@ def _listed_as(name: ModelName, asking: _Asking) -> str:
     """What the upstream calls the model; it may have capital letters, which names do not have."""
     path = unfold_path(name.namespace, name.model)
     wanted = (f"{path}:{name.tag}".lower(), *([path.lower()] if name.tag == DEFAULT_TAG else []))
-    found = asking(_List, "/v1/models")
-    listed = [] if found is None else [model.id for model in found.data]
+    listed = asking.models()
     for model in listed:
         if model.lower() in wanted:
             return model
@@ -156,10 +171,10 @@ def _habits(model: str, asking: _Asking) -> tuple[tuple[Extra, ...], str]:
     Raises:
         RegistryError: it is an Ollama, which prompts by itself.
     """
-    properties = asking(_Properties, "/props")
-    if properties is not None:
+    properties = asking.perhaps(_Properties, "/props")
+    if properties is not None and properties.chat_template:
         return _LLAMA_SERVER_TAKES, properties.chat_template
-    shown = asking(_Shown, "/api/show", {"model": model})
+    shown = asking.perhaps(_Shown, "/api/show", {"model": model})
     if shown is None:
         return (), ""
     if shown.backend is None:
