@@ -6,21 +6,28 @@ import pytest
 
 from camelid.cli.group import COMMANDS
 
-PAGES = ("README.md", "contrib/README.md", "docs/onboarding.md", "docs/design.md")
-FOLDERS = ("", "contrib", "docs", "framework/src/camelid", "framework/src/camelid/cli")
+PAGES = (
+    "README.md",
+    "contrib/README.md",
+    "contrib/camelid-numpy/README.md",
+    "contrib/camelid-upstream/README.md",
+    "docs/onboarding.md",
+    "docs/design.md",
+)
+FOLDERS = ("", "framework/src/camelid", "framework/src/camelid/cli")
 PATH = re.compile(r"`([\w./-]+/[\w.-]*|[\w.-]+\.(?:py|md))`")
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 
-def _exists(root, path: str) -> bool:
-    return any((root / folder / path).exists() for folder in FOLDERS)
+def _exists(root, page: str, path: str) -> bool:
+    return (root / page).parent.joinpath(path).exists() or any((root / folder / path).exists() for folder in FOLDERS)
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_path_exists(root, page):
     text = (root / page).read_text(encoding="utf-8")
     named = [*PATH.findall(text), *LINK.findall(text)]
-    missing = [path for path in named if not path.startswith("/") and not _exists(root, path)]
+    missing = [path for path in named if not path.startswith("/") and not _exists(root, page, path)]
     assert named
     assert missing == []
 

@@ -97,12 +97,16 @@ def test_who_waits_may_leave_as_well(drive):
     assert set(driver.finish()) == {0, 1, 2}
 
 
-def test_options_reach_the_upstream(drive):
-    driver = drive("smollm2:135m")
-    driver.submit(1, LONG, num_predict=12, temperature=2.0, top_k=1)
-    driver.submit(2, LONG, num_predict=12, temperature=0.0)
-    only_best, greedy = driver.finish().values()
-    assert only_best.tokens == greedy.tokens
+@pytest.mark.parametrize(("accepts", "sure"), [(["raw", "options"], True), (["raw"], False)])
+def test_options_reach_an_upstream_that_knows_them(drive, accepts, sure):
+    """At this temperature a model says anything, unless it may only say what is likeliest."""
+    driver = drive("smollm2:135m", accepts=accepts)
+    for seed in range(4):
+        driver.submit(
+            seed, "word: river\n" * 5 + "word:", num_predict=2, temperature=5.0, top_k=1, top_p=1.0, seed=seed
+        )
+    answers = driver.finish().values()
+    assert all(answer.tokens.startswith(b" river") for answer in answers) == sure
 
 
 def test_an_upstream_that_is_killed_is_one_error(drive, serve, slow, monkeypatch):

@@ -64,6 +64,13 @@ def test_lines_may_end_as_they_like_and_the_key_is_sent(ask, bad):
     assert (request.path, request.headers["authorization"]) == ("/v1/completions", f"Bearer {KEY}")
 
 
+def test_some_servers_end_with_nothing_and_send_more_than_choices(ask):
+    usage = b'data: {"choices": [], "usage": {"total_tokens": 3}}\n\n'
+    ending = b'data: {"choices": [{"text": null, "finish_reason": "length"}]}\n\n'
+    answer = ask(Reply(200, usage + event("one", "") + ending, file=True))
+    assert (answer.tokens, answer.finish) == (b"one", "length")
+
+
 def test_only_what_everybody_knows_is_sent_unless_the_file_says_more(bad, drive):
     for accepts in ([], ["top_k", "repetition_penalty"]):
         driver = drive(accepts=accepts)

@@ -32,11 +32,19 @@ def chat(http: httpx.Client | None, url: str, name: str, **fields: object) -> di
     return answer.json()
 
 
-def test_the_answer_is_the_upstreams_own(front, model, upstream):
-    ours, theirs = chat(front, "", model), chat(None, upstream.url, "smollm2:135m")
-    assert "blue" in ours["message"]["content"]
-    assert ours["message"] == theirs["message"]
-    assert ours["done_reason"] == theirs["done_reason"]
+def test_the_prompt_is_the_upstreams_own(front, model, upstream):
+    ours, theirs = (
+        chat(*which, _debug_render_only=True)["_debug_info"]["rendered_template"]
+        for which in ((front, "", model), (None, upstream.url, "smollm2:135m"))
+    )
+    assert ours == theirs
+    assert "<|im_start|>user\nWhy is the sky blue?<|im_end|>" in ours
+
+
+def test_the_answer_is_the_upstreams(front, model):
+    answer = chat(front, "", model)
+    assert "blue" in answer["message"]["content"]
+    assert answer["done_reason"] == "length"
 
 
 def test_an_answer_is_streamed(front, model):

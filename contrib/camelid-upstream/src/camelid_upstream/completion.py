@@ -1,6 +1,7 @@
 """One request to `/v1/completions`, and the pieces of its answer."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Final
 
 import httpx
@@ -71,10 +72,11 @@ async def complete(http: httpx.AsyncClient, upstream: Upstream, body: JsonObject
         async with http.stream("POST", "/v1/completions", json=body) as response:
             if response.status_code != httpx.codes.OK:
                 raise refused(upstream, response.status_code, await _beginning(response.aiter_raw()))
-            async for piece in _pieces(upstream, response.aiter_raw()):
-                yield piece
-                if piece.finish:
-                    return
+            async with aclosing(_pieces(upstream, response.aiter_raw())) as pieces:
+                async for piece in pieces:
+                    yield piece
+                    if piece.finish:
+                        return
     except httpx.HTTPError as error:
         raise no_answer(upstream, error) from error
     raise broken(upstream, "the stream ended without a finish_reason")
@@ -89,7 +91,7 @@ async def _beginning(stream: AsyncIterator[bytes]) -> bytes:
     return content[:_MOST_OF_A_REFUSAL]
 
 
-async def _pieces(upstream: Upstream, stream: AsyncIterator[bytes]) -> AsyncIterator[Piece]:
+async def _pieces(upstream: Upstream, stream: AsyncIterator[bytes]) -> AsyncGenerator[Piece, None]:
     """What each read brings, as one piece."""
     reader = EventReader()
     async for received in stream:

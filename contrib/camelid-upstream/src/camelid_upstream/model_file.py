@@ -7,7 +7,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -36,7 +36,7 @@ class UpstreamFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the upstream calls the model."""
     accepts: tuple[Extra, ...] = ()
     """What the upstream takes beyond OpenAI's fields. Strict servers refuse what they do not know."""
-    max_tokens: int = 1024
+    max_tokens: Annotated[int, msgspec.Meta(gt=0)] = 1024
     """What is asked for where a request sets no limit: OpenAI's API would stop after 16."""
 
 

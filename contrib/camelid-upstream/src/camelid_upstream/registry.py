@@ -1,39 +1,24 @@
 """The models that upstreams have, as models of this server: `upstream://lab/smollm2:135m`."""
 
 from hashlib import sha256
-from typing import Final, Self, TypeVar
+from typing import Final
 
-import httpx
 import msgspec
 
 from camelid import BlobSource, LayerSource, Registry, ResolvedModel
 from camelid.errors import ConfigurationError, RegistryError
-from camelid.types.json import JsonObject
 from camelid.types.names import DEFAULT_TAG, ModelName
 from camelid.types.repository_paths import unfold_path
-from camelid_upstream.allowed import VARIABLE, Upstream, allowed_upstreams
-from camelid_upstream.failures import no_answer, refused
+from camelid_upstream.allowed import VARIABLE, allowed_upstreams
+from camelid_upstream.asking import Asking
 from camelid_upstream.model_file import FORMAT, Extra, UpstreamFile
 
 __all__ = ("UpstreamRegistry",)
 
-_SECONDS: Final = 30.0
-_MOST_BYTES: Final = 16 << 20
 _CONTEXT: Final = 1 << 17
 """Bytes of a prompt and its answer; what is too long for an upstream, it refuses or cuts itself."""
 _LLAMA_SERVER_TAKES: Final[tuple[Extra, ...]] = ("min_p", "repeat_last_n", "repeat_penalty", "top_k", "typical_p")
 _CAMELID_TAKES: Final[tuple[Extra, ...]] = ("options", "raw")
-_T = TypeVar("_T")
-
-
-class _Listed(msgspec.Struct):
-    id: str
-
-
-class _List(msgspec.Struct):
-    """What `/v1/models` says."""
-
-    data: tuple[_Listed, ...]
 
 
 class _Properties(msgspec.Struct):
@@ -75,7 +60,7 @@ class UpstreamRegistry(Registry):
             raise RegistryError(error.message) from error
         if upstream is None:
             raise RegistryError(f"the variable {VARIABLE} of this server lists no upstream called {name.host}")
-        with _Asking(upstream) as asking:
+        with Asking(upstream) as asking:
             model = _listed_as(name, asking)
             accepts, template = _habits(model, asking)
         file = UpstreamFile("upstream", upstream.name, model, accepts)
@@ -89,70 +74,7 @@ class UpstreamRegistry(Registry):
         )
 
 
-class _Asking:
-    """Short questions to one upstream."""
-
-    def __init__(self, upstream: Upstream) -> None:
-        self.upstream = upstream
-        headers = {"Accept-Encoding": "identity", **upstream.headers()}
-        self._http = httpx.Client(base_url=upstream.address, headers=headers, timeout=_SECONDS)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
-
-    def models(self) -> list[str]:
-        """What it calls its models.
-
-        Raises:
-            RegistryError: it does not say.
-        """
-        status, content = self._send("/v1/models", None)
-        if status != httpx.codes.OK:
-            raise RegistryError(refused(self.upstream, status, content).message)
-        found = _decoded(_List, content)
-        if found is None:
-            raise RegistryError(f"{self.upstream} has no list of models at /v1/models: correct its address")
-        return [model.id for model in found.data]
-
-    def perhaps(self, kind: type[_T], path: str, body: JsonObject | None = None) -> _T | None:
-        """The answer at a path that not every server has, of a GET or, with a body, of a POST.
-
-        Raises:
-            RegistryError: the upstream is gone.
-        """
-        status, content = self._send(path, body)
-        return _decoded(kind, content) if status == httpx.codes.OK else None
-
-    def _send(self, path: str, body: JsonObject | None) -> tuple[int, bytes]:
-        try:
-            with self._http.stream("GET" if body is None else "POST", path, json=body) as response:
-                return response.status_code, _bounded(response)
-        except httpx.HTTPError as error:
-            failure = no_answer(self.upstream, error)
-            raise RegistryError(failure.message, reason=failure.reason) from error
-
-
-def _decoded(kind: type[_T], content: bytes) -> _T | None:
-    """None where it is something else, as of servers that have a page for every path."""
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-def _bounded(response: httpx.Response) -> bytes:
-    content = b""
-    for piece in response.iter_raw():
-        content += piece
-        if len(content) > _MOST_BYTES:
-            raise RegistryError(f"{response.request.url} says more than anybody would read")
-    return content
-
-
-def _listed_as(name: ModelName, asking: _Asking) -> str:
+def _listed_as(name: ModelName, asking: Asking) -> str:
     """What the upstream calls the model; it may have capital letters, which names do not have."""
     path = unfold_path(name.namespace, name.model)
     wanted = (f"{path}:{name.tag}".lower(), *([path.lower()] if name.tag == DEFAULT_TAG else []))
@@ -164,7 +86,7 @@ def _listed_as(name: ModelName, asking: _Asking) -> str:
     raise RegistryError(f"{asking.upstream} has no model {wanted[-1]}; it lists: {choice}")
 
 
-def _habits(model: str, asking: _Asking) -> tuple[tuple[Extra, ...], str]:
+def _habits(model: str, asking: Asking) -> tuple[tuple[Extra, ...], str]:
     """What the upstream takes beyond OpenAI's fields, and the template that the model is prompted with; empty if it
     does not say.
 
