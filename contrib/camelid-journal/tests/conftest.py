@@ -1,4 +1,4 @@
-"""The journal as if it were installed; contrib is not a part of the workspace."""
+"""The journal as if it were installed; where it is, it writes down what the tests do."""
 
 import sys
 from pathlib import Path
