@@ -44,8 +44,7 @@ class DockerLogins(Authorization):
             return f"Bearer {fetch_token(http, _token_request(http, url, asked, login))}"
         if not challenge.lower().startswith("basic") or login is None or login.refresh_token:
             raise RegistryError(
-                f"unauthorized: access denied; log in with `docker login {host}` on the server, "
-                "with the password in Docker's config.json",
+                f"unauthorized: access denied; log in with `docker login {host}` on the server",
                 reason=f"{url} wants {challenge[:200]!r}",
             )
         return login.header
