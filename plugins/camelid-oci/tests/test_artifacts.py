@@ -179,10 +179,6 @@ def manifest(*, layers: int = 1, annotations: object = None, **changes: object) 
         (manifest(annotations={"camelid.manifest": 1}), "no manifest"),
         (manifest(annotations={"camelid.manifest": "{}"}, size="1"), "no manifest"),
         (manifest(layers=10_000), "10001 layers: too many"),
-        (
-            json.dumps({"manifests": [{"mediaType": "x", "digest": "sha256:1", "size": 1}]}).encode(),
-            "several manifests",
-        ),
     ],
 )
 def test_what_is_no_manifest_is_refused(registry, content, words):

@@ -6,7 +6,6 @@ store goes along in an annotation, so that what comes back is the same to the by
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -15,18 +14,13 @@ from camelid.contracts.distribution import manifests
 from camelid.contracts.distribution.client import Client
 from camelid.contracts.distribution.manifests import Descriptor
 from camelid.contracts.registry import LayerSource, ResolvedModel
-from camelid.errors import RegistryError
 from camelid.types.names import ModelName
+from camelid_oci.index import MANIFEST, fetch_one
 from camelid_oci.layers import TITLE, read_foreign
 from camelid_oci.references import manifest_url, repository_url
 
 __all__ = ("fetch_artifact", "put_artifact")
 
-_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
-_INDEX: Final = "application/vnd.oci.image.index.v1+json"
-_DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
-_DOCKER_INDEX: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
-_ACCEPT: Final = f"{_MANIFEST}, {_DOCKER_MANIFEST}, {_INDEX}, {_DOCKER_INDEX}"
 _ARTIFACT: Final = "application/vnd.camelid.model.v1"
 _STORED: Final = "camelid.manifest"
 """The annotation with the store's manifest, as it is."""
@@ -35,10 +29,6 @@ _LAYER: Final = "application/vnd.ollama.image."
 _MODEL_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 _SEVERAL: Final = frozenset({f"{_LAYER}json", f"{_LAYER}tensor"})
 """Layers that only models of several files have."""
-
-
-class _Index(msgspec.Struct):
-    manifests: list[Descriptor] | None = None
 
 
 class _Written(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -50,7 +40,7 @@ class _Written(msgspec.Struct, rename="camel", omit_defaults=True):
 
 class _Artifact(msgspec.Struct, kw_only=True, rename="camel"):
     schema_version: int = 2
-    media_type: str = _MANIFEST
+    media_type: str = MANIFEST
     artifact_type: str = _ARTIFACT
     config: _Written
     layers: list[_Written]
@@ -64,12 +54,9 @@ def fetch_artifact(client: Client, name: ModelName) -> ResolvedModel | None:
         RegistryError: the host refused, or what it sent is no model.
         OSError: the host cannot be reached.
     """
-    content = manifests.fetch_manifest(client, manifest_url(name), _ACCEPT)
+    content = fetch_one(client, name)
     if content is None:
         return None
-    if name.digest and name.digest != f"sha256:{sha256(content).hexdigest()}":
-        raise RegistryError("the registry sends another manifest than was asked for", reason=f"{name.digest} of {name}")
-    _refuse_index(content)
     manifest = manifests.decode_manifest(content)
     repository, layers = repository_url(name), manifest.layers or []
     stored = (manifest.annotations or {}).get(_STORED, "").encode()
@@ -88,7 +75,7 @@ def put_artifact(client: Client, name: ModelName, manifest: bytes) -> None:
         RegistryError: the host refused.
         OSError: the connection broke.
     """
-    manifests.put_manifest(client, manifest_url(name), _MANIFEST, _artifact(manifest))
+    manifests.put_manifest(client, manifest_url(name), MANIFEST, _artifact(manifest))
 
 
 def _artifact(manifest: bytes) -> bytes:
@@ -111,15 +98,3 @@ def _named(layers: Sequence[Descriptor], repository: str) -> Iterator[LayerSourc
     for layer in layers:
         name = layer.name or (layer.annotation(TITLE) if several else "")
         yield LayerSource(layer.media_type, layer.source(repository), name=name)
-
-
-def _refuse_index(content: bytes) -> None:
-    try:
-        listed = msgspec.json.decode(content, type=_Index).manifests
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return  # which is said of it as a manifest
-    if listed:
-        digests = ", ".join(one.digest[:80] for one in listed[:8])
-        raise RegistryError(
-            "there are several manifests under this name: say which one as @sha256:…", reason=f"there are {digests}"
-        )
