@@ -131,6 +131,28 @@ async def test_plain_http_must_be_allowed(store, add_model, push):
     assert list(shelf.manifests) == ["localhost:5000/a/b:c"]
 
 
+class Resuming(Shelf):
+    """Had most of each blob of an earlier try."""
+
+    def send(self, name: ModelName, blob: BlobToSend, on_progress: Callable[[int], None]) -> None:
+        on_progress(1 << 40)
+        super().send(name, blob, on_progress)
+
+
+async def test_the_speed_is_limited_and_what_was_sent_before_costs_nothing(store, add_model):
+    add_model("echo")
+    transfers, booked = Transfers(store.blobs, TransferPolicy(bandwidth=1 << 30)), []
+    delay = transfers.limits.delay
+    transfers.limits.delay = lambda count: booked.append(count) or delay(count)
+    _content, manifest = store.manifest(NAME)
+    sizes = [store.blobs.size(layer.digest) for layer in (*manifest.layers, manifest.config)]
+    assert (await lines(Push(store, Registries([Shelf()]), transfers)))[-1].status == "success"
+    assert sum(booked) == sum(sizes)
+    booked.clear()
+    assert (await lines(Push(store, Registries([Resuming()]), transfers)))[-1].status == "success"
+    assert sum(booked) < len(sizes) * (2 << 20)
+
+
 class Threads:
     """Those that a test starts, of pushes and of the calls of registries."""
 

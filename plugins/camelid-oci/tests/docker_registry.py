@@ -85,7 +85,7 @@ class FaultyProxy(LoopbackServer):
             content=request.body,
             auth=self._login,
         )
-        kept = {"location", "www-authenticate", "content-type", "docker-content-digest"}
+        kept = {"location", "www-authenticate", "content-type", "docker-content-digest", "range"}
         told = {name: value for name, value in answer.headers.items() if name in kept}
         is_file = answer.status_code == 200 and request.method == "GET" and "/blobs/" in request.path
         return Reply(answer.status_code, answer.content, told, file=is_file)

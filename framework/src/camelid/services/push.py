@@ -23,6 +23,8 @@ _RETRIEVING: Final = "retrieving manifest"
 _NOT_RETRIEVED: Final = "couldn't retrieve manifest"
 _PUSHING_MANIFEST: Final = "pushing manifest"
 _SHORT_DIGEST: Final = slice(len("sha256:"), len("sha256:") + 12)
+_BETWEEN_NEWS: Final = 1 << 20
+"""Bytes that a registry sends at most before it says so (`Registry.send`)."""
 _PASSING: Final = (OSError, TransientRegistryError)
 
 _log = logging.getLogger(__name__)
@@ -94,7 +96,8 @@ class Push:
             def on_progress(completed: int) -> None:
                 nonlocal sent
                 beat()
-                delay, sent = limits.delay(max(0, completed - sent)), completed
+                # What leaps further was not sent now: the registry had it of an earlier try.
+                delay, sent = limits.delay(min(max(0, completed - sent), _BETWEEN_NEWS)), completed
                 sleep(delay, beat)
 
             registry.send(name, blob, on_progress)

@@ -1,6 +1,7 @@
 """OCI registries as a source and a destination of models."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from camelid.contracts.distribution.registry import DistributionRegistry
@@ -10,6 +11,7 @@ from camelid.types.names import ModelName
 if TYPE_CHECKING:
     from camelid.contracts.distribution.authorization import Authorization
     from camelid.contracts.distribution.client import Client
+    from camelid_oci.uploads import Uploads
 
 __all__ = ("OciRegistry",)
 
@@ -41,9 +43,13 @@ class OciRegistry(DistributionRegistry):
 
     def upload(self, client: "Client", name: ModelName, blob: BlobToSend, on_progress: Callable[[int], None]) -> None:
         """Send one blob, unless the host has it or can take it from another repository."""
-        from camelid_oci.uploads import upload  # noqa: PLC0415 - as above
+        self._uploads.send(client, name, blob, on_progress)
 
-        upload(client, name, blob, on_progress)
+    @cached_property
+    def _uploads(self) -> "Uploads":
+        from camelid_oci.uploads import Uploads  # noqa: PLC0415 - as above
+
+        return Uploads()
 
     def put(self, client: "Client", name: ModelName, manifest: bytes) -> None:
         """Put an OCI manifest with the store's in it."""

@@ -30,7 +30,7 @@ def upload(client: Client, name: ModelName, blob: BlobToSend, on_progress: Calla
     """
     session = begin_upload(client, repository_url(name), blob, _origin_of(name, blob))
     if session is not None:
-        _Upload(client, blob, on_progress).run(session)
+        _Upload(client, blob, on_progress).run(session.url)
 
 
 def _origin_of(name: ModelName, blob: BlobToSend) -> str:

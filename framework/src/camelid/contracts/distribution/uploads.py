@@ -1,21 +1,34 @@
 """Sending blobs, as far as all registries agree on it."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
 import httpx
+import msgspec
 
 from camelid.contracts.distribution.answers import refuse
 from camelid.contracts.distribution.client import Client
 from camelid.contracts.registry import BlobToSend
 from camelid.errors import RegistryError
 
-__all__ = ("begin_upload", "next_session", "read_part")
+__all__ = ("Session", "begin_upload", "next_session", "read_part")
 
 _CHUNK: Final = 1 << 18
+_SMALLEST_PART: Final = "OCI-Chunk-Min-Length"
+_SIZE: Final = re.compile(r"[0-9]{1,18}")
 
 
-def begin_upload(client: Client, repository: str, blob: BlobToSend, origin: str = "") -> httpx.URL | None:
+class Session(msgspec.Struct, frozen=True):
+    """A blob that a registry waits for."""
+
+    url: httpx.URL
+    """Where it, or its next part, is to be sent."""
+    smallest_part: int = 0
+    """Bytes that each part must have but the last one."""
+
+
+def begin_upload(client: Client, repository: str, blob: BlobToSend, origin: str = "") -> Session | None:
     """See whether a blob must be sent.
 
     Args:
@@ -25,7 +38,7 @@ def begin_upload(client: Client, repository: str, blob: BlobToSend, origin: str 
         origin: another repository of the same host that may have it, as a path; empty if nobody knows one.
 
     Returns:
-        The address of a session for it; None if the blob is there, or the host took it from `origin`.
+        A session for it; None if the blob is there, or the host took it from `origin`.
 
     Raises:
         RegistryError: the host refused.
@@ -44,7 +57,8 @@ def begin_upload(client: Client, repository: str, blob: BlobToSend, origin: str 
             return None
         if response.status_code >= 300:
             refuse(response)
-        return next_session(response, url)
+        smallest = _SIZE.fullmatch(response.headers.get(_SMALLEST_PART, ""))
+        return Session(next_session(response, url), int(smallest[0]) if smallest else 0)
 
 
 def next_session(response: httpx.Response, here: httpx.URL) -> httpx.URL:
