@@ -1,3 +1,3 @@
-"""Makes the conformance kit's fixtures known to every package's tests; pytest wants this at the root."""
+"""Makes the conformance kits' fixtures known to every package's tests; pytest wants this at the root."""
 
-pytest_plugins = ["camelid.testing.plugin"]
+pytest_plugins = ["camelid.testing.plugin", "camelid.testing.registry_plugin"]

@@ -6,22 +6,27 @@ from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SHUT_RDWR
 from threading import Event, Lock, Thread
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 import msgspec
 
-__all__ = ("Fault", "LoopbackServer", "Reply", "Request")
+__all__ = ("Fault", "LoopbackServer", "Outage", "Reply", "Request")
 
 _PIECE: Final = 1 << 16
 _FIRST_BYTE: Final = "bytes=0-0"
 _SLOW_PIECE: Final = 40_000
 _SLOW_SECONDS: Final = 0.002
+_BEYOND: Final = 1 << 20
+"""Bytes behind the end of a file."""
+_ENDLESS: Final = 256 << 20
+"""Bytes after which even an endless answer ends, so that who reads all of it fails and does not hang."""
 
 
 class Fault(StrEnum):
-    """What is wrong with the answers that hold a file."""
+    """What is wrong with the answers that hold a file, or with those to who sends one."""
 
     CUT = "the connection is closed in the middle"
     STALL = "nothing comes after the middle"
@@ -36,6 +41,19 @@ class Fault(StrEnum):
     UNSIZED = "ranges are ignored, and the headers say no length"
     ELSEWHERE = "another host has it, and a redirect says so"
     CIRCLE = "a redirect leads back"
+    ENDLESS = "more comes than was announced, and no header says how much"
+    DROPPED = "whoever sends a file is hung up on after it"
+
+
+class Outage(StrEnum):
+    """What is wrong with a server that answers nothing else any more."""
+
+    UNAUTHORIZED = "401"
+    FORBIDDEN = "403"
+    DOWN = "503"
+    HUNG_UP = "the connection is closed without an answer"
+    CIRCLE = "a redirect leads back"
+    ENDLESS = "what comes has no end"
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -68,10 +86,14 @@ class LoopbackServer:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         """All so far."""
+        self.served = 0
+        """Answers that were to hold a file."""
         self.sent = 0
         """Bytes of files that were sent."""
         self.released = Event()
         """Set to let stalled answers end."""
+        self.outage: Outage | None = None
+        """Set to let nothing else be answered."""
         self._faults: Counter[Fault] = Counter()
         self._elsewhere: LoopbackServer | None = None
         self._lock = Lock()
@@ -109,6 +131,7 @@ class LoopbackServer:
         """No more faults."""
         with self._lock:
             self._faults.clear()
+        self.outage = None
         self.released.set()
 
     def _takes(self, fault: Fault) -> bool:
@@ -125,6 +148,12 @@ class LoopbackServer:
         request = Request(handler.command, handler.path, headers, body)
         with self._lock:
             self.requests.append(request)
+        if self.outage is not None:
+            self._fail(handler, request, self.outage)
+            return
+        if body and self._takes(Fault.DROPPED):
+            _hang_up(handler)
+            return
         reply = self.respond(request)
         if not reply.file or request.method == "HEAD":
             _write(handler, reply, reply.body, length=len(reply.body))
@@ -132,6 +161,8 @@ class LoopbackServer:
         if request.headers.get("range") == _FIRST_BYTE and reply.body and reply.sized:
             _write(handler, _part(reply, reply.body, 0, 1), reply.body[:1], length=1)
             return
+        with self._lock:
+            self.served += 1
         for fault, status in ((Fault.GONE, 404), (Fault.BUSY, 503), (Fault.DENIED, 401)):
             if self._takes(fault):
                 _write(handler, Reply(status), b"", length=0)
@@ -143,6 +174,26 @@ class LoopbackServer:
             _write(handler, Reply(307, headers={"Location": address}), b"", length=0)
         else:
             self._send_file(handler, request, reply)
+
+    def _fail(self, handler: BaseHTTPRequestHandler, request: Request, outage: Outage) -> None:
+        match outage:
+            case Outage.HUNG_UP:
+                _hang_up(handler)
+            case Outage.CIRCLE:
+                _write(handler, Reply(307, headers={"Location": request.path}), b"", length=0)
+            case Outage.ENDLESS:
+                _write(handler, Reply(200), b"", length=1 << 50)
+                self._send_pieces(handler, bytes(_PIECE), _ENDLESS // _PIECE)
+            case _:
+                _write(handler, Reply(int(outage)), b"", length=0)
+
+    def _send_pieces(self, handler: BaseHTTPRequestHandler, piece: bytes, number: int) -> None:
+        """And hang up."""
+        handler.close_connection = True
+        for _ in range(number):
+            handler.wfile.write(piece)
+            with self._lock:
+                self.sent += len(piece)
 
     def _send_file(self, handler: BaseHTTPRequestHandler, request: Request, reply: Reply) -> None:
         content = reply.body
@@ -162,6 +213,10 @@ class LoopbackServer:
             self._send_body(handler, reply, content, unsized=unsized)
 
     def _send_body(self, handler: BaseHTTPRequestHandler, reply: Reply, body: bytes, *, unsized: bool = False) -> None:
+        if self._takes(Fault.ENDLESS):
+            _write(handler, reply, b"", length=None)
+            self._send_pieces(handler, _chunk(body + bytes(_BEYOND)), 1)
+            return
         cut, stall, slow = (self._takes(fault) for fault in (Fault.CUT, Fault.STALL, Fault.SLOW))
         _write(handler, reply, b"", length=None if unsized else len(body))
         end = len(body) // 2 if cut or stall else len(body)
@@ -187,11 +242,6 @@ def _part(reply: Reply, content: bytes, begin: int, end: int) -> Reply:
     return Reply(206 if begin < end else 416, headers=headers)
 
 
-def _chunk(piece: bytes) -> bytes:
-    """As it stands in a body of unknown length; the empty one ends it."""
-    return b"%x\r\n%b\r\n" % (len(piece), piece)
-
-
 def _write(handler: BaseHTTPRequestHandler, reply: Reply, body: bytes, *, length: int | None) -> None:
     """Send an answer, or its headers, that say its length unless that is None."""
     handler.send_response(reply.status)
@@ -202,6 +252,16 @@ def _write(handler: BaseHTTPRequestHandler, reply: Reply, body: bytes, *, length
     handler.end_headers()
     if handler.command != "HEAD":
         handler.wfile.write(body)
+
+
+def _chunk(piece: bytes) -> bytes:
+    """As it stands in a body of unknown length; the empty one ends it."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+def _hang_up(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+    handler.connection.shutdown(SHUT_RDWR)
 
 
 def _handler(server: LoopbackServer) -> type[BaseHTTPRequestHandler]:

@@ -18,20 +18,24 @@ from camelid.store.leases import FOLDER
 from camelid.store.store import Store
 from camelid.store.transfer import Transfers
 from camelid.store.transfer_policy import TransferPolicy
-from camelid.testing.loopback import LoopbackServer
+from camelid.testing.loopback import LoopbackServer, Request
 from camelid.types.names import ModelName
 
-__all__ = ("Client", "RegistrySource")
+__all__ = ("SEGMENT", "Client", "ModelSource", "RegistrySource")
 
-_HASTY: Final = TransferPolicy(streams=4, segment=300_000, tries=4, pause=0.001, stall=0.5)
-"""The engine's rules with small ranges and little patience, so that every fault is met and none takes long."""
+SEGMENT: Final = 300_000
+"""Bytes of a file that are asked for at once."""
+
+_HASTY: Final = TransferPolicy(streams=4, segment=SEGMENT, tries=6, pause=0.001, stall=0.5)
+"""The engine's rules with small ranges and little patience, so that every fault is met and none takes long. One range
+alone may meet all faults that are to pass, and survives them."""
 
 
-class RegistrySource(ABC):
-    """A registry, and a server of its protocol on a loopback port."""
+class ModelSource(ABC):
+    """A registry, and models to find there."""
 
-    server: LoopbackServer
-    """Has no fault until one is injected."""
+    refused = ""
+    """What the last case wanted and the registry does not do, and said so."""
 
     @abstractmethod
     def make_registry(self) -> Registry:
@@ -39,7 +43,7 @@ class RegistrySource(ABC):
 
     @abstractmethod
     def publish(self, model: str, weights: bytes) -> ModelName:
-        """Let the server have a model made of one GGUF file.
+        """Let the registry have a model made of one GGUF file.
 
         Args:
             model: a short name, `small` for example.
@@ -50,21 +54,38 @@ class RegistrySource(ABC):
         """
 
     def unknown(self, name: ModelName) -> ModelName:
-        """A name like that one, of a model that the server does not have."""
+        """A name like that one, of a model that the registry does not have."""
         return msgspec.structs.replace(name, model="unknown")
 
-    def make_mirror(self) -> LoopbackServer | None:
-        """Another host that has the same files under the same paths, for redirects; None if there is no such thing."""
-        return None
+    @property
+    def requests(self) -> Sequence[Request]:
+        """What other machines were asked."""
+        return ()
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing
         """Close the connections of the registries that were made."""
 
 
+class RegistrySource(ModelSource):
+    """A registry, and a server of its protocol on a loopback port, which has the models."""
+
+    server: LoopbackServer
+    """Has no fault until one is injected."""
+
+    @property
+    def requests(self) -> Sequence[Request]:
+        """All that the server was asked."""
+        return self.server.requests
+
+    def make_mirror(self) -> LoopbackServer | None:
+        """Another host that has the same files under the same paths, for redirects; None if there is no such thing."""
+        return None
+
+
 class Client:
     """A Camelid with one registry and a store of its own."""
 
-    def __init__(self, source: RegistrySource, models: Path) -> None:
+    def __init__(self, source: ModelSource, models: Path) -> None:
         self.store = Store(models)
         self.transfers = Transfers(self.store.blobs, _HASTY)
         registries = Registries([source.make_registry()])
@@ -82,14 +103,14 @@ class Client:
 
         return [line for lines in asyncio.run(everything()) for line in lines]
 
-    def leave(self, name: ModelName, when: Callable[[], bool]) -> None:
-        """Begin to pull a model, and leave when `when` says so."""
+    def leave(self, name: ModelName, when: Callable[[Progress], bool]) -> None:
+        """Begin to pull a model, and leave at the first line for which `when` says so."""
 
         async def begin() -> None:
             async with aclosing(self._pull(name, insecure=True)) as lines:
-                await anext(lines)
-                while not when():  # noqa: ASYNC110 - what is waited for happens in other threads
-                    await asyncio.sleep(0.01)
+                async for line in lines:
+                    if when(line):
+                        return
 
         asyncio.run(begin())
         self.transfers.settle()
