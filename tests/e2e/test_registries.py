@@ -109,33 +109,100 @@ def test_a_model_is_made_from_a_remote_name_pushed_and_pulled_back(registry, env
     assert answer(server, f"{registry.host}/me/mine")
 
 
+def delete(server, *names: str) -> None:
+    for name in names:
+        server.http.request("DELETE", "/api/delete", json={"model": name}).raise_for_status()
+
+
+def move(server, name: str, to: str) -> None:
+    """Send a model elsewhere, and keep nothing of it here."""
+    server.post("/api/copy", source=name, destination=to).raise_for_status()
+    pushed = server.post("/api/push", model=to, insecure=True, stream=False)
+    assert pushed.json() == {"status": "success"}, pushed.text
+    delete(server, name, to)
+    assert models(server) == []
+    assert list((server.models / "blobs").glob("sha256-*")) == []
+
+
 def test_a_model_goes_from_one_registry_to_another_and_keeps_its_digest(
     registry, weights, environment, start_server, tmp_path
 ):
-    """From Ollama's protocol to a real OCI registry that asks for a password, and back under a name of three parts."""
-    guarded = tmp_path / "registry"
+    """From Ollama's protocol to a real OCI registry that asks for a password, and from there to Ollama's again."""
+    guarded, manifest = tmp_path / "registry", registry.manifests["library/talker:latest"]
     guarded.mkdir()
     with REAL["DockerRegistry"](guarded, **REAL["guard"](guarded)) as oci:
         REAL["write_login"](tmp_path / "docker", oci.host)
         server = start_server(DOCKER_CONFIG=str(tmp_path / "docker"), **environment)
         server.pull("talker")
         (before,) = server.http.get("/api/tags").json()["models"]
-        name = f"oci://{oci.host}/team/deep/talker:1"
-        server.post("/api/copy", source="talker", destination=name).raise_for_status()
+        name, again = f"oci://{oci.host}/team/deep/talker:1", f"{registry.host}/team/talker"
         refused = server.post("/api/push", model=f"oci+http://{oci.host}/team/deep/talker:1", stream=False)
         assert (refused.status_code, refused.json()) == (500, {"error": "insecure protocol http"})
-        pushed = server.post("/api/push", model=name, insecure=True, stream=False)
-        assert pushed.json() == {"status": "success"}, pushed.text
-        for asked in ("talker", name):
-            server.http.request("DELETE", "/api/delete", json={"model": asked}).raise_for_status()
-        assert models(server) == []
-        assert list((server.models / "blobs").glob("sha256-*")) == []
+        move(server, "talker", name)
         back = server.post("/api/pull", model=name, insecure=True, stream=False)
         assert back.json() == {"status": "success"}, back.text
     (after,) = server.http.get("/api/tags").json()["models"]
     assert after["name"] == f"{oci.host}/team___deep/talker:1"
-    assert after["digest"] == before["digest"]
+    assert after["digest"] == before["digest"] == sha256(manifest).hexdigest()
     assert answer(server, name)
     assert answer(server, after["name"])
     made = server.post("/api/create", model="mine", **{"from": name}, system="Be kind.", stream=False)
     assert made.json() == {"status": "success"}, made.text
+    delete(server, "mine")
+    registry.blobs.clear()
+    move(server, name, again)
+    assert registry.manifests["team/talker:latest"] == manifest
+    back = server.post("/api/pull", model=again, insecure=True, stream=False)
+    assert back.json() == {"status": "success"}, back.text
+    assert [model["digest"] for model in server.http.get("/api/tags").json()["models"]] == [before["digest"]]
+    assert answer(server, again)
+
+
+def test_a_server_that_stands_alone_asks_nobody(registry, environment, start_server):
+    server = start_server(CAMELID_AIR_GAPPED="1", CAMELID_IMAGE_HOSTS=registry.host, **environment)
+    server.pull()  # a package on this machine has it
+    forbidden = "the setting air_gapped allows no registry on another machine"
+    names = ("talker", f"http://{registry.host}/a/b", f"oci+http://{registry.host}/a/b", "hf.co/me/tiny:Q8_0")
+    for name in names:
+        pulled = server.post("/api/pull", model=name, insecure=True, stream=False)
+        assert (pulled.status_code, pulled.json()) == (403, {"error": f"pull model manifest: {forbidden}"})
+    made = server.post("/api/create", model="mine", **{"from": "talker"}, stream=False)
+    assert made.json() == {"error": f"pull model manifest: {forbidden}"}
+    for name in (f"{registry.host}/me/mine", f"oci://{registry.host}/me/mine"):
+        server.post("/api/copy", source="smollm2:135m", destination=name).raise_for_status()
+        pushed = server.post("/api/push", model=name, insecure=True, stream=False)
+        assert (pushed.status_code, pushed.json()) == (403, {"error": forbidden})
+    picture = {"type": "image_url", "image_url": {"url": f"http://{registry.host}/a.png"}}
+    messages = [{"role": "user", "content": [picture]}]
+    seen = server.post("/v1/chat/completions", model="smollm2:135m", messages=messages)
+    assert "image URLs are not currently supported" in seen.json()["error"]["message"]
+    assert registry.requests == []
+
+
+def test_a_folder_that_ollama_filled_is_used_as_it_is_and_filled_as_ollama_would(
+    registry, environment, start_server, tmp_path
+):
+    """Every file lies where the other server looks for it, to the byte."""
+    manifest = registry.manifests["library/talker:latest"]
+    registry.put("me/other:1b", (MODEL_LAYER, registry.blobs[json.loads(manifest)["layers"][0]["digest"]]))
+    blobs, tags = tmp_path / "models/blobs", tmp_path / "models/manifests/registry.ollama.ai"
+    blobs.mkdir(parents=True)
+    for layer in (*json.loads(manifest)["layers"], json.loads(manifest)["config"]):
+        (blobs / layer["digest"].replace(":", "-")).write_bytes(registry.blobs[layer["digest"]])
+    (tags / "library/talker").mkdir(parents=True)
+    (tags / "library/talker/latest").write_bytes(manifest)
+    server = start_server(CAMELID_AIR_GAPPED="1", **environment)
+    (listed,) = server.http.get("/api/tags").json()["models"]
+    assert (listed["name"], listed["digest"]) == ("talker:latest", sha256(manifest).hexdigest())
+    assert answer(server, "talker")
+    server.stop()
+    server = start_server(**environment)
+    server.pull("me/other:1b")
+    assert (tags / "me/other/1b").read_bytes() == registry.manifests["me/other:1b"]
+    made = server.post("/api/create", model="mine", **{"from": "talker"}, system="Be kind.", stream=False)
+    assert made.json() == {"status": "success"}, made.text
+    written = json.loads((tags / "library/mine/latest").read_bytes())
+    assert written["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
+    for layer in (*written["layers"], written["config"]):
+        content = (blobs / layer["digest"].replace(":", "-")).read_bytes()
+        assert (f"sha256:{sha256(content).hexdigest()}", len(content)) == (layer["digest"], layer["size"])

@@ -102,7 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Hosts in names of models, and in addresses of files, that may be asked; None for all. Where a host sends us for a
     file is its own matter."""
     air_gapped: bool = False
-    """Ask no other machine for models, and send none there: only what is on this one can be pulled."""
+    """Ask no other machine for models or pictures, and send none there: only what is on this one can be pulled."""
     transfer_streams: int = 16
     """Ranges of files that are fetched from registries at once, for all pulls together."""
     transfer_bandwidth: int = 0

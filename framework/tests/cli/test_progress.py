@@ -1,4 +1,6 @@
 import io
+import re
+import time
 
 import pytest
 from rich.console import Console
@@ -38,6 +40,16 @@ def test_a_terminal_gets_bars_and_ends_with_the_last_state():
     assert "pulling 6a0746a1ec1a: 100% ▕█" in last[1]
     assert last[1].rstrip().endswith("▏ 1 KB")
     assert "success" in last[2]
+
+
+def test_a_running_transfer_shows_speed_and_time_left():
+    output = io.StringIO()
+    with ProgressDisplay(console=terminal(output)) as display:
+        for completed in (1_000, 20_000):
+            display.show(ProgressLine(status="pulling 6a07", digest="sha256:6a07", total=10**12, completed=completed))
+            time.sleep(0.01)
+    shown = output.getvalue()
+    assert re.search(r"pulling 6a07: {3}0% ▕ +▏ 20 KB/1 TB +[\d.]+ [KM]?B/s +(\d+[hm]\d+[ms]|99h\+)", shown)
 
 
 def test_a_layer_without_a_byte_is_not_shown_yet():

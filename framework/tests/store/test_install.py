@@ -9,7 +9,7 @@ from typing import BinaryIO
 import pytest
 
 from camelid.contracts.registry import BlobSource, LayerSource, ResolvedModel
-from camelid.errors import InvalidModelFileError, RegistryError
+from camelid.errors import DiskFullError, InvalidModelFileError, RegistryError
 from camelid.store import media_types
 from camelid.store.digests import digest_of
 from camelid.store.install import install
@@ -224,6 +224,15 @@ def test_too_many_layers_are_refused(store):
     layers = (content_layer(media_types.SYSTEM, b"be kind"),) * 10_000
     with pytest.raises(RegistryError, match="10000 layers: too many"):
         bring(store, ResolvedModel(layers=layers))
+
+
+def test_what_has_no_room_is_refused_before_the_first_byte(store):
+    small, large = os.urandom(1000), BlobSource(digest=f"sha256:{'a' * 64}", size=1 << 60, url="large")
+    remote = Remote(blob=small)
+    layers = (remote_layer(small), LayerSource(media_types.ADAPTER, large))
+    with pytest.raises(DiskFullError, match="not enough space for the model"):
+        bring(store, ResolvedModel(layers=layers), remote)
+    assert (remote.opened, list(store.blobs.folder.glob("[!.]*")), store.list()) == ([], [], [])
 
 
 def test_what_had_the_name_stays_until_all_is_well(store):

@@ -17,6 +17,7 @@ from camelid.store.digests import digest_of
 from camelid.store.leases import FOLDER, Leases
 from camelid.store.manifest import Layer, Manifest, encode_manifest
 from camelid.store.store import Store
+from camelid.store.transfer_partial import PREFIX
 from camelid.types.artifact import FileRole
 from camelid.types.messages import Message
 from camelid.types.names import ModelName
@@ -338,6 +339,16 @@ _REMAINS = (
     f"sha256-{'A' * 64}",
     "notes.txt",
 )
+
+
+@pytest.mark.parametrize(("hours", "stays"), [(23, True), (25, False)])
+def test_what_is_left_of_a_download_goes_after_a_day(root, store, hours, stays):
+    left = [store.blobs.folder / f"{PREFIX}{'a' * 64}{end}" for end in ("", ".counts", "-0123abcd", "-0123abcd.counts")]
+    for path in left:
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - hours * 3600,) * 2)
+    Store(root)
+    assert [path.exists() for path in left] == [stays] * 4
 
 
 def test_a_store_that_may_not_be_changed_can_still_be_used(root, store, add_model, monkeypatch, caplog):

@@ -340,9 +340,12 @@ def test_a_limit_of_the_speed_delays_and_loses_nothing(store, make_transfers):
     transfers = make_transfers(bandwidth=1_000_000)
     assert transfers.limits.delay(500_000) == pytest.approx(0.5, abs=0.1)
     assert transfers.limits.delay(500_000) == pytest.approx(1.0, abs=0.1)
-    fast = make_transfers(bandwidth=2_000_000_000)
+    fast, booked = make_transfers(bandwidth=2_000_000_000), []
+    delay = fast.limits.delay
+    fast.limits.delay = lambda count: booked.append(count) or delay(count)
     fast.fetch(BLOB, DIGEST, Source().open, ignore)
     assert stored(store)
+    assert sum(booked) == len(CONTENT)
 
 
 def test_what_does_not_fit_is_refused_before_the_first_byte(make_transfers):

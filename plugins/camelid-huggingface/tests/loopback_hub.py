@@ -61,7 +61,8 @@ class LoopbackHub:
         self._hub = self._start("hub")
         self._cdn = self._start("cdn")
         self.url = f"http://127.0.0.1:{self._hub.server_address[1]}"
-        self.cdn_url = f"http://localhost:{self._cdn.server_address[1]}"
+        self.cdn_address = f"localhost:{self._cdn.server_address[1]}"
+        self.cdn_url = f"http://{self.cdn_address}"
 
     def add(self, name: str, files: Mapping[str, bytes | str], **more: object) -> HubRepository:
         content = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}

@@ -65,7 +65,7 @@ class Services:
         self.tokenize = Tokenize(self.models, self.pool)
         self.detokenize = Detokenize(self.models, self.pool)
         self.compare = Compare(self.models, self.pool)
-        self._image_hosts = settings.image_hosts
+        self._image_hosts = () if settings.air_gapped else settings.image_hosts
         self.kept_responses = KeptResponses()
         self.library = Library(
             self.store,

@@ -87,6 +87,13 @@ def test_pull_prints_plain_lines_in_a_pipe(camelid, server: str):
     assert "\x1b" not in run.stderr
 
 
+def test_pull_says_whether_plain_http_is_allowed(camelid, scripted):
+    server = scripted({"/api/pull": b'{"status":"success"}\n'})
+    for options in ((), ("--insecure",)):
+        assert camelid("pull", "me/mine", *options, OLLAMA_HOST=server.url).returncode == 0
+    assert server.requests["/api/pull"] == [{"model": "me/mine"}, {"model": "me/mine", "insecure": True}]
+
+
 def test_show(camelid, server: str):
     page = camelid("show", ECHO, OLLAMA_HOST=server).stdout
     assert page.startswith("  Model\n    architecture ")
