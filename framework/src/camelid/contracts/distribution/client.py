@@ -14,6 +14,7 @@ import httpx
 
 from camelid.contracts.distribution.answers import connection_errors, public_url
 from camelid.contracts.distribution.authorization import Authorization
+from camelid.contracts.distribution.transport import Transport
 from camelid.errors import RegistryError
 
 __all__ = ("Client",)
@@ -21,25 +22,24 @@ __all__ = ("Client",)
 _MOST_REDIRECTS: Final = 10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=15.0, pool=None)
-_LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=32)
 
 
 class Client:
-    """Sends requests; safe to use from any thread.
-
-    Proxies and certificates come from the usual variables: `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`...
-    """
+    """Sends requests; safe to use from any thread."""
 
     def __init__(self, authorization: Authorization) -> None:
         """Open nothing yet.
 
         Args:
             authorization: says who asks.
+
+        Raises:
+            RegistryError: as `Transport`.
         """
         self._authorization = authorization
         self._http = httpx.Client(
             timeout=_TIMEOUT,
-            limits=_LIMITS,
+            transport=Transport(),
             headers={"User-Agent": f"camelid/{version('camelid')}", "Accept-Encoding": "identity"},
         )
 
