@@ -336,6 +336,18 @@ def test_two_large_pulls_leave_a_turn_for_whoever_comes_next(store, make_transfe
     assert all(store.blobs.has(digest_of(source.content)) for source in sources)
 
 
+def test_streams_join_while_bytes_are_waited_for(store, make_transfers):
+    source, together = Source(), threading.Barrier(4)
+
+    def wait(offset: int) -> None:
+        if offset in range(0, 4 * SEGMENT, SEGMENT):
+            together.wait(30)
+
+    source.fault = wait
+    make_transfers(streams=4).fetch(BLOB, DIGEST, source.open, ignore)
+    assert stored(store)
+
+
 def test_a_limit_of_the_speed_delays_and_loses_nothing(store, make_transfers):
     transfers = make_transfers(bandwidth=1_000_000)
     assert transfers.limits.delay(500_000) == pytest.approx(0.5, abs=0.1)
@@ -408,16 +420,21 @@ def test_one_who_opens_the_counts_as_another_one_finishes_finds_the_blob(store, 
     assert (stored(store), remains(store), late.requests) == (True, [], [])
 
 
-def test_what_the_disk_did_not_take_is_not_fetched_again(store, make_transfers, monkeypatch):
-    source = Source()
+@pytest.mark.parametrize("segments", [0, 4, 10, 11])
+def test_what_the_disk_did_not_take_is_not_fetched_again(store, make_transfers, monkeypatch, segments):
+    """Whether it fails after a segment, or when all of them are there."""
+    source, sync, synced = Source(), os.fsync, []
 
-    def fails(_descriptor: int) -> None:
-        raise OSError(errno.EIO, "Input/output error")
+    def fails(descriptor: int) -> None:
+        if len(synced) == segments:
+            raise OSError(errno.EIO, "Input/output error")
+        synced.append(descriptor)
+        sync(descriptor)
 
     with monkeypatch.context() as broken:
         broken.setattr("camelid.store.transfer_partial.os.fsync", fails)
         with pytest.raises(StoreError, match="Input/output error"):
-            make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+            make_transfers(streams=1).fetch(BLOB, DIGEST, source.open, ignore)
     assert not store.blobs.has(DIGEST)
     make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
     assert (stored(store), source.sent, remains(store)) == (True, len(CONTENT), [])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from threading import Event, Lock, Thread
 
 from camelid.contracts.registry import BlobSource, BlobStream, OnlyFromStartError
-from camelid.errors import DiskFullError
+from camelid.errors import DiskFullError, StoreError
 from camelid.store.blobs import BlobStore
 from camelid.store.durable import disk_errors
 from camelid.store.transfer_download import Download, OpenRange
@@ -116,7 +116,7 @@ class Transfers:
 
         def work(job: _Job) -> None:
             partial = Partial(self._blobs.folder, partial_key(blob), blob.size, segment)
-            keep, found = True, None
+            keep = True
             try:
                 if digest and self._blobs.touch(digest, size=blob.size):  # another process has just finished it
                     keep, job.digest = False, digest
@@ -128,11 +128,12 @@ class Transfers:
                     partial.finish()
                     self._blobs.keep(partial.path, found)
                     keep, job.digest = False, found
-            except BaseException:
-                # What has the right digest stays when the disk fails to take it: a full one may have room, and a share
-                # of another machine be there again, at the next try, which hashes all of it before it believes it.
-                # All bytes, no digest and an error: what is here is not what was announced.
-                keep = found is not None or 0 < partial.completed < partial.size
+            except BaseException as error:
+                # What came stays when the disk fails to take it: a full one may have room, and a share of another
+                # machine be there again, at the next try, which hashes all of it before it believes it.
+                # All bytes and another error: what is here is not what was announced.
+                whole = partial.completed == partial.size
+                keep = partial.completed > 0 and (isinstance(error, StoreError) or not whole)
                 raise
             finally:
                 partial.close(keep=keep and is_versioned(blob))

@@ -1,4 +1,8 @@
-"""One blob on its way in: ranges side by side, each tried again where it broke, and hashed as the beginning grows."""
+"""One blob on its way in: ranges side by side, each tried again where it broke, and hashed as the beginning grows.
+
+One stream begins, and more come only while the hash waits for bytes. Where one alone is as fast as the hash, more would
+only let it fall behind: they fill what lies ahead of it instead of what it wants next.
+"""
 
 import logging
 import time
@@ -19,6 +23,8 @@ __all__ = ("Download", "OpenRange")
 _HASHED_AT_ONCE: Final = 1 << 20
 _LONGEST_WAIT: Final = 0.2
 """Seconds between two looks at streams that may have stalled."""
+_IDLE_BEFORE_MORE: Final = 0.2
+"""Seconds that the hash has waited for bytes before there are more streams."""
 _PROGRESS: Final = 1 << 20
 """Bytes after which a range counts as getting on, so that its tries are counted anew."""
 
@@ -73,6 +79,8 @@ class Download:
         self._stopped = False
         self._error: BaseException | None = None
         self._waiting: list[int] = []
+        self._awaited = 0
+        """The end of what is hashed next."""
         self._streams: set[_Stream] = set()
         self._tries: Counter[int] = Counter()
 
@@ -127,8 +135,6 @@ class Download:
         self._tries.clear()
         self._waiting = self._partial.missing
         try:
-            for _ in range(min(self._policy.streams, len(self._waiting))):
-                self._start_stream()
             return self._hash()
         finally:
             for stream in self._open_streams():
@@ -137,21 +143,23 @@ class Download:
     def _hash(self) -> str | None:
         """Follow the streams with the hash until the end."""
         buffer = bytearray(_HASHED_AT_ONCE)
-        hashed, done = sha256(), 0
+        hashed, done, idle = sha256(), 0, _IDLE_BEFORE_MORE
         while done < self._partial.size or self._open_streams():
+            if idle >= _IDLE_BEFORE_MORE:
+                self._start_more()
+                idle = 0.0
             if self._stopped:
                 return None
             if self._error is not None:
                 raise self._error
             self._replace_stalled()
-            frontier = self._partial.frontier
-            if frontier < self._partial.size and frontier - done < _HASHED_AT_ONCE:
-                frontier = done  # little bites would keep the streams from reading
-            for piece in self._partial.read(done, min(frontier, done + _HASHED_AT_ONCE), buffer):
+            self._awaited = min(done + _HASHED_AT_ONCE, self._partial.size)
+            if self._partial.frontier < self._awaited or done == self._partial.size:
+                idle += self._pause(done)  # little bites would keep the streams from reading
+                continue
+            for piece in self._partial.read(done, self._awaited, buffer):
                 hashed.update(piece)
                 done += len(piece)
-            if done == frontier:
-                self._pause(done)
         if self._error is not None:
             raise self._error
         return f"sha256:{hashed.hexdigest()}"
@@ -160,12 +168,22 @@ class Download:
         with self._changed:
             return tuple(self._streams)
 
-    def _pause(self, done: int) -> None:
-        """Wait for news of the streams."""
+    def _pause(self, done: int) -> float:
+        """Wait for what is hashed next, or after the end for the streams; the seconds that it took."""
+        begun = time.monotonic()
         with self._changed:
-            idle = self._error is None and not self._stopped
-            if idle and (self._streams if done == self._partial.size else self._partial.frontier < self._partial.size):
+            going_on = self._error is None and not self._stopped
+            if going_on and (self._streams if done == self._partial.size else self._partial.frontier < self._awaited):
                 self._changed.wait(_LONGEST_WAIT)
+        return time.monotonic() - begun
+
+    def _start_more(self) -> None:
+        """Double the streams, up to as many as there may be."""
+        with self._changed:
+            now = len(self._streams)
+            more = min(max(1, now), self._policy.streams - now, len(self._waiting))
+        for _ in range(more):
+            self._start_stream()
 
     def _replace_stalled(self) -> None:
         now = time.monotonic()
@@ -208,6 +226,7 @@ class Download:
         try:
             while (segment := self._next(stream)) is not None:
                 self._fetch(stream, segment)
+                self._sync(stream)
                 with self._changed:
                     self._changed.notify_all()
         except _AbandonedError:
@@ -320,5 +339,16 @@ class Download:
                 raise _AbandonedError
             stream.heard = 0.0
             self._partial.write(segment, chunk)
+            end = self._partial.rest(segment)[0]
+        if end - len(chunk) < self._awaited <= end:
+            with self._changed:
+                self._changed.notify_all()
         self._wait(stream, self._limits.delay(len(chunk)))
         stream.heard = time.monotonic()
+
+    def _sync(self, stream: _Stream) -> None:
+        """Bring a segment to the disk while others are read and hashed: else all would be left for the end."""
+        with stream.lock:
+            if stream.abandoned:
+                raise _AbandonedError
+            self._partial.sync()

@@ -170,8 +170,8 @@ class Partial:
                 path.unlink(missing_ok=True)
         self._close()
 
-    def finish(self) -> None:
-        """All bytes are here: see that they stay, and let go of the file so that it may be renamed.
+    def sync(self) -> None:
+        """See that what is here stays, whatever happens to the machine; from any thread.
 
         Raises:
             DiskFullError: no room.
@@ -185,6 +185,16 @@ class Partial:
                 # hashes it again must read it from the disk.
                 _forget_pages(self._file)
                 raise
+
+    def finish(self) -> None:
+        """All bytes are here: see that they stay, and let go of the file so that it may be renamed.
+
+        Raises:
+            DiskFullError: no room.
+            StoreError: the system refused.
+        """
+        self.sync()
+        with disk_errors(self.path):
             file, self._file = self._file, -1  # not even one whose close fails is closed twice
             os.close(file)
 
