@@ -1,7 +1,10 @@
-"""Whether a store survives `kill -9`: `python tests/benchmarks/killing.py [TIMES] [SEED]`; without them 200 times.
+"""Whether a store survives `kill -9`: `python tests/benchmarks/killing.py [TIMES] [PULLS] [SEED]`; else 200, 50 and 0.
 
-A server pulls, creates and deletes models, and is killed at a random moment of each. The next one must list no model
-that does not load, know what was answered before the kill, and leave no temporary file for good.
+A server pulls, creates and deletes models, and is killed at a random moment of each, `TIMES` times. The next one must
+list no model that does not load, know what was answered before the kill, and leave no temporary file for good.
+
+Then one pull of a large model is killed at `PULLS` random bytes in a row. No byte that was recorded as being here may
+be asked for again, and in the end the model must load.
 """
 
 import hashlib
@@ -21,12 +24,16 @@ from pathlib import Path
 
 import httpx
 
+from camelid.store.transfer_partial import PREFIX, Partial
 from camelid.testing.loopback import Fault
 
 LOOPBACK = runpy.run_path(str(Path(__file__).parents[2] / "plugins/camelid-ollama-registry/tests/loopback_registry.py"))
+MANIFESTS = "manifests/registry.ollama.ai/library"
 LICENSE = "application/vnd.ollama.image.license"
 CONFIG = b'{"model_format":"echo"}\n'
 NAMES = 3
+LARGE = 140_000_000
+"""Bytes of the model that is killed in a row: three segments."""
 DAYS = 2 * 86400
 
 
@@ -44,13 +51,22 @@ class Moment:
         """Ask the server, which may die meanwhile."""
         method, path, body = self._request
         try:
-            answer = httpx.request(method, f"{url}{path}", json=body, timeout=100)
+            answer = httpx.request(method, f"{url}{path}", json=body, timeout=300)
         except httpx.TransportError:
             self.cut_off = True
             return
-        refused = answer.status_code == 404 and self.kind == "delete"
-        assert refused or answer.status_code == 200, f"{self.kind} {self.name}: {answer.text}"
-        self.succeeded = not refused
+        assert answer.status_code == 200, f"{self.kind} {self.name}: {answer.text}"
+        self.succeeded = True
+
+    @contextmanager
+    def running(self, url: str) -> Iterator[threading.Thread]:
+        """Ask in a thread, whose end is waited for."""
+        asking = threading.Thread(target=self.run, args=(url,))
+        asking.start()
+        try:
+            yield asking
+        finally:
+            asking.join()
 
 
 class Killing:
@@ -73,36 +89,91 @@ class Killing:
         with self._registry as registry:
             registry.inject(Fault.SLOW)
             lasts = {}
-            for moment in map(self._moment, ("pull", "create", "delete"), (0, 0, 0)):
+            for kind in ("pull", "create", "delete"):
                 with self.server() as (_process, url):
+                    moment = self._moment(kind, url, 0)
                     began = time.monotonic()
                     moment.run(url)
-                    lasts[moment.kind] = time.monotonic() - began
+                    lasts[kind] = time.monotonic() - began
             last: Moment | None = None
             for _ in range(times):
                 with self.server() as (process, url):
                     self.check(url, last)
-                    last = self._moment(self._random.choice(sorted(lasts)), self._random.randrange(NAMES))
-                    asking = threading.Thread(target=last.run, args=(url,))
-                    asking.start()
-                    time.sleep(self._random.uniform(0, 1.2 * lasts[last.kind]))
-                    process.kill()
-                    process.wait()
-                    asking.join()
-                cut[last.kind] += last.cut_off
+                    kind = self._random.choice(sorted(lasts))
+                    last = self._moment(kind, url, self._random.randrange(NAMES))
+                    with last.running(url):
+                        time.sleep(self._random.uniform(0, 1.2 * lasts[kind]))
+                        process.kill()
+                        process.wait()
+                cut[kind] += last.cut_off
             with self.server() as (_process, url):
                 self.check(url, last)
         self.check_remains()
         return cut
 
-    def _moment(self, kind: str, number: int) -> Moment:
+    def pull(self, times: int, size: int = LARGE) -> tuple[int, int]:
+        """Kill a pull of `size` bytes so often; how many times it was cut off, and the bytes on their way in vain."""
+        weights = {"camelid_backend": "echo", "padding": self._random.randbytes(size // 2).hex()}
+        content = json.dumps(weights).encode()
+        digest = LOOPBACK["digest_of"](content)
+        self._registry.put("library/large:latest", (LOOPBACK["MODEL"], content), config=CONFIG)
+        moment, recorded, cut = Moment("POST", "/api/pull", {"model": "large", "stream": False}), [], 0
+        with self._registry as registry:
+            registry.inject(Fault.SLOW)
+            for byte in sorted(self._random.sample(range(size), times)):
+                with self.server() as (process, url):
+                    until = registry.sent + byte - sum(map(len, recorded))
+                    moment.cut_off, known = False, len(registry.requests)
+                    with moment.running(url) as asking:
+                        while asking.is_alive() and registry.sent < until:
+                            time.sleep(0.001)
+                        process.kill()
+                        process.wait()
+                cut += moment.cut_off
+                self._check_requests(known, digest, recorded)
+                recorded = self._recorded(digest, len(content))
+            with self.server() as (_process, url):
+                known = len(registry.requests)
+                moment.run(url)
+                self._check_requests(known, digest, recorded)
+                self.check(url, moment)
+        self.check_remains()
+        return cut, registry.sent - len(content) - len(CONFIG)
+
+    def _check_requests(self, known: int, digest: str, recorded: list[range]) -> None:
+        """What was asked for since the first `known` requests is nothing of what is recorded."""
+        for request in self._registry.requests[known:]:
+            if request.path.endswith(digest):
+                first, _, last = request.headers["range"].removeprefix("bytes=").partition("-")
+                asked = range(int(first), int(last) + 1)
+                twice = [part for part in recorded if asked.start < part.stop and part.start < asked.stop]
+                assert not twice, f"{asked} was asked for and {twice} was here"
+
+    def _recorded(self, digest: str, size: int) -> list[range]:
+        """The parts of a blob that are here."""
+        blobs, name = self.models / "blobs", digest.partition(":")[2]
+        if not (blobs / f"{PREFIX}{name}").exists():
+            return [range(size)] if (blobs / f"sha256-{name}").exists() else []
+        partial = Partial(blobs, digest, size, size)
+        begins = range(0, size, partial.segment)
+        parts = [range(begin, partial.rest(index)[0]) for index, begin in enumerate(begins)]
+        partial.close()
+        return [part for part in parts if part]
+
+    def _moment(self, kind: str, url: str, number: int) -> Moment:
+        """What is to be done; what it needs is done before."""
+        pulled, made = f"pulled{number}", f"made{number}"
+        pull = Moment("POST", "/api/pull", {"model": pulled, "stream": False})
         if kind == "pull":
-            return Moment("POST", "/api/pull", {"model": f"pulled{number}", "stream": False})
+            return pull
+        texts = {"system": str(self._random.random()), "license": self._random.randbytes(1_000_000).hex()}
+        create = Moment("POST", "/api/create", {"model": made, "from": pulled, "stream": False, **texts})
         if kind == "create":
-            texts = {"system": str(self._random.random()), "license": self._random.randbytes(1_000_000).hex()}
-            body = {"model": f"made{number}", "from": f"pulled{number}", "stream": False, **texts}
-            return Moment("POST", "/api/create", body)
-        return Moment("DELETE", "/api/delete", {"model": f"{self._random.choice(('pulled', 'made'))}{number}"})
+            return create
+        target = self._random.choice((pull, create))
+        if target.name not in self._listed(url):
+            target.run(url)
+        return Moment("DELETE", "/api/delete", {"model": target.name})
 
     @contextmanager
     def server(self) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
@@ -128,7 +199,7 @@ class Killing:
 
     def check(self, url: str, last: Moment | None) -> None:
         """Every model that is listed is whole and answers; what was answered before the kill is true."""
-        listed = [model["name"].partition(":")[0] for model in httpx.get(f"{url}/api/tags").json()["models"]]
+        listed = self._listed(url)
         if last is not None and last.succeeded:
             assert (last.name in listed) == (last.kind != "delete"), f"{last.kind} {last.name} is undone: {listed}"
         for name in listed:
@@ -145,22 +216,32 @@ class Killing:
             os.utime(path, (time.time() - DAYS,) * 2)
         with self.server() as (_process, url):
             httpx.get(f"{url}/api/tags").raise_for_status()
-            names = [path.name for path in (self.models / "manifests/registry.ollama.ai/library").iterdir()]
+            names = [path.name for path in (self.models / MANIFESTS).iterdir()]
         wanted = {digest.replace(":", "-") for name in names for digest in self._digests(name)}
         left = {path.name for path in (self.models / "blobs").iterdir() if path.name != ".leases"}
         assert left == wanted, f"left for good: {sorted(left - wanted)}"
         assert list((self.models / "manifests").glob(".*")) == []
 
+    def _listed(self, url: str) -> list[str]:
+        models = httpx.get(f"{url}/api/tags").json()["models"]
+        return [model["name"].partition(":")[0] for model in models]
+
     def _digests(self, name: str) -> list[str]:
-        manifest = json.loads((self.models / "manifests/registry.ollama.ai/library" / name / "latest").read_bytes())
+        manifest = json.loads((self.models / MANIFESTS / name / "latest").read_bytes())
         return [layer["digest"] for layer in (*manifest["layers"], manifest["config"])]
 
 
-def main(times: int, seed: int) -> None:
+def main(times: int, pulls: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         cut = Killing(Path(folder), seed).run(times)
     print(f"{times} kills, seed {seed}: {', '.join(f'{number} {kind} cut off' for kind, number in cut.items())}")
+    with tempfile.TemporaryDirectory() as folder:
+        cuts, vain = Killing(Path(folder), seed).pull(pulls)
+    print(
+        f"a pull of {LARGE / 1e6:.0f} MB, cut off {cuts} times: 0 recorded bytes asked for again, "
+        f"{vain / max(1, cuts) / 1e3:.0f} kB a kill sent and not recorded"
+    )
 
 
 if __name__ == "__main__":
-    main(*map(int, (sys.argv[1:] + ["200", "0"][len(sys.argv) - 1 :])))
+    main(*map(int, (sys.argv[1:] + ["200", "50", "0"][len(sys.argv) - 1 :])))
