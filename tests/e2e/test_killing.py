@@ -1,4 +1,4 @@
-"""`kill -9` at random moments, a few times; the benchmark of the same name does it 200 times, and kills one pull 50 times."""
+"""`kill -9` at random moments and bytes, a few times; the benchmark of the same name does it more often."""
 
 import runpy
 from pathlib import Path

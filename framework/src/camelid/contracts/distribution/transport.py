@@ -118,9 +118,10 @@ def _errors(request: httpx.Request) -> Iterator[None]:
     """Turn what urllib3 raises into what httpx would."""
     try:
         yield
-    except TimedOutError as error:
-        raise httpx.ReadTimeout(str(error), request=request) from error
     except LocationValueError as error:
         raise httpx.InvalidURL(str(error)) from error
+    except TimedOutError as error:
+        raise httpx.ReadTimeout(str(error), request=request) from error
     except (HTTPError, HTTPException, OSError) as error:
-        raise httpx.NetworkError(str(error), request=request) from error
+        cause = error.args[-1] if error.args and isinstance(error.args[-1], Exception) else error
+        raise httpx.NetworkError(str(cause), request=request) from error

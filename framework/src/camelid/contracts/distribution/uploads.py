@@ -14,7 +14,8 @@ from camelid.errors import RegistryError
 
 __all__ = ("Session", "begin_upload", "next_session", "read_part")
 
-_CHUNK: Final = 1 << 18
+_CHUNK: Final = 1 << 16
+"""Bytes; each must be sent within the timeout of a connection, on slow lines, too."""
 _SMALLEST_PART: Final = "OCI-Chunk-Min-Length"
 _SIZE: Final = re.compile(r"[0-9]{1,18}")
 
