@@ -24,7 +24,7 @@ class PullingFaultCases:
     @pytest.mark.parametrize(
         ("fault", "times"),
         [
-            *((Fault.CUT, 5), (Fault.BUSY, 3), (Fault.STALL, 2)),
+            *((Fault.CUT, 3), (Fault.BUSY, 3), (Fault.STALL, 2)),
             *((Fault.SLOW, 99), (Fault.WHOLE, 99), (Fault.UNSIZED, 99)),
         ],
     )
