@@ -94,6 +94,13 @@ def test_nobody_there_is_a_broken_connection(make_client):
         make_client().get("http://127.0.0.1:9/")
 
 
+def test_headers_are_bytes_of_which_nothing_is_expected(files, make_client, monkeypatch):
+    strange = Reply(200, b"", headers={"Docker-Content-Digest": "caf\xe9", "Location": "/\xff"})
+    monkeypatch.setattr(files, "respond", lambda _request: strange)
+    answer = make_client().get(f"http://{files.host}/")
+    assert (answer.headers["docker-content-digest"], answer.headers["location"]) == ("caf\xe9", "/\xff")
+
+
 def test_a_body_is_sent_piece_by_piece_with_the_length_it_was_said_to_have(files, make_client):
     body, headers = iter((b"abc", b"def")), {"Content-Length": "6"}
     assert make_client().put(f"http://{files.host}/", content=body, headers=headers).content == b"abcdef"

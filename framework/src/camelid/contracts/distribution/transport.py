@@ -67,7 +67,8 @@ class Transport(httpx.BaseTransport):
                 preload_content=False,
                 decode_content=False,
             )
-        return httpx.Response(answer.status, headers=list(answer.headers.items()), stream=_Body(answer, request))
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        return httpx.Response(answer.status, headers=headers, stream=_Body(answer, request))
 
     def close(self) -> None:
         """Close all connections."""
