@@ -1,11 +1,13 @@
 """How fast a large blob is pulled, beside curl: `python tests/benchmarks/pulling.py [MEGABYTES] [ROUNDS]`.
 
 A file of random bytes is served from the loopback interface by a process of its own, which leaves the copying to the
-system. Three take turns on the same disk, each after a `sync`:
+system. Three take turns on the same disk, each after a `sync` and after as many bytes were written and removed: a
+virtual machine may have given idle memory back to its host, and whoever needs it first would pay for getting it again.
 
 - `curl` writes it into a file, which may be in memory only when it ends, and is not looked at;
 - `curl, sync, sha256sum` does what a pull does: at the end the file is on the disk and has the right digest;
-- `camelid serve` pulls it. It has pulled a small model before, so that Python's HTTP stack is imported.
+- `camelid serve` pulls it. It has pulled a small model before, so that Python's HTTP stack is imported, and then did
+  nothing for a moment: what a server does after its start is no part of a pull.
 
 Beside the seconds stand the processor's: of whoever wrote, and of the process that served. On a machine that does other
 things those, and ratios within a round, say more than the speed.
@@ -123,7 +125,8 @@ class Turn(msgspec.Struct):
 class Bench:
     """A file that is served, and a folder to write to."""
 
-    def __init__(self, folder: Path, server: int, url: str, digest: str) -> None:
+    def __init__(self, folder: Path, file: Path, server: int, url: str, digest: str) -> None:
+        self._file = file
         self._copy, self._models = folder / "copy", folder / "models"
         self._server = psutil.Process(server)
         self._host = url
@@ -133,7 +136,7 @@ class Bench:
         """curl, and what a shell does after it."""
         url = f"http://{self._host}/v2/me/large/blobs/{self._digest}"
         command = f"curl --silent --fail --output {self._copy} {url} {then.format(self._copy)}"
-        os.sync()
+        self._prepare()
         before, serving, began = resource.getrusage(resource.RUSAGE_CHILDREN), self._serving(), time.perf_counter()
         subprocess.run(["sh", "-c", command], check=True, stdout=subprocess.DEVNULL)
         took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -146,8 +149,9 @@ class Bench:
         serve = ("-m", "camelid", "serve", "--host", "127.0.0.1:0", "--until-stdin-closes")
         with process(*serve, OLLAMA_MODELS=str(self._models), CAMELID_SPARE_WORKER="false") as (running, url):
             self._pull(url, "small")
-            os.sync()
             server = psutil.Process(running.pid)
+            settle(server)
+            self._prepare()
             before, serving, began = server.cpu_times(), self._serving(), time.perf_counter()
             self._pull(url, "large")
             took, after = time.perf_counter() - began, server.cpu_times()
@@ -157,6 +161,12 @@ class Bench:
         processor = after.user + after.system - before.user - before.system
         return Turn(took, processor, self._serving() - serving, int(peak) / 1024)
 
+    def _prepare(self) -> None:
+        os.sync()
+        with self._file.open("rb") as source, self._copy.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        self._copy.unlink()
+
     def _pull(self, url: str, model: str) -> None:
         body = {"model": f"{self._host}/me/{model}", "insecure": True, "stream": False}
         answer = httpx.post(f"{url}/api/pull", json=body, timeout=600)
@@ -165,6 +175,16 @@ class Bench:
     def _serving(self) -> float:
         times = self._server.cpu_times()
         return times.user + times.system
+
+
+def settle(server: psutil.Process) -> None:
+    """Wait until a process has nothing more to do."""
+    busy = True
+    while busy:
+        before = server.cpu_times()
+        time.sleep(0.5)
+        after = server.cpu_times()
+        busy = after.user + after.system - before.user - before.system > 0.02
 
 
 def digest_of(content: bytes) -> str:
@@ -180,7 +200,7 @@ def main(megabytes: int, rounds: int) -> None:
                 target.write(piece)
         digest = f"sha256:{hashed.hexdigest()}"
         with process(__file__, "serve", str(file), digest) as (server, host):
-            bench = Bench(Path(folder), server.pid, host, digest)
+            bench = Bench(Path(folder), file, server.pid, host, digest)
             kinds = {
                 "curl": bench.curl,
                 "curl, sync, sha256sum": lambda: bench.curl("&& sync {0} && sha256sum {0}"),
