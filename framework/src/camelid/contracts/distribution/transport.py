@@ -120,7 +120,7 @@ def _errors(request: httpx.Request) -> Iterator[None]:
     try:
         yield
     except LocationValueError as error:
-        raise httpx.InvalidURL(str(error)) from error
+        raise httpx.InvalidURL(f"no host is called {request.url.host!r}") from error
     except TimedOutError as error:
         raise httpx.ReadTimeout(str(error), request=request) from error
     except (HTTPError, HTTPException, OSError) as error:
