@@ -60,7 +60,7 @@ from camelid.types import LoadOptions, ModelArtifact, ModelFile
 
 class TestIt(BackendSuite):
     backend = "{name}"
-    options = LoadOptions(context_length=512, parallel=1, batch_tokens=128)
+    options = LoadOptions(context_length=512, parallel=4, batch_tokens=128)
 
     def make_artifact(self, folder):
         path = folder / "model"

@@ -39,7 +39,7 @@ def camelid_generator(model):
 """
     run = run_kit(mistake, cases="float32")
     (text,) = run.texts.values()
-    assert "assert (1, 260) == (260,)" in text
+    assert "expected the shape (260,); came (1, 260)" in text
     assert "look at `Decoder.feed` or `BatchDecoder.logits`" in run.output
 
 
@@ -114,8 +114,8 @@ def camelid_generator(model):
 """
     run = run_kit(mistake, suite="    patience = 4.0\n", cases="(predict_is_exact or repeatable) and worker")
     assert sorted(run.texts.values()) == [
-        "Failed: the backend 'mine' did nothing for 4 s (worker), in an earlier case",
-        "Failed: the backend 'mine' did nothing for 4 s (worker); the suite's `patience` says how long it may take",
+        "TimeoutError: the backend 'mine' did nothing for 4 s (worker), in an earlier case",
+        "TimeoutError: the backend 'mine' did nothing for 4 s (worker); the suite's `patience` is over",
     ]
 
 

@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from camelid.testing.outcomes import needed
+from camelid.testing.outcomes import Outcome, needed
 from camelid.testing.report import Finding, KitReport
 from camelid.types.capabilities import Capability
 
 
 def finding(case: str, outcome: str, *declared: Capability, suite: str = "TestIt") -> Finding:
-    return Finding(suite, "mine", case, needed(case), outcome, frozenset(declared))
+    return Finding(suite, "mine", case, needed(case), Outcome(outcome), frozenset(declared))
 
 
 def test_outcomes_of_several_places_are_put_together(tmp_path: Path):

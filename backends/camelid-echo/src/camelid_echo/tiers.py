@@ -19,6 +19,7 @@ from camelid import (
     Media,
 )
 from camelid.contracts.generation import Generator, Logits
+from camelid.errors import ModelError
 from camelid.types.generation import FinishReason
 from camelid_echo.backend import CERTAINTY, END, VOCABULARY, EchoModel, next_token
 from camelid_echo.media import EchoPicture
@@ -134,12 +135,16 @@ class EchoBatchDecoder(BatchDecoder):
         return True
 
     def save(self, sequence: int) -> bytes:
-        """The tokens as int32."""
-        return np.asarray(self._histories[sequence], "<i4").tobytes()
+        """How many tokens, and the tokens, as int32."""
+        history = self._histories[sequence]
+        return np.asarray([len(history), *history], "<i4").tobytes()
 
     def restore(self, sequence: int, state: bytes) -> None:
         """Remember them again."""
-        self._histories[sequence] = np.frombuffer(state, "<i4").tolist()
+        length, *history = np.frombuffer(state[: len(state) // 4 * 4], "<i4").tolist() or [-1]
+        if length != len(history) or len(state) % 4:
+            raise ModelError("a saved sequence could not be restored; it is computed again")
+        self._histories[sequence] = history
 
 
 class _Turn:

@@ -13,13 +13,11 @@ in the tests' own process and in a real worker, and every case ends in one of fi
 that is not declared and is refused cleanly; XFAIL, named with its reason in ``expected_failures``, strictly; NOT RUN,
 where the model is missing, an error with ``--camelid-strict``; FAIL, with what the case proves and where to look.
 ``--camelid-report FILE`` writes all of it as JSON.
+
+``camelid check BACKEND --model MODEL`` runs the same cases on what is installed, without pytest.
 """
 
-import pytest
-
-pytest.register_assert_rewrite("camelid.testing.suite", "camelid.testing.stream")
-
-from camelid.testing.backend import BackendSuite  # noqa: E402 - after the rewrite is registered
-from camelid.testing.outcomes import not_run  # noqa: E402
+from camelid.testing.backend import BackendSuite
+from camelid.testing.outcomes import not_run
 
 __all__ = ("BackendSuite", "not_run")

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
-import pytest
-
 from camelid.contracts.placement import Placement, WorkerSpec
 from camelid.engine.client import WorkerClient
 from camelid.engine.inprocess import InProcessPlacement
@@ -32,6 +30,8 @@ class Answer:
         self.tokens = sum(delta.tokens for delta in deltas)
         self.finish = deltas[-1].finish
         self.timings = deltas[-1].timings
+        self.context = deltas[-1].context
+        """Tokens of prompt and answer, if they were asked for."""
         self.logprobs = [entry for delta in deltas for entry in delta.logprobs]
 
 
@@ -49,12 +49,11 @@ class Host:
 
         Raises:
             CamelidError: it cannot be loaded.
+            TimeoutError: it took too long.
         """
         self.place = place
         self.spec = spec
         self.descriptor = descriptor
-        self.refused = False
-        """Set by `needs` in the case that runs now."""
         self._patience = patience
         self._stuck = ""
         self._runner = asyncio.Runner()
@@ -73,16 +72,17 @@ class Host:
 
         Raises:
             CamelidError: the backend's.
+            TimeoutError: it took too long.
         """
         __tracebackhide__ = True
         if self._stuck:
             work.close()
-            pytest.fail(f"{self._stuck}, in an earlier case", pytrace=False)
+            raise TimeoutError(f"{self._stuck}, in an earlier case")
         try:
             return self._runner.run(_within(self._patience, work))
         except TimeoutError:
             self._stuck = f"the backend {self.spec.backend!r} did nothing for {self._patience:g} s ({self.place})"
-            pytest.fail(f"{self._stuck}; the suite's `patience` says how long it may take")
+            raise TimeoutError(f"{self._stuck}; the suite's `patience` is over") from None
         except CamelidError as error:
             if error.reason and not getattr(error, "__notes__", None):
                 error.add_note(f"reason: {error.reason}")

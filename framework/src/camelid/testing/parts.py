@@ -12,6 +12,7 @@ from camelid.contracts.placement import WorkerSpec
 from camelid.contracts.ranker import Ranker
 from camelid.contracts.tokenizer import Tokenizer
 from camelid.plugins.host import PluginHost
+from camelid.types.facts import ModelFacts
 
 __all__ = ("Parts", "opened")
 
@@ -19,11 +20,19 @@ __all__ = ("Parts", "opened")
 class Parts(msgspec.Struct, frozen=True):
     """What the worker hooks returned for one model."""
 
+    spec: WorkerSpec
+    """What was loaded."""
+    plugins: PluginHost
     model: LoadedModel
     tokenizer: Tokenizer
     generator: Generator | None
     embedder: Embedder | None
     ranker: Ranker | None
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What the backend says of the model."""
+        return self.model.facts
 
 
 @contextmanager
@@ -44,4 +53,4 @@ def opened(spec: WorkerSpec) -> Iterator[Parts]:
         closes: list[Callable[[], None]] = [part.close for part in (ranker, embedder, generator) if part is not None]
         for close in closes:
             stack.callback(close)
-        yield Parts(model, tokenizer, generator, embedder, ranker)
+        yield Parts(spec, plugins, model, tokenizer, generator, embedder, ranker)

@@ -2,25 +2,26 @@
 
 import inspect
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Final
 
-import msgspec
 import pytest
 
-from camelid.contracts.placement import WorkerSpec
-from camelid.errors import CamelidError, WorkerDiedError
-from camelid.plugins.catalog import RegisteredBackend
-from camelid.plugins.host import PluginHost
-from camelid.plugins.record import PluginStatus
 from camelid.testing.backend import BackendSuite
 from camelid.testing.host import HOSTS, Host
-from camelid.testing.outcomes import NOT_RUN, REFUSED, needed
-from camelid.testing.parts import Parts, opened
+from camelid.testing.outcomes import NotRun, Outcome, Refused, needed, variants_of
+from camelid.testing.parts import Parts
 from camelid.testing.report import Finding, KitReport
-from camelid.testing.suite.generating import PROMPT, greedy
+from camelid.testing.runner import told
+from camelid.testing.testbed import Testbed
+from camelid.types.capabilities import Capability
 
-__all__ = ("adapter", "host", "parts", "seer", "worker")
+__all__ = ("adapter", "hearer", "host", "parts", "seer", "worker")
+
+_NOT_RUN: Final = "NOT RUN"
+_REFUSED: Final = pytest.StashKey[bool]()
+_FINDINGS: Final = pytest.StashKey[list[Finding]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,19 +30,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--camelid-report", type=Path, metavar="FILE", help="write what was found of each backend as JSON")
 
 
-_FINDINGS = pytest.StashKey[list[Finding]]()
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Begin without findings."""
     config.stash[_FINDINGS] = []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a case once for each of its variants."""
+    found = variants_of(metafunc.function)
+    if found:
+        metafunc.parametrize(*found)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the expected failures of each suite, strictly."""
     for item in items:
         suite = _suite(item)
-        reason = suite.expected_failures.get(getattr(item, "originalname", "")) if suite else None
+        reason = suite.expected_failures.get(_case(item)) if suite else None
         if reason:
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
@@ -52,158 +57,124 @@ def _suite(item: pytest.Item) -> type[BackendSuite] | None:
     return suite if isinstance(suite, type) and issubclass(suite, BackendSuite) else None
 
 
-@pytest.fixture(scope="class")
-def _suite_object(request: pytest.FixtureRequest) -> BackendSuite:
-    if not isinstance(getattr(request.cls, "backend", None), str):
-        pytest.fail(
-            f'{request.cls.__name__} does not say what it tests: backend = "name in the descriptor"', pytrace=False
-        )
-    suite = request.cls()
-    assert isinstance(suite, BackendSuite)  # noqa: S101 - only suites ask for the kit's fixtures
-    return suite
+def _case(item: pytest.Item) -> str:
+    return str(getattr(item, "originalname", item.name))
 
 
 @pytest.fixture(scope="class")
-def _plugins() -> PluginHost:
-    return PluginHost.load()
-
-
-@pytest.fixture(scope="class")
-def _registered(_suite_object: BackendSuite, _plugins: PluginHost) -> RegisteredBackend:
-    found = _plugins.catalog.backends.get(_suite_object.backend)
-    if found is not None:
-        return found
-    broken = (
-        f"\nthe plugin {record.name!r} of {record.distribution} is broken: {record.reason}"
-        for record in _plugins.records
-        if record.status is PluginStatus.BROKEN
-    )
-    pytest.fail(
-        f"no installed plugin registers the backend {_suite_object.backend!r}; "
-        f"there are: {', '.join(sorted(_plugins.catalog.backends)) or 'none'}{''.join(broken)}",
-        pytrace=False,
-    )
-
-
-@pytest.fixture(scope="class")
-def _spec(
-    _suite_object: BackendSuite,
-    _registered: RegisteredBackend,
-    _plugins: PluginHost,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> WorkerSpec:
-    return WorkerSpec(
-        backend=_suite_object.backend,
-        plugin=_registered.plugin,
-        artifact=_suite_object.make_artifact(tmp_path_factory.mktemp(_suite_object.backend)),
-        options=_suite_object.options,
-        tokenizers=_plugins.catalog.tokenizers,
-    )
+def _testbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+    with Testbed(request.cls(), tmp_path_factory.mktemp("models")) as testbed:
+        yield testbed
 
 
 @pytest.fixture(scope="class", params=list(HOSTS))
-def _each_place(
-    request: pytest.FixtureRequest, _suite_object: BackendSuite, _spec: WorkerSpec, _registered: RegisteredBackend
-) -> Iterator[Host]:
-    with closing(Host(request.param, _spec, _registered.descriptor, _suite_object.patience)) as host:
-        yield host
-
-
-@pytest.fixture(scope="class")
-def _worker_place(_suite_object: BackendSuite, _spec: WorkerSpec, _registered: RegisteredBackend) -> Iterator[Host]:
-    with closing(Host("worker", _spec, _registered.descriptor, _suite_object.patience)) as host:
-        yield host
-
-
-@pytest.fixture
-def host(_each_place: Host) -> Host:
+def host(request: pytest.FixtureRequest, _testbed: Testbed) -> Iterator[Host]:
     """The suite's model, loaded in each place in turn."""
-    _each_place.refused = False
-    return _each_place
+    with closing(_testbed.host(request.param)) as loaded:
+        yield loaded
 
 
 @pytest.fixture
-def worker(_worker_place: Host) -> Host:
+def worker(_testbed: Testbed) -> Host:
     """The suite's model in a worker, for cases that a process of its own has to survive."""
-    _worker_place.refused = False
-    return _worker_place
-
-
-@pytest.fixture(scope="class")
-def _seeing_place(
-    _suite_object: BackendSuite,
-    _worker_place: Host,
-    _registered: RegisteredBackend,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Host]:
-    artifact = _suite_object.make_seeing_artifact(tmp_path_factory.mktemp("seeing"))
-    if artifact is None:
-        yield _worker_place
-        return
-    spec = msgspec.structs.replace(_worker_place.spec, artifact=artifact)
-    with closing(Host("worker", spec, _registered.descriptor, _suite_object.patience)) as host:
-        yield host
+    return _testbed.worker
 
 
 @pytest.fixture
-def seer(_seeing_place: Host) -> Host:
+def seer(_testbed: Testbed) -> Host:
     """The suite's model that is shown pictures, in a worker; the suite's only model if it has none for that."""
-    _seeing_place.refused = False
-    return _seeing_place
+    return _testbed.seer
 
 
 @pytest.fixture
-def adapter(_suite_object: BackendSuite, tmp_path: Path) -> Path | None:
+def hearer(_testbed: Testbed) -> Host:
+    """The suite's model that is played sounds, in a worker; the suite's only model if it has none for that."""
+    return _testbed.hearer
+
+
+@pytest.fixture
+def parts(_testbed: Testbed) -> Parts:
+    """The suite's model in this process, with nothing of the framework around it."""
+    return _testbed.parts
+
+
+@pytest.fixture
+def adapter(_testbed: Testbed, tmp_path: Path) -> Path | None:
     """The suite's adapter for its model, if it has one."""
-    return _suite_object.make_adapter(tmp_path)
-
-
-@pytest.fixture(scope="class")
-def parts(_worker_place: Host, _spec: WorkerSpec) -> Iterator[Parts]:
-    """The suite's model in this process, with nothing of the framework around it.
-
-    A worker is asked first: a backend that crashes or hangs does it there, where it takes nothing along.
-    """
-    try:
-        _worker_place.answer(greedy(PROMPT, tokens=1))
-    except WorkerDiedError:
-        raise
-    except CamelidError:
-        pass  # an error is no crash; the cases will tell what is wrong
-    with opened(_spec) as found:
-        yield found
+    return _testbed.adapter(tmp_path)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Skip what has no model, as pytest says it."""
+    __tracebackhide__ = True
+    with _as_pytest(item):
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Let a case that was refused pass, and one that had nothing to run on be skipped."""
+    __tracebackhide__ = True
+    with _as_pytest(item):
+        yield
+
+
+@contextmanager
+def _as_pytest(item: pytest.Item) -> Iterator[None]:
+    """The two outcomes of the kit that pytest does not know, as those that it knows."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except Refused:
+        item.stash[_REFUSED] = True
+    except NotRun as error:
+        pytest.skip(f"{_NOT_RUN}: {error}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note what was refused, tell what a failed case proves, and with `--camelid-strict` fail what could not run."""
     report = yield
-    hosts = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Host)]
-    if report.when == "call" and report.passed and any(host.refused for host in hosts):
-        report.user_properties.append(("camelid", REFUSED))
-    if report.when == "teardown":
-        for host in hosts:
-            host.refused = False  # not every case's fixtures begin anew
-    if item.config.getoption("--camelid-strict") and report.skipped and NOT_RUN in str(report.longrepr):
+    suite = _suite(item)
+    refused = report.when == "call" and report.passed and item.stash.get(_REFUSED, False)
+    if refused:
+        report.user_properties.append(("camelid", Outcome.REFUSED.value))
+    if suite and (report.when == "call" or report.skipped or report.failed):
+        item.config.stash[_FINDINGS].append(_finding(item, suite, report, call))
+    if item.config.getoption("--camelid-strict") and report.skipped and _NOT_RUN in str(report.longrepr):
         report.outcome = "failed"
         report.longrepr = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
-    suite = _suite(item)
-    if suite and hosts and (report.when == "call" or report.skipped or report.failed):
-        item.config.stash[_FINDINGS].append(_finding(item, suite, hosts[0], report))
     if report.failed and suite and isinstance(item, pytest.Function):
         report.sections.append(("What this case proves", inspect.getdoc(item.function) or ""))
     return report
 
 
-def _finding(item: pytest.Item, suite: type[BackendSuite], host: Host, report: pytest.TestReport) -> Finding:
+def _finding(
+    item: pytest.Item, suite: type[BackendSuite], report: pytest.TestReport, call: pytest.CallInfo[None]
+) -> Finding:
     """What a case tells of its backend."""
-    case = getattr(item, "originalname", item.name)
-    outcome: str = report.outcome
-    if ("camelid", REFUSED) in report.user_properties:
-        outcome = REFUSED.lower()
-    elif report.skipped:
-        outcome = "xfailed" if hasattr(report, "wasxfail") else NOT_RUN.lower()
-    return Finding(suite.__name__, suite.backend, case, needed(case), outcome, host.facts.capabilities)
+    outcome, reason = Outcome(report.outcome) if not report.skipped else Outcome.NOT_RUN, ""
+    if _was_refused(report):
+        outcome = Outcome.REFUSED
+    elif hasattr(report, "wasxfail"):
+        outcome, reason = Outcome.XFAILED, report.wasxfail
+    elif call.excinfo is not None and isinstance(call.excinfo.value, Exception):
+        reason = told(call.excinfo.value)
+    elif report.failed:
+        reason = str(report.longrepr)
+    given = getattr(item, "funcargs", {}).values()
+    hosts = [value for value in given if isinstance(value, Host)]
+    case, backend = _case(item), getattr(suite, "backend", "")
+    variant = item.name.removeprefix(case).strip("[]")
+    declared: frozenset[Capability] = frozenset().union(*(host.facts.capabilities for host in hosts))
+    return Finding(suite.__name__, backend, case, needed(case), outcome, declared, variant, reason)
+
+
+def _was_refused(report: pytest.TestReport) -> bool:
+    return ("camelid", Outcome.REFUSED.value) in report.user_properties
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -216,11 +187,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Count what was refused apart from what passed: a pass that proves less than it seems."""
-    refused = report.when == "call" and report.passed and ("camelid", REFUSED) in report.user_properties
-    return (REFUSED.lower(), "R", REFUSED) if refused else None
+    refused = report.when == "call" and report.passed and _was_refused(report)
+    return (Outcome.REFUSED.value, "R", Outcome.REFUSED.name) if refused else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the cases that were refused."""
-    for report in terminalreporter.getreports(REFUSED.lower()):
-        terminalreporter.write_line(f"{REFUSED} {report.nodeid}")
+    for report in terminalreporter.getreports(Outcome.REFUSED.value):
+        terminalreporter.write_line(f"{Outcome.REFUSED.name} {report.nodeid}")

@@ -22,11 +22,15 @@ from typing import ClassVar
 
 import pytest
 
-from camelid.testing.registry_source import ModelSource, RegistrySource
-from camelid.testing.suite.pulling import PullingCases
-from camelid.testing.suite.pulling_faults import PullingFaultCases
-from camelid.testing.suite.pushing import PushingCases, PushingFaultCases
-from camelid.testing.suite.resolving import ResolvingCases
+pytest.register_assert_rewrite(
+    *(f"camelid.testing.suite.{name}" for name in ("pulling", "pulling_faults", "pushing", "resolving"))
+)
+
+from camelid.testing.registry_source import ModelSource, RegistrySource  # noqa: E402 - after the rewrite is registered
+from camelid.testing.suite.pulling import PullingCases  # noqa: E402
+from camelid.testing.suite.pulling_faults import PullingFaultCases  # noqa: E402
+from camelid.testing.suite.pushing import PushingCases, PushingFaultCases  # noqa: E402
+from camelid.testing.suite.resolving import ResolvingCases  # noqa: E402
 
 __all__ = ("LocalRegistrySuite", "RegistrySuite")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from camelid.testing.outcomes import Outcome
 from camelid.types.capabilities import Capability
 
 __all__ = ("Finding", "KitReport", "SuiteReport")
@@ -19,10 +20,18 @@ class Finding(msgspec.Struct, frozen=True):
     case: str
     needs: Capability | None
     """What the case exercises; None for what every backend must do."""
-    outcome: str
-    """`passed`, `refused`, `failed`, `xfailed` or `not run`."""
-    declared: frozenset[Capability]
+    outcome: Outcome
+    declared: frozenset[Capability] = frozenset()
     """What the loaded model can do, with what the framework adds."""
+    variant: str = ""
+    """The place where it ran, and what was given to it, if there are several."""
+    reason: str = ""
+    """Why it failed, or did not run."""
+
+    @property
+    def title(self) -> str:
+        """The case and its variant, as pytest writes them."""
+        return f"{self.case}[{self.variant}]" if self.variant else self.case
 
 
 class SuiteReport(msgspec.Struct):
@@ -34,6 +43,12 @@ class SuiteReport(msgspec.Struct):
     """What one or another of these models can do."""
     outcomes: dict[str, str] = {}
     """Of every case that ran; with commas, if there were different ones in the places where it ran."""
+    reasons: dict[str, str] = {}
+    """Of the cases that failed, expectedly or not, or did not run: why."""
+
+    def cases_with(self, outcome: Outcome) -> list[str]:
+        """The cases that ended so in at least one place."""
+        return [case for case, outcomes in self.outcomes.items() if outcome in outcomes.split(", ")]
 
 
 class KitReport(msgspec.Struct):
@@ -51,8 +66,10 @@ class KitReport(msgspec.Struct):
         for found in sorted(findings, key=lambda found: (found.backend, found.suite, found.case, found.outcome)):
             suite = suites.setdefault((found.backend, found.suite), SuiteReport(found.suite, found.backend))
             suite.declared = sorted(found.declared.union(suite.declared))
-            known = suite.outcomes.get(found.case, found.outcome)
+            known = suite.outcomes.get(found.case, found.outcome.value)
             suite.outcomes[found.case] = known if found.outcome in known.split(", ") else f"{known}, {found.outcome}"
+            if found.reason:
+                suite.reasons.setdefault(found.case, found.reason)
             cases[found.case] = found.needs
         return cls(dict(sorted(cases.items())), list(suites.values()))
 

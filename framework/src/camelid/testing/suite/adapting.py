@@ -7,7 +7,7 @@ import msgspec
 
 from camelid.engine.client import WorkerClient
 from camelid.testing.host import Host
-from camelid.testing.outcomes import needs, not_run
+from camelid.testing.outcomes import check, needs, not_run
 from camelid.testing.suite.generating import GREEDY, PROMPT
 from camelid.types.artifact import FileRole, ModelFile
 from camelid.types.capabilities import Capability
@@ -24,7 +24,7 @@ class AdaptingCases:
         """Proves that adapters are applied. If it fails, look at `camelid_load_model` and the artifact's `ADAPTER`."""
         if adapter is None:
             if Capability.ADAPTERS in worker.facts.capabilities:
-                not_run("the suite has no make_adapter(self, folder)")
+                not_run("there is no adapter for this model: the suite has no make_adapter(self, folder)")
             adapter = tmp_path / "adapter"
             adapter.touch()
         artifact = worker.spec.artifact
@@ -32,7 +32,8 @@ class AdaptingCases:
         adapted = worker.start(
             msgspec.structs.replace(worker.spec, artifact=msgspec.structs.replace(artifact, files=files))
         )
-        assert _said(worker, adapted) != _said(worker, worker.client)
+        with_it, without = _said(worker, adapted), _said(worker, worker.client)
+        check(with_it != without, "another answer with the adapter than without", with_it)
 
 
 def _said(worker: Host, client: WorkerClient) -> Sequence[object]:

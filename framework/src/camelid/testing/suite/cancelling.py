@@ -1,19 +1,45 @@
 """Clients that leave."""
 
+from typing import Final
+
 import msgspec
 
+from camelid.contracts.engine import EngineRequest
 from camelid.engine.client import WorkerClient
+from camelid.testing.drive import engine_of, prompt_of
 from camelid.testing.host import Host
-from camelid.testing.outcomes import needs
+from camelid.testing.outcomes import check, needs
+from camelid.testing.parts import Parts
 from camelid.testing.suite.generating import PROMPT, greedy
 from camelid.types.capabilities import Capability
 from camelid.types.generation import FinishReason
 
 __all__ = ("CancellingCases",)
 
+_STEPS: Final = 200
+"""More than a prompt and an answer of a few tokens take."""
+
 
 class CancellingCases:
     """Cancel."""
+
+    @needs(Capability.COMPLETION)
+    def test_nothing_comes_of_a_cancelled_request(self, parts: Parts) -> None:
+        """Proves that not one token is told after `cancel`, and that others go on. If it fails, look there.
+
+        A worker reads what clients want between two steps: between a client's leaving and `cancel` is one step at most.
+        """
+        engine = engine_of(parts)
+        prompt, sampling = tuple(prompt_of(parts)), greedy("", tokens=16).sampling
+        for number in range(2):
+            engine.submit(EngineRequest(number, prompt, sampling))
+        engine.step()
+        engine.cancel(0)
+        engine.cancel(99)
+        heard = {event.id: event for _ in range(_STEPS) if engine.busy for event in engine.step()}
+        check(0 not in heard, "no event of a request that was cancelled", heard)
+        check(1 in heard and heard[1].error is None, "the end of the other request", heard)
+        check(not engine.busy, f"an engine at rest after {_STEPS} steps", engine.busy)
 
     @needs(Capability.COMPLETION)
     def test_cancelling_frees_the_sequence(self, host: Host) -> None:
@@ -30,7 +56,8 @@ class CancellingCases:
             answer = await host.collect(greedy(PROMPT, tokens=2), client)
             return answer.tokens, answer.finish
 
-        assert host.run(leave_then_ask()) == (2, FinishReason.LENGTH)
+        came = host.run(leave_then_ask())
+        check(came == (2, FinishReason.LENGTH), "2 tokens and the finish 'length' for the next request", came)
 
 
 async def _leave_after_first_delta(client: WorkerClient) -> None:

@@ -4,13 +4,11 @@ import json
 from typing import Final
 
 import msgspec
-import pytest
 
-from camelid.errors import RequestError, UnsupportedCapabilityError
+from camelid.errors import RequestError
 from camelid.testing.host import Host
-from camelid.testing.outcomes import needs
-from camelid.testing.stream import check_stream
-from camelid.testing.suite.generating import PROMPT, greedy
+from camelid.testing.outcomes import check, expect_error, fail, needs
+from camelid.testing.suite.generating import PROMPT, check_sound, greedy
 from camelid.types.capabilities import Capability
 from camelid.types.generation import FinishReason
 from camelid.types.grammar import Grammar
@@ -65,12 +63,15 @@ def _schema(schema: JsonObject) -> Grammar:
 
 
 def _check_answer(text: str) -> None:
-    answer = msgspec.json.decode(text, type=_Answer)
-    assert 1 <= len(answer.items) <= 2
+    try:
+        answer = msgspec.json.decode(text, type=_Answer)
+    except msgspec.MsgspecError as error:
+        fail(f"expected an answer as the schema wants it; came {text!r}: {error}")
+    check(1 <= len(answer.items) <= 2, "one item or two", answer.items)
     for item in answer.items:
-        assert len(item.name) <= 5
-        assert 1 <= item.size <= 99
-        assert item.kind in ("small", "large", None)
+        check(len(item.name) <= 5, "a name of at most 5 characters", item.name)
+        check(1 <= item.size <= 99, "a size from 1 to 99", item.size)
+        check(item.kind in ("small", "large", None), "a kind that is small, large or null", item.kind)
 
 
 class ConstrainingCases:
@@ -82,32 +83,35 @@ class ConstrainingCases:
         wild = [_held(_schema(_SCHEMA), temperature=1.5, seed=seed) for seed in range(3)]
         finished = 0
         for answer in host.answers([_held(_schema(_SCHEMA)), *wild]):
-            assert check_stream(answer.deltas) == []
+            check_sound(answer.deltas)
             if answer.finish is FinishReason.STOP:
                 finished += 1
                 _check_answer(answer.text)
-        assert finished
+        check(finished > 0, f"an answer that ends within {_ROOM} tokens", finished)
 
     @needs(Capability.CONSTRAINTS)
     def test_json_is_an_object(self, host: Host) -> None:
         """Proves that an answer in JSON begins as an object and, if it ends by itself, is one."""
         for answer in host.answers([_held(Grammar("json"), temperature=1.5, seed=seed) for seed in range(3)]):
-            assert answer.text.startswith("{")
+            check(answer.text.startswith("{"), "an answer that begins with a brace", answer.text)
             if answer.finish is FinishReason.STOP:
-                assert isinstance(json.loads(answer.text), dict)  # as lenient with 1e999 as JSON itself
+                value = json.loads(answer.text)  # as lenient with 1e999 as JSON itself
+                check(isinstance(value, dict), "an object", value)
 
     @needs(Capability.CONSTRAINTS)
     def test_a_complete_answer_ends(self, host: Host) -> None:
         """Proves that nothing follows what the grammar has completed, and that all of it is counted."""
         answer = host.answer(_held(_schema({"const": ["apple", 7]})))
-        assert (msgspec.json.decode(answer.text), answer.finish) == (["apple", 7], FinishReason.STOP)
-        assert check_stream(answer.deltas) == []
+        check(json.loads(answer.text) == ["apple", 7], 'the JSON value ["apple", 7]', answer.text)
+        check(answer.finish is FinishReason.STOP, "the finish 'stop'", answer.finish)
+        check_sound(answer.deltas)
 
     @needs(Capability.CONSTRAINTS)
     def test_forced_tokens_heed_num_predict(self, host: Host) -> None:
         """Proves that tokens which the grammar forces count as any other. If it fails, look at how ends are counted."""
         answer = host.answer(_held(_schema({"const": "one two three four five six seven eight"}), tokens=3))
-        assert (answer.tokens, answer.finish) == (3, FinishReason.LENGTH)
+        check(answer.tokens == 3, "3 tokens", answer.tokens)
+        check(answer.finish is FinishReason.LENGTH, "the finish 'length'", answer.finish)
 
     @needs(Capability.CONSTRAINTS)
     def test_free_answers_beside_constrained_ones_stay_free(self, host: Host) -> None:
@@ -117,16 +121,14 @@ class ConstrainingCases:
         constrained = _held(Grammar("regex", "(no|yes)!{3}"))
         answers = host.answers([free, constrained, free, constrained])
         for answer in answers[::2]:
-            assert "river" in answer.text
+            check("river" in answer.text, "'river' in an answer that no grammar holds", answer.text)
         for answer in answers[1::2]:
-            assert answer.text in ("no!!!", "yes!!!")
+            check(answer.text in ("no!!!", "yes!!!"), "'no!!!' or 'yes!!!'", answer.text)
 
     @needs(Capability.CONSTRAINTS)
     def test_a_faulty_schema_is_named_and_leaves_others_alone(self, host: Host) -> None:
         """Proves that a wrong schema is the client's error, with a sentence that says what is wrong."""
-        with pytest.raises(RequestError) as caught:
-            host.answer(_held(_schema({"type": "strange"})))
-        if isinstance(caught.value, UnsupportedCapabilityError):
-            raise caught.value
-        assert "strange" in caught.value.message
-        assert host.answer(greedy(PROMPT)).text
+        error = expect_error(RequestError, host.answer, _held(_schema({"type": "strange"})))
+        check("strange" in error.message, "a sentence about the type 'strange'", error.message)
+        text = host.answer(greedy(PROMPT)).text
+        check(bool(text), "an answer to the next request", text)

@@ -1,9 +1,8 @@
 """Requests that run side by side."""
 
 from camelid.testing.host import Host
-from camelid.testing.outcomes import needs
-from camelid.testing.stream import check_stream
-from camelid.testing.suite.generating import greedy
+from camelid.testing.outcomes import check, needs
+from camelid.testing.suite.generating import check_sound, greedy
 from camelid.types.capabilities import Capability
 
 __all__ = ("IsolationCases",)
@@ -24,9 +23,10 @@ class IsolationCases:
         """Proves that each of eight requests gets its own answer. If it fails, look at sequence ids and positions."""
         answers = host.answers([greedy(_pattern(word)) for word in _WORDS])
         for word, answer in zip(_WORDS, answers, strict=True):
-            assert check_stream(answer.deltas) == []
-            assert word in answer.text
-            assert not any(other in answer.text for other in _WORDS if other != word)
+            check_sound(answer.deltas)
+            check(word in answer.text, f"an answer with {word!r}", answer.text)
+            mixed = [other for other in _WORDS if other != word and other in answer.text]
+            check(not mixed, f"an answer with no other word than {word!r}", answer.text)
 
     @needs(Capability.COMPLETION)
     def test_two_models_share_nothing(self, host: Host) -> None:
@@ -35,4 +35,5 @@ class IsolationCases:
         other = host.start(host.spec)
         host.run(host.collect(greedy(_pattern("river")), other))
         host.run(other.close())
-        assert host.answer(greedy(_pattern("apple"))).text == before
+        after = host.answer(greedy(_pattern("apple"))).text
+        check(after == before, f"{before!r}, as before another model was closed", after)

@@ -2,17 +2,22 @@
 
 import os
 import signal
+from typing import Final
 
 import psutil
-import pytest
 
 from camelid.errors import WorkerDiedError
 from camelid.testing.host import Host
-from camelid.testing.outcomes import needs
+from camelid.testing.outcomes import check, expect_error, needs
 from camelid.testing.suite.generating import PROMPT, greedy
 from camelid.types.capabilities import Capability
 
 __all__ = ("RecoveryCases",)
+
+_LOADINGS: Final = 4
+"""The first one may fill caches."""
+_NOISE: Final = 64 << 20
+"""Bytes that allocators may keep."""
 
 
 class RecoveryCases:
@@ -23,8 +28,22 @@ class RecoveryCases:
         client = host.start(host.spec)
         pid = client.pid
         host.run(client.close())
-        assert not client.alive
-        assert not (pid and psutil.pid_exists(pid))
+        check(not client.alive, "a worker that takes no more requests after it was closed", client.ended)
+        check(not (pid and psutil.pid_exists(pid)), "no process after closing", pid)
+
+    def test_unloading_gives_memory_back(self, host: Host) -> None:
+        """Proves that models can come and go in one process. If it fails, look at `LoadedModel.close` and at caches.
+
+        Looks at this process: with the model in it, or as a server that had it in a worker.
+        """
+        sizes, size = [], 0
+        for _ in range(_LOADINGS):
+            client = host.start(host.spec)
+            size = sum(use.total for use in client.ready.memory)
+            host.run(client.close())
+            sizes.append(psutil.Process().memory_info().rss)
+        allowed = max(_NOISE, size)
+        check(sizes[-1] - sizes[0] < allowed, f"less than {allowed} bytes more after {_LOADINGS} loadings", sizes)
 
     @needs(Capability.COMPLETION)
     def test_kill_is_one_clear_error(self, worker: Host) -> None:
@@ -35,7 +54,7 @@ class RecoveryCases:
             async for _ in client.generate(greedy(PROMPT, tokens=-1)):
                 os.kill(client.pid, signal.SIGKILL)
 
-        with pytest.raises(WorkerDiedError):
-            worker.run(kill_in_the_middle())
-        assert worker.run(worker.collect(greedy(PROMPT), worker.start(worker.spec))).text
-        assert worker.answer(greedy(PROMPT)).text
+        expect_error(WorkerDiedError, lambda: worker.run(kill_in_the_middle()))
+        for successor in (worker.start(worker.spec), worker.client):
+            text = worker.run(worker.collect(greedy(PROMPT), successor)).text
+            check(bool(text), "an answer of another worker", text)

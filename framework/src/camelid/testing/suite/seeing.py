@@ -1,16 +1,14 @@
 """Pictures."""
 
+import math
 import struct
 import zlib
 from typing import Final
 
-import pytest
-
-from camelid.errors import RequestError, UnsupportedCapabilityError
+from camelid.errors import RequestError
 from camelid.testing.host import Answer, Host
-from camelid.testing.outcomes import needs
-from camelid.testing.stream import check_stream
-from camelid.testing.suite.generating import PROMPT, greedy
+from camelid.testing.outcomes import check, expect_error, needs
+from camelid.testing.suite.generating import PROMPT, check_sound, greedy
 from camelid.types.capabilities import Capability
 from camelid.types.options import SamplingOptions
 from camelid.wire.messages import Submit
@@ -49,7 +47,7 @@ def _same(one: Answer, other: Answer) -> bool:
     Only the first token is compared: what another batch rounds otherwise may tip the choice of a later one.
     """
     if one.logprobs:
-        return bool(one.logprobs[0].logprob == pytest.approx(other.logprobs[0].logprob, abs=0.02))
+        return math.isclose(one.logprobs[0].logprob, other.logprobs[0].logprob, rel_tol=0, abs_tol=0.02)
     return one.text == other.text
 
 
@@ -65,36 +63,36 @@ class SeeingCases:
     def test_what_is_on_a_picture_decides_the_answer(self, seer: Host) -> None:
         """Proves that pictures are computed. If it fails, look at `MediaTokenizer.tokenize` and `decode_media`."""
         answer = seer.answer(_shown(seer, _SUNSET))
-        assert check_stream(answer.deltas) == []
-        assert answer.text
-        assert _other(answer, seer.answer(_shown(seer, _MEADOW)))
+        check_sound(answer.deltas)
+        other = seer.answer(_shown(seer, _MEADOW))
+        check(_other(answer, other), f"another answer about another picture than {answer.text!r}", other.text)
 
     @needs(Capability.VISION)
     def test_the_same_picture_is_the_same_prompt(self, seer: Host) -> None:
         """Proves that a cached picture is as good as a computed one. If it fails, look at `digest` and positions."""
         first = seer.answer(_shown(seer, _SUNSET))
         seer.answer(_shown(seer, _SUNSET, _MEADOW))
-        assert _same(first, seer.answer(_shown(seer, _SUNSET)))
+        again = seer.answer(_shown(seer, _SUNSET))
+        check(_same(first, again), f"{first.text!r} again, as likely as before", again.text)
 
     @needs(Capability.VISION)
     def test_pictures_stand_in_order(self, seer: Host) -> None:
         """Proves that each picture is where the prompt has it. If it fails, look at the order of parts."""
         one_way, other_way = seer.answers([_shown(seer, _SUNSET, _MEADOW), _shown(seer, _MEADOW, _SUNSET)])
-        assert _other(one_way, other_way)
+        check(_other(one_way, other_way), "another answer with the pictures the other way round", other_way.text)
 
     @needs(Capability.VISION)
     def test_requests_with_and_without_pictures_run_together(self, seer: Host) -> None:
         """Proves that sequences stay apart. If it fails, look at what `decode_media` does to others' positions."""
         alone = [seer.answer(_shown(seer, *pictures)) for pictures in ((), (_SUNSET,), (_MEADOW,))]
         together = seer.answers([_shown(seer, *pictures) for pictures in ((), (_SUNSET,), (_MEADOW,))])
-        assert all(_same(*pair) for pair in zip(alone, together, strict=True))
+        for one, other in zip(alone, together, strict=True):
+            check(_same(one, other), f"{one.text!r}, as without the others", other.text)
 
     @needs(Capability.VISION)
     def test_what_is_no_picture_is_refused(self, seer: Host) -> None:
         """Proves that another kind of file is the client's error, and that others go on."""
         for file in (b"", b"not a picture"):
-            with pytest.raises(RequestError) as caught:
-                seer.answer(_shown(seer, file))
-            if isinstance(caught.value, UnsupportedCapabilityError):
-                raise caught.value
-        assert seer.answer(greedy(PROMPT)).text
+            expect_error(RequestError, seer.answer, _shown(seer, file))
+        text = seer.answer(greedy(PROMPT)).text
+        check(bool(text), "an answer to the next request", text)

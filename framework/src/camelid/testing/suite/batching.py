@@ -1,0 +1,59 @@
+"""Several sequences in one step."""
+
+from camelid.contracts.engine import Engine, EngineRequest
+from camelid.errors import UnsupportedCapabilityError
+from camelid.testing.drive import Drive, check_same_logits, engine_of, prompt_of
+from camelid.testing.outcomes import needs, not_run
+from camelid.testing.parts import Parts
+from camelid.testing.suite.generating import greedy
+from camelid.types.capabilities import Capability
+
+__all__ = ("BatchingCases",)
+
+_PROMPTS = tuple(f"{word}, {word}, {word}, {word}," for word in ("apple", "river", "seven"))
+
+
+class BatchingCases:
+    """Advance together."""
+
+    @needs(Capability.BATCHING)
+    def test_sequences_advance_together(self, parts: Parts) -> None:
+        """Proves that nobody waits until others have their whole answers. Look at `Engine.step`, `BatchLimits`."""
+        if parts.spec.options.parallel < 2:
+            not_run("the suite's options allow one sequence only: raise `parallel`")
+        engine, asked = engine_of(parts), _PROMPTS[: parts.spec.options.parallel]
+        for number, text in enumerate(asked):
+            prompt = tuple(prompt_of(parts, text))
+            engine.submit(EngineRequest(number, prompt, greedy("", tokens=8).sampling))
+        begun: set[int] = set()
+        together = 0
+        while engine.busy:
+            events = engine.step()
+            begun.update(event.id for event in events if event.tokens or event.finish)
+            for event in events:
+                if event.error is not None:
+                    raise event.error
+                if event.finish:
+                    together = max(together, len(begun))
+                    begun.discard(event.id)
+        if together < len(asked):
+            raise UnsupportedCapabilityError(f"of {len(asked)} sequences only {together} advanced at the same time")
+
+    @needs(Capability.BATCHING)
+    def test_a_batch_equals_its_sequences_alone(self, parts: Parts) -> None:
+        """Proves that sequences of one batch do not see each other. Look at sequence ids, positions and rows."""
+        if isinstance(parts.generator, Engine) and Capability.BATCHING in parts.facts.capabilities:
+            return  # it shows no logits
+        drive = Drive.of_several(parts)
+        used = range(min(len(_PROMPTS), drive.limits.sequences))
+        room = drive.limits.batch_tokens // len(used)
+        prompts = {sequence: prompt_of(parts, _PROMPTS[sequence])[:room] for sequence in used}
+        tokens, alone = {}, {}
+        for sequence, prompt in prompts.items():
+            drive.forget()
+            tokens[sequence] = [int(drive.feed(0, prompt).argmax())]
+            alone[sequence] = drive.feed(0, tokens[sequence])
+        drive.forget()
+        drive.feed_together(prompts)
+        for sequence, logits in drive.feed_together(tokens).items():
+            check_same_logits(logits, alone[sequence], f"for sequence {sequence} of {len(used)} as alone")
