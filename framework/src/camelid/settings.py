@@ -121,7 +121,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def prefix_folder(self) -> Path:
         """Where workers keep computed prompts, if `prefix_disk` says so; the store cleans it."""
-        return self.models.expanduser().resolve() / ".camelid" / "prefixes"
+        return self._own_folder / "prefixes"
+
+    @property
+    def proofs_folder(self) -> Path:
+        """Where `camelid check` keeps what it found."""
+        return self._own_folder / "proofs"
+
+    @property
+    def _own_folder(self) -> Path:
+        """Camelid's, in Ollama's folder of models."""
+        return self.models.expanduser().resolve() / ".camelid"
 
 
 OLLAMA_SETTINGS: Final = frozenset(

@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "rm": Entry("rm", "Remove models."),
     "launch": Entry("elsewhere", "Not a command of Camelid's.", hidden=True),
     "plugins": Entry("plugins", "List the plugins, also the broken ones."),
+    "check": Entry("check", "Prove what a backend can do, with a model, on this machine."),
     "convert": Entry("convert", "Make a GGUF or ONNX model of safetensors."),
     "bench": Entry("bench", "Measure a model's speed, here and beside other servers."),
     "compare": Entry("compare", "Ask models and backends the same, and see whether they agree."),

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from camelid.plugins.proofs import Proofs, Standing
+from camelid.types.capabilities import Capability
 from camelid.types.descriptor import BackendDescriptor
 
 __all__ = ("BackendRecord", "PluginRecord", "PluginStatus")
@@ -26,6 +28,8 @@ class BackendRecord(msgspec.Struct, frozen=True):
     formats: tuple[str, ...]
     capabilities: tuple[str, ...]
     description: str = ""
+    standing: Standing | None = None
+    """What the conformance kit found of it on this machine; None if it was never run, or nobody looked."""
 
     @classmethod
     def of(cls, backend: BackendDescriptor) -> "BackendRecord":
@@ -60,3 +64,13 @@ class PluginRecord(msgspec.Struct, frozen=True):
     """Paths of the routes it registered; they are off unless the setting `routes` names the plugin."""
     commands: tuple[str, ...] = ()
     """Names of the commands it adds to `camelid`."""
+
+    def with_standings(self, proofs: Proofs) -> "PluginRecord":
+        """The same, with what is proven of its backends."""
+
+        def look_up(backend: BackendRecord) -> BackendRecord:
+            declared = map(Capability, backend.capabilities)
+            standing = proofs.standing(backend.name, self.distribution, declared)
+            return msgspec.structs.replace(backend, standing=standing)
+
+        return msgspec.structs.replace(self, backends=tuple(map(look_up, self.backends)))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from camelid.plugins.record import PluginRecord
+from camelid.plugins.record import BackendRecord, PluginRecord
 
 __all__ = ("provides", "records_as_json", "records_as_text")
 
@@ -29,10 +29,15 @@ def records_as_text(records: Sequence[PluginRecord]) -> str:
 
 def provides(record: PluginRecord) -> str:
     """What a loaded plugin brings, in a few words."""
-    backends = [f"backend {backend.name} ({', '.join(backend.formats)})" for backend in record.backends]
+    backends = [_backend(backend) for backend in record.backends]
     registries = [f"registry {name}" for name in record.registries]
     converters = [f"converter {name}" for name in record.converters]
     formats = [f"answer format {name}" for name in record.answer_formats]
     commands = [f"command {name}" for name in record.commands]
     routes = [f"route {path} (if the setting routes names {record.name})" for path in record.routes]
     return ", ".join(backends + registries + converters + formats + commands + routes) or ", ".join(record.hooks)
+
+
+def _backend(backend: BackendRecord) -> str:
+    named = f"backend {backend.name} ({', '.join(backend.formats)})"
+    return f"{named}: {backend.standing}" if backend.standing else named

@@ -7,6 +7,7 @@ from camelid.engine import placements
 from camelid.engine.conversion import Conversions
 from camelid.engine.pool import Pool
 from camelid.plugins.host import PluginHost
+from camelid.plugins.proofs import Proofs
 from camelid.services.aliases import Aliases
 from camelid.services.chat import Chat
 from camelid.services.compare import Compare
@@ -74,6 +75,7 @@ class Services:
             chooser=self.pool.chooser,
             sees_within=sees_within,
             aliases=aliases,
+            proofs=Proofs(settings.proofs_folder),
         )
         registries = Registries(self.plugins.catalog.registries, _rules(settings))
         transfers = Transfers(self.store.blobs, _policy(settings))

@@ -11,6 +11,7 @@ import msgspec
 from camelid.engine.choosing import BackendChooser, ModelNeeds
 from camelid.errors import ModelError, ModelNotFoundError, RequestError, UnsupportedCapabilityError
 from camelid.plugins.catalog import RegisteredAnswerFormat
+from camelid.plugins.proofs import Proofs, Standing
 from camelid.prompts.choose import choose_template, go_capabilities
 from camelid.services.aliases import NO_ALIASES, Aliases
 from camelid.services.capabilities import capabilities_of
@@ -83,6 +84,8 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the backend that would serve it."""
     backend_reason: str = ""
     """Why, or why none would."""
+    standing: Standing | None = None
+    """What the conformance kit found of that backend on this machine: with this model, if it was run with it."""
 
 
 class _Used(msgspec.Struct, frozen=True):
@@ -104,6 +107,7 @@ class Library:
         chooser: BackendChooser | None = None,
         sees_within: Collection[str] = (),
         aliases: Aliases = NO_ALIASES,
+        proofs: Proofs | None = None,
     ) -> None:
         """Bind.
 
@@ -114,6 +118,7 @@ class Library:
             chooser: says which backend would serve a model.
             sees_within: architectures that can see though their projector lies in the language model's own file.
             aliases: what clients may call models, too; what is copied or deleted is called by its own name.
+            proofs: what the conformance kit found of backends.
         """
         self._store = store
         self._aliases = aliases
@@ -121,6 +126,7 @@ class Library:
         self._formats = formats
         self._sees_within = sees_within
         self._chooser = chooser
+        self._proofs = proofs
         self._rows: dict[ModelName, ListedModel] = {}
         self._used: OrderedDict[_Key, _Used] = OrderedDict()
 
@@ -198,7 +204,7 @@ class Library:
         jinja = _folder_template(model) if header is None else header.chat_template
         used = self._use(model, jinja)
         system = request.system or model.system
-        backend, reason = self._backend(model, used.capabilities)
+        backend, reason, standing = self._backend(model, used.capabilities)
         return ModelReport(
             model=model,
             details=details_of(model),
@@ -214,12 +220,15 @@ class Library:
             tensors=() if header is None else header.tensors,
             backend=backend,
             backend_reason=reason,
+            standing=standing,
         )
 
-    def _backend(self, model: StoredModel, capabilities: Sequence[Capability]) -> tuple[str, str]:
-        """Name of the backend that would serve a model, and why; an empty name, and why there is none."""
+    def _backend(self, model: StoredModel, capabilities: Sequence[Capability]) -> tuple[str, str, Standing | None]:
+        """Name of the backend that would serve a model, why, and what is proven of it; an empty name, and why there is
+        none.
+        """
         if self._chooser is None or model.config.remote_host:
-            return "", ""
+            return "", "", None
         needs = ModelNeeds(
             name=model.name.short,
             format=model.artifact.format,
@@ -229,8 +238,13 @@ class Library:
         try:
             choice = self._chooser.choose(needs)
         except UnsupportedCapabilityError as error:
-            return "", error.message
-        return choice.backend.name, choice.reason
+            return "", error.message, None
+        backend = choice.backend
+        if self._proofs is None:
+            return backend.name, choice.reason, None
+        declared = backend.descriptor.capabilities
+        standing = self._proofs.standing(backend.name, backend.distribution, declared, files=model.artifact.key)
+        return backend.name, choice.reason, standing
 
     def _header(self, model: StoredModel, role: FileRole) -> GGUFHeader | None:
         """All that the first file of a role says of itself; None if there is none, or a broken one."""

@@ -8,7 +8,7 @@ import msgspec
 from camelid.testing.outcomes import Outcome
 from camelid.types.capabilities import Capability
 
-__all__ = ("Finding", "KitReport", "SuiteReport")
+__all__ = ("Finding", "KitReport", "SuiteReport", "verdicts")
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -32,6 +32,17 @@ class Finding(msgspec.Struct, frozen=True):
     def title(self) -> str:
         """The case and its variant, as pytest writes them."""
         return f"{self.case}[{self.variant}]" if self.variant else self.case
+
+
+def verdicts(findings: Iterable[Finding]) -> tuple[tuple[Capability, ...], tuple[Capability, ...]]:
+    """The capabilities of which every case passed, and those of which one failed."""
+    outcomes: dict[Capability, set[Outcome]] = {}
+    for found in findings:
+        if found.needs is not None:
+            outcomes.setdefault(found.needs, set()).add(found.outcome)
+    verified = tuple(sorted(capability for capability, came in outcomes.items() if came == {Outcome.PASSED}))
+    failed = tuple(sorted(capability for capability, came in outcomes.items() if Outcome.FAILED in came))
+    return verified, failed
 
 
 class SuiteReport(msgspec.Struct):

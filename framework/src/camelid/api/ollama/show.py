@@ -11,6 +11,7 @@ from camelid.api.ollama.details import DetailsReply, details_reply
 from camelid.api.request import ApiRequest, ApiServices
 from camelid.api.responses import json_reply
 from camelid.api.timestamps import local_time
+from camelid.plugins.proofs import Standing
 from camelid.services.library import ModelReport, ShowRequest
 from camelid.types.json import JsonObject, JsonValue
 
@@ -65,6 +66,8 @@ class ShowReply(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Camelid's own: which backend would serve it, if a request names none."""
     backend_reason: str = ""
     """Camelid's own: why, or why none would."""
+    backend_standing: Standing | None = None
+    """Camelid's own: what the conformance kit found of that backend on this machine; absent if it was never run."""
 
 
 def _as_go(value: JsonValue) -> JsonValue:
@@ -98,6 +101,7 @@ def _reply(report: ModelReport, basename: str) -> Response[bytes]:
             requires=config.requires,
             backend=report.backend,
             backend_reason=report.backend_reason,
+            backend_standing=report.standing,
         )
     )
 

@@ -1,0 +1,1 @@
+"""What `camelid check` finds and shows."""
