@@ -4,11 +4,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from camelid.testing import BackendSuite, not_run
-from camelid.testing.tiny_gguf import ProjectorKind, write_language_model, write_projector
+from camelid.testing.tiny_gguf import ProjectorKind, write_hearing_projector, write_language_model, write_projector
 from camelid.testing.tiny_lora import lora_matrices, write_adapter
 from camelid.testing.tiny_reranker import write_judging_model
 from camelid.types import ModelArtifact, ModelFile
 from camelid.types.artifact import FileRole
+
+
+def _tiny(folder: Path, projector: Path) -> ModelArtifact:
+    """A tiny model with a projector."""
+    language = write_language_model(folder / "language.gguf")
+    files = ModelFile(path=str(language)), ModelFile(path=str(projector), role=FileRole.PROJECTOR)
+    return ModelArtifact(name="tiny", format="gguf", files=files)
 
 
 class TestLlamaCpp(BackendSuite):
@@ -25,10 +32,10 @@ class TestLlamaCpp(BackendSuite):
         return write_adapter(folder / "lora.gguf", lora_matrices({"blk.0.ffn_down.weight": (576, 1536)}))
 
     def make_seeing_artifact(self, folder: Path) -> ModelArtifact:
-        language = write_language_model(folder / "language.gguf")
-        projector = write_projector(folder / "projector.gguf", ProjectorKind.GEMMA3)
-        files = ModelFile(path=str(language)), ModelFile(path=str(projector), role=FileRole.PROJECTOR)
-        return ModelArtifact(name="tiny", format="gguf", files=files)
+        return _tiny(folder, write_projector(folder / "projector.gguf", ProjectorKind.GEMMA3))
+
+    def make_hearing_artifact(self, folder: Path) -> ModelArtifact:
+        return _tiny(folder, write_hearing_projector(folder / "projector.gguf"))
 
 
 class TestReranker(BackendSuite):

@@ -1,7 +1,6 @@
 """The ONNX backend against the kit."""
 
 from pathlib import Path
-from typing import ClassVar
 
 from camelid.testing import BackendSuite
 from camelid.testing.tiny_onnx import write_encoder, write_language_model, write_paged_model
@@ -55,9 +54,6 @@ if _REAL is not None:
 
     class TestSmolLM2(BackendSuite):
         backend = "onnx"
-        expected_failures: ClassVar[dict[str, str]] = {
-            "test_characters_arrive_whole": "the int4 weights go on with other characters, as the runtime alone does"
-        }
 
         def make_artifact(self, folder: Path) -> ModelArtifact:
             assert _REAL is not None

@@ -20,7 +20,7 @@ def test_json_records_carry_everything(install, backend_source):
         "module": "installed_dist_good",
         "status": "loaded",
         "hooks": ["camelid_backends"],
-        "backends": [{"name": "toy", "formats": ["toy"], "capabilities": [], "description": ""}],
+        "backends": [{"name": "toy", "formats": ["toy"], "capabilities": [], "description": "", "standing": None}],
         "registries": [],
         "converters": [],
         "answer_formats": [],

@@ -119,18 +119,25 @@ def camelid_generator(model):
     ]
 
 
-def test_a_backend_that_prints_breaks_nothing(run_kit):
+def test_a_backend_that_prints_breaks_nothing_and_is_named(run_kit):
     mistake = """
 @hookimpl
 def camelid_generator(model):
-    import os
+    import ctypes, os
     from camelid_echo.tiers import EchoDecoder
     print("a library says hello")
-    os.write(1, b"so does its C code\\n")
+    os.write(1, b"so do its system calls\\n")
+    ctypes.CDLL(None).printf(b"and its C code, which is slow to say it\\n")
     return EchoDecoder(model)
 """
-    run = run_kit(mistake, cases="predict_is_exact")
-    assert set(run.outcomes.values()) == {"passed"}
+    run = run_kit(mistake, cases="predict_is_exact or standard_output")
+    assert {case: outcome for case, outcome in run.outcomes.items() if outcome != "passed"} == {
+        "test_standard_output_is_left_alone[direct]": "failure"
+    }
+    (text,) = run.texts.values()
+    assert "expected nothing on standard output; came 'a library says hello" in text
+    assert "so do its system calls" in text
+    assert "and its C code" in text
 
 
 def test_a_library_at_import_is_named(run_kit):

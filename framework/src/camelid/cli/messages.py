@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from camelid.plugins.proofs import Standing
 from camelid.services.comparison import Agreement, Compared, Loaded
 from camelid.types.json import JsonObject, JsonValue
 from camelid.types.messages import Message
@@ -94,6 +95,8 @@ class ShownModel(msgspec.Struct, frozen=True):
     backend: str = ""
     backend_reason: str = ""
     """Why that one would serve it, or why none would."""
+    backend_standing: Standing | None = None
+    """What is proven of that one on the server's machine."""
 
     def can(self, capability: str) -> bool:
         """Whether the model says so of itself."""

@@ -54,7 +54,8 @@ def _model_rows(model: ShownModel) -> Rows:
 
 
 def _backend_rows(model: ShownModel) -> Rows:
-    rows = [("name", model.backend), ("because", model.backend_reason)]
+    proven = str(model.backend_standing or "")
+    rows = [("name", model.backend), ("because", model.backend_reason), ("proven", proven)]
     return [(name, value) for name, value in rows if value]
 
 

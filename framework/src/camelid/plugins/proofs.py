@@ -38,11 +38,11 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What is proven of a backend, from one proof or several."""
+    """What is proven of a backend, from one proof or several. Capabilities are words: a client may know fewer."""
 
-    verified: tuple[Capability, ...]
-    failed: tuple[Capability, ...]
-    unproven: tuple[Capability, ...]
+    verified: tuple[str, ...]
+    failed: tuple[str, ...]
+    unproven: tuple[str, ...]
     """Declared, and neither of these: no run was about it."""
     failures: tuple[str, ...]
     models: tuple[str, ...]
@@ -121,14 +121,18 @@ def _standing(proofs: Sequence[Proof], declared: frozenset[Capability], *, stale
     failed = frozenset(capability for proof in proofs for capability in proof.failed) & declared
     verified = frozenset(capability for proof in proofs for capability in proof.verified) & declared - failed
     return Standing(
-        verified=tuple(sorted(verified)),
-        failed=tuple(sorted(failed)),
-        unproven=tuple(sorted(declared - verified - failed)),
+        verified=_words(verified),
+        failed=_words(failed),
+        unproven=_words(declared - verified - failed),
         failures=tuple(sorted({case for proof in proofs for case in proof.failures})),
         models=tuple(sorted({proof.model for proof in proofs})),
         checked_at=max(proof.checked_at for proof in proofs),
         stale=stale,
     )
+
+
+def _words(capabilities: Iterable[Capability]) -> tuple[str, ...]:
+    return tuple(sorted(capability.value for capability in capabilities))
 
 
 def machine_name() -> str:

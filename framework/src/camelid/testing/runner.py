@@ -22,18 +22,19 @@ _EACH_PLACE: Final = "host"
 """The argument of cases that run in each place."""
 
 
-def run_suite(suite: BackendSuite, plugins: PluginHost | None = None) -> Iterator[Finding]:
+def run_suite(suite: BackendSuite, plugins: PluginHost | None = None, *, only: str = "") -> Iterator[Finding]:
     """Run all cases, those of one place after those of another; each is told of as soon as it has ended.
 
     Args:
         suite: what is tested.
         plugins: what is installed; None to look.
+        only: run the cases whose names hold this.
     """
     with tempfile.TemporaryDirectory(prefix="camelid-check-") as folder:
         models = Path(folder, "models")
         models.mkdir()
         with Testbed(suite, models, plugins) as testbed:
-            runs = [_Run(testbed, suite, case, Path(folder)) for case in suite.cases()]
+            runs = [_Run(testbed, suite, case, Path(folder)) for case in suite.cases() if only in case]
             for place in HOSTS:
                 yield from _in_place(testbed, place, [run for run in runs if _EACH_PLACE in run.wants])
             for run in runs:

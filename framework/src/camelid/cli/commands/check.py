@@ -26,6 +26,7 @@ __all__ = ("command",)
     help="An adapter of this model, to prove adapters with.",
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write all of it here.")
+@click.option("--only", metavar="TEXT", help="Run the cases whose names hold this, and keep nothing.")
 @click.option("--strict", is_flag=True, help="Count what could not run as failed.")
 @click.option(
     "--patience", default=300.0, show_default=True, metavar="SECONDS", help="How long anything in a case may take."
@@ -38,6 +39,7 @@ def command(
     model: str,
     adapter: Path | None,
     json_path: Path | None,
+    only: str | None,
     strict: bool,
     patience: float,
 ) -> None:
@@ -62,13 +64,15 @@ def command(
     registered = plugins.catalog.backend_for(artifact.format, backend)
     findings: list[Finding] = []
     with Display() as display:
-        for found in run_suite(live_suite(backend, artifact, adapter=adapter, patience=patience), plugins):
+        suite = live_suite(backend, artifact, adapter=adapter, patience=patience)
+        for found in run_suite(suite, plugins, only=only or ""):
             findings.append(found)
             display.progress(len(findings), found)
     display.report(f"{backend} with {artifact.name}", findings)
     if json_path is not None:
         KitReport.of(findings).write(json_path)
-    Proofs(settings.proofs_folder).write(_proof(registered, artifact, findings))
+    if only is None:
+        Proofs(settings.proofs_folder).write(_proof(registered, artifact, findings))
     bad = {Outcome.FAILED, Outcome.NOT_RUN} if strict else {Outcome.FAILED}
     ctx.exit(1 if any(found.outcome in bad for found in findings) else 0)
 

@@ -24,7 +24,7 @@ class AdaptingCases:
         """Proves that adapters are applied. If it fails, look at `camelid_load_model` and the artifact's `ADAPTER`."""
         if adapter is None:
             if Capability.ADAPTERS in worker.facts.capabilities:
-                not_run("there is no adapter for this model: the suite has no make_adapter(self, folder)")
+                not_run("there is no adapter: make_adapter(self, folder) of a suite, or --adapter, names one")
             adapter = tmp_path / "adapter"
             adapter.touch()
         artifact = worker.spec.artifact
