@@ -15,6 +15,7 @@ import click
 from camelid import errors, hookspecs, settings
 from camelid.cli.chat.slash import SLASH_COMMANDS, help_text
 from camelid.cli.group import camelid
+from camelid.testing.outcomes import Outcome
 from camelid.testing.report import KitReport, SuiteReport
 from camelid.types.capabilities import Capability
 
@@ -97,22 +98,21 @@ def backends_page() -> str:
             rows.append([f"`{capability.value}`", *cells])
     parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
     failing = [
-        f"- {suite.backend}, {suite.suite}: `{case}`"
+        f"- {suite.backend}, {suite.suite}: `{case}`: {suite.reasons[case]}"
         for suite in suites
-        for case, outcomes in suite.outcomes.items()
-        if "xfailed" in outcomes.split(", ")
+        for case in suite.cases_with(Outcome.XFAILED)
     ]
-    parts += ["Cases that are expected to fail, each with its reason in the backend's tests:", "\n".join(failing)]
+    parts += ["Cases that are expected to fail, and why:", "\n".join(failing)]
     return "\n\n".join(parts) + "\n"
 
 
 _BACKENDS_INTRODUCTION = """\
 A column is a backend with one model of its conformance tests (`backends/*/tests/test_conformance.py`): what a backend
 can do depends on the model. A row is a capability, as `camelid.types.capabilities` describes it. Numbers count the
-cases of the kit (`camelid.testing`) that passed, most of them both in the tests' process and in a worker of their own.
+cases of the kit (`camelid.testing`) that passed, most of them both in the tests' process and in a worker of their own;
+`camelid check BACKEND --model MODEL` runs the same cases on your machine with your model.
 
 - **4**: declared, and proven by so many cases.
-- **declared**: declared; no case of the kit is about it alone.
 - **refused**: not declared, and each case about it ended in the error that says so.
 - **of**: the others could not run, or are listed below.
 - nothing: not declared, and no case is about it."""
@@ -123,7 +123,7 @@ def _found(report: KitReport, suite: SuiteReport, capability: Capability | None)
     cases = [suite.outcomes[case] for case, needs in report.cases.items() if needs is capability]
     declared = capability is None or capability in suite.declared
     if not cases:
-        return "declared" if declared else ""
+        return ""
     good = "passed" if declared else "refused"
     count = sum(outcomes == good for outcomes in cases)
     if not declared and count == len(cases):

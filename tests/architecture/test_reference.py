@@ -23,7 +23,7 @@ def test_the_support_matrix_is_of_these_backends_and_these_cases(root):
     left out: it may change or go without notice.
     """
     report = KitReport.read(root / "docs" / "reference" / "backends.json")
-    cases = {name: needed(name) for name in dir(BackendSuite) if name.startswith("test_")}
+    cases = {name: needed(name) for name in BackendSuite.cases()}
     again = "run: pytest backends/*/tests/test_conformance.py --camelid-report docs/reference/backends.json"
     promised = {
         backend.name
@@ -33,7 +33,9 @@ def test_the_support_matrix_is_of_these_backends_and_these_cases(root):
     assert {suite.backend for suite in report.suites} == promised, again
     assert {suite.suite for suite in report.suites} >= set(_suites(root)), again
     assert report.cases == cases, again
+    proven = {capability for capability in cases.values() if capability}
     for suite in report.suites:
+        assert set(suite.declared) <= proven, f"no case of the kit is about one of these: {suite.declared}"
         assert suite.outcomes.keys() == cases.keys(), again
         assert set(suite.outcomes.values()) <= {"passed", "refused", "xfailed"}, suite.suite
 

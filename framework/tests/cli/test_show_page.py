@@ -1,5 +1,6 @@
 from camelid.cli.messages import Details, ShownModel, TensorEntry
 from camelid.cli.show_page import show_page
+from camelid.plugins.proofs import Standing
 
 LLAMA = ShownModel(
     parameters='stop                           "<|im_end|>"\ntemperature                    0.2\n',
@@ -64,3 +65,17 @@ def test_the_count_of_parameters_is_shown_where_no_size_is_given():
 
 def test_a_model_nobody_knows_anything_of_is_an_empty_page():
     assert show_page(ShownModel()) == ""
+
+
+def test_what_is_proven_of_the_backend():
+    standing = Standing(
+        verified=("completion",),
+        failed=(),
+        unproven=("vision",),
+        failures=(),
+        models=("echo",),
+        checked_at="2026-11-30T02:00:00+00:00",
+        stale=False,
+    )
+    page = show_page(ShownModel(backend="echo", backend_reason="it is there", backend_standing=standing))
+    assert "    name       echo\n    because    it is there\n    proven     1 of 2 verified 2026-11-30\n" in page
