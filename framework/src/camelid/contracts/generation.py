@@ -155,9 +155,10 @@ class BatchDecoder(ABC):
         raise UnsupportedCapabilityError("this backend cannot save the state of a sequence")
 
     def restore(self, sequence: int, state: bytes) -> None:  # noqa: ARG002
-        """Fill an empty sequence from what `save` gave.
+        """Fill an empty sequence from what `save` gave; it may have lain on a disk since, and be damaged.
 
         Raises:
+            ModelError: these bytes are no state of this model; the sequence stays empty.
             UnsupportedCapabilityError: unless the backend declares `STATE_SAVE`.
         """
         raise UnsupportedCapabilityError("this backend cannot restore the state of a sequence")

@@ -13,9 +13,8 @@ from camelid.testing.host import HOSTS, Host
 from camelid.testing.outcomes import NotRun, Outcome, Refused, needed, variants_of
 from camelid.testing.parts import Parts
 from camelid.testing.report import Finding, KitReport
-from camelid.testing.runner import told
+from camelid.testing.runner import declared_by, told
 from camelid.testing.testbed import Testbed
-from camelid.types.capabilities import Capability
 
 __all__ = ("adapter", "hearer", "host", "parts", "seer", "worker")
 
@@ -165,11 +164,9 @@ def _finding(
         reason = told(call.excinfo.value)
     elif report.failed:
         reason = str(report.longrepr)
-    given = getattr(item, "funcargs", {}).values()
-    hosts = [value for value in given if isinstance(value, Host)]
     case, backend = _case(item), getattr(suite, "backend", "")
     variant = item.name.removeprefix(case).strip("[]")
-    declared: frozenset[Capability] = frozenset().union(*(host.facts.capabilities for host in hosts))
+    declared = declared_by(getattr(item, "funcargs", {}).values())
     return Finding(suite.__name__, backend, case, needed(case), outcome, declared, variant, reason)
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from camelid.testing.report import Finding
 from camelid.testing.testbed import Testbed
 from camelid.types.capabilities import Capability
 
-__all__ = ("proves", "run_suite")
+__all__ = ("declared_by", "proves", "run_suite", "told")
 
 _EACH_PLACE: Final = "host"
 """The argument of cases that run in each place."""
@@ -83,9 +83,7 @@ class _Run:
             try:
                 for want in self.wants - given.keys():
                     given[want] = self._given(want, Path(empty))
-                declared = frozenset().union(
-                    *(value.facts.capabilities for value in given.values() if isinstance(value, Host))
-                )
+                declared = declared_by(given.values())
                 self._call(**given)
             except Exception as error:  # noqa: BLE001 - a case may fail of anything
                 return self.ended(error, variant, declared)
@@ -125,6 +123,13 @@ class _Run:
             variant=variant,
             reason=reason,
         )
+
+
+def declared_by(given: Iterable[object]) -> frozenset[Capability]:
+    """What the loaded models among a case's arguments can do."""
+    return frozenset(
+        capability for value in given if isinstance(value, Host) for capability in value.facts.capabilities
+    )
 
 
 def told(error: Exception) -> str:
