@@ -16,7 +16,6 @@ class TestTiny(BackendSuite):
     expected_failures: ClassVar[dict[str, str]] = {
         "test_concurrent_answers_do_not_mix": _RANDOM,
         "test_free_answers_beside_constrained_ones_stay_free": _RANDOM,
-        "test_characters_arrive_whole": _RANDOM,
     }
 
     def make_artifact(self, folder: Path) -> ModelArtifact:

@@ -114,7 +114,7 @@ class CTransformersModel(LoadedModel):
             chat_template=source.chat_template,
             bos_token=source.begin,
             eos_token=source.end,
-            capabilities=frozenset({Capability.COMPLETION, Capability.TOKENIZE, Capability.LOGPROBS}),
+            capabilities=frozenset({Capability.COMPLETION, Capability.LOGPROBS}),
         )
 
     @property

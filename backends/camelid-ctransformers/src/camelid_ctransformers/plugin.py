@@ -33,7 +33,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
         BackendDescriptor(
             name="ctransformers",
             formats=_FORMATS,
-            capabilities=frozenset({Capability.COMPLETION, Capability.TOKENIZE, Capability.LOGPROBS}),
+            capabilities=frozenset({Capability.COMPLETION, Capability.LOGPROBS}),
             description="older GGML models on ctransformers, on CPU",
             options=CTransformersOptions,
             modules=("camelid_ctransformers.backend",),

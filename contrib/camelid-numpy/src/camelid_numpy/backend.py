@@ -39,7 +39,7 @@ class NumpyModel(LoadedModel):
                 context_length=min(options.context_length, trained),
                 parameter_count=file.parameter_count,
                 eos_token=file.fields["tokenizer.ggml.tokens"].contents(file.value("tokenizer.ggml.eos_token_id", 2)),
-                capabilities=frozenset({Capability.COMPLETION, Capability.TOKENIZE, Capability.LOGPROBS}),
+                capabilities=frozenset({Capability.COMPLETION, Capability.LOGPROBS}),
                 runtime=f"NumPy {np.__version__}",
             )
             self.cache = self.transformer.empty_cache(self._facts.context_length)

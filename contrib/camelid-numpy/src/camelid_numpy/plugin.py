@@ -27,7 +27,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
         BackendDescriptor(
             name="numpy",
             formats=frozenset({"gguf"}),
-            capabilities=frozenset({Capability.COMPLETION, Capability.TOKENIZE, Capability.LOGPROBS}),
+            capabilities=frozenset({Capability.COMPLETION, Capability.LOGPROBS}),
             description="Llama in NumPy, to be read",
             priority=-100,
         )

@@ -1,11 +1,12 @@
 """A backend's generator, driven by hand: tokens go in, logits come out."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from camelid.contracts.batch import Batch, BatchLimits
-from camelid.contracts.engine import Engine
+from camelid.contracts.engine import Engine, EngineEvent
 from camelid.contracts.generation import BatchDecoder, Decoder, Logits
 from camelid.decoding.lift import lift
 from camelid.decoding.single import SingleSequence
@@ -14,10 +15,13 @@ from camelid.testing.outcomes import check, not_run
 from camelid.testing.parts import Parts
 from camelid.testing.suite.generating import PROMPT
 
-__all__ = ("Drive", "check_same_logits", "engine_of", "prompt_of")
+__all__ = ("Drive", "check_same_logits", "engine_of", "prompt_of", "steps_of")
 
 _TOLERANCE = 0.05
 """Of the largest logit: kernels round otherwise in batches of other sizes."""
+
+_PATIENCE = 60.0
+"""Seconds for an engine to finish a few short answers."""
 
 
 class Drive:
@@ -44,12 +48,14 @@ class Drive:
             NotRun: the suite loads the model for one.
             UnsupportedCapabilityError: it has one, or shows none.
         """
-        drive = cls.of(parts) if isinstance(parts.generator, BatchDecoder) else None
-        if drive is not None and len(drive.lengths) > 1:
+        if not isinstance(parts.generator, BatchDecoder):
+            raise UnsupportedCapabilityError("the generator is no BatchDecoder")
+        drive = cls(parts.generator)
+        if len(drive.lengths) > 1:
             return drive
         if parts.spec.options.parallel < 2:
             not_run("the suite's options allow one sequence only: raise `parallel`")
-        raise UnsupportedCapabilityError("the generator has one sequence, or shows none")
+        raise UnsupportedCapabilityError("the generator has one sequence only")
 
     @property
     def limits(self) -> BatchLimits:
@@ -100,6 +106,19 @@ def engine_of(parts: Parts) -> Engine:
         raise UnsupportedCapabilityError("the model cannot generate")
     Drive.of(parts)
     return lift(parts.generator, parts.tokenizer, draft_tokens=0)
+
+
+def steps_of(engine: Engine) -> Iterator[list[EngineEvent]]:
+    """What an engine brings, step after step, until it is at rest.
+
+    Raises:
+        TimeoutError: it never is.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while engine.busy:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the engine was still busy after {_PATIENCE:g} s")
+        yield engine.step()
 
 
 def prompt_of(parts: Parts, text: str = PROMPT) -> list[int]:

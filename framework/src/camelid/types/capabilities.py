@@ -20,6 +20,7 @@ class Capability(StrEnum):
     RERANK = "rerank"
     """How well a text answers a query, read together with it."""
     TOKENIZE = "tokenize"
+    """The backend brings the model's tokenizer; others leave text to plugins such as `camelid-tokenizers`."""
     LOGPROBS = "logprobs"
     CONSTRAINTS = "constraints"
     """Answers are held to a grammar. Whatever yields logits has it from the framework, without declaring it."""

@@ -2,7 +2,7 @@
 
 from camelid.contracts.engine import Engine, EngineRequest
 from camelid.errors import UnsupportedCapabilityError
-from camelid.testing.drive import Drive, check_same_logits, engine_of, prompt_of
+from camelid.testing.drive import Drive, check_same_logits, engine_of, prompt_of, steps_of
 from camelid.testing.outcomes import needs, not_run
 from camelid.testing.parts import Parts
 from camelid.testing.suite.generating import greedy
@@ -10,7 +10,27 @@ from camelid.types.capabilities import Capability
 
 __all__ = ("BatchingCases",)
 
-_PROMPTS = tuple(f"{word}, {word}, {word}, {word}," for word in ("apple", "river", "seven"))
+_PROMPTS = tuple(f"{word}, " * 12 for word in ("apple", "river", "seven"))
+
+_ROUNDS = 4
+"""One is enough where steps are computed here; what another server computes may come all at once."""
+
+
+def _together(engine: Engine, parts: Parts) -> int:
+    """How many of some sequences had begun when one of them ended, at most."""
+    for number, text in enumerate(_PROMPTS):
+        engine.submit(EngineRequest(number, tuple(prompt_of(parts, text)), greedy("", tokens=32).sampling))
+    begun: set[int] = set()
+    most = 0
+    for events in steps_of(engine):
+        begun.update(event.id for event in events)
+        for event in events:
+            if event.error is not None:
+                raise event.error
+            if event.finish:
+                most = max(most, len(begun))
+                begun.discard(event.id)
+    return most
 
 
 class BatchingCases:
@@ -19,25 +39,11 @@ class BatchingCases:
     @needs(Capability.BATCHING)
     def test_sequences_advance_together(self, parts: Parts) -> None:
         """Proves that nobody waits until others have their whole answers. Look at `Engine.step`, `BatchLimits`."""
-        if parts.spec.options.parallel < 2:
+        declared = Capability.BATCHING in parts.facts.capabilities
+        if declared and parts.spec.options.parallel < 2:
             not_run("the suite's options allow one sequence only: raise `parallel`")
-        engine, asked = engine_of(parts), _PROMPTS[: parts.spec.options.parallel]
-        for number, text in enumerate(asked):
-            prompt = tuple(prompt_of(parts, text))
-            engine.submit(EngineRequest(number, prompt, greedy("", tokens=8).sampling))
-        begun: set[int] = set()
-        together = 0
-        while engine.busy:
-            events = engine.step()
-            begun.update(event.id for event in events if event.tokens or event.finish)
-            for event in events:
-                if event.error is not None:
-                    raise event.error
-                if event.finish:
-                    together = max(together, len(begun))
-                    begun.discard(event.id)
-        if together < len(asked):
-            raise UnsupportedCapabilityError(f"of {len(asked)} sequences only {together} advanced at the same time")
+        if not any(_together(engine_of(parts), parts) > 1 for _ in range(_ROUNDS)):
+            raise UnsupportedCapabilityError("each sequence began when another had ended")
 
     @needs(Capability.BATCHING)
     def test_a_batch_equals_its_sequences_alone(self, parts: Parts) -> None:
@@ -47,7 +53,7 @@ class BatchingCases:
         drive = Drive.of_several(parts)
         used = range(min(len(_PROMPTS), drive.limits.sequences))
         room = drive.limits.batch_tokens // len(used)
-        prompts = {sequence: prompt_of(parts, _PROMPTS[sequence])[:room] for sequence in used}
+        prompts = {sequence: prompt_of(parts, _PROMPTS[sequence])[-room:] for sequence in used}
         tokens, alone = {}, {}
         for sequence, prompt in prompts.items():
             drive.forget()

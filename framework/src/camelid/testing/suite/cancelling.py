@@ -1,12 +1,10 @@
 """Clients that leave."""
 
-from typing import Final
-
 import msgspec
 
 from camelid.contracts.engine import EngineRequest
 from camelid.engine.client import WorkerClient
-from camelid.testing.drive import engine_of, prompt_of
+from camelid.testing.drive import engine_of, prompt_of, steps_of
 from camelid.testing.host import Host
 from camelid.testing.outcomes import check, needs
 from camelid.testing.parts import Parts
@@ -15,9 +13,6 @@ from camelid.types.capabilities import Capability
 from camelid.types.generation import FinishReason
 
 __all__ = ("CancellingCases",)
-
-_STEPS: Final = 200
-"""More than a prompt and an answer of a few tokens take."""
 
 
 class CancellingCases:
@@ -33,13 +28,14 @@ class CancellingCases:
         prompt, sampling = tuple(prompt_of(parts)), greedy("", tokens=16).sampling
         for number in range(2):
             engine.submit(EngineRequest(number, prompt, sampling))
-        engine.step()
+        before = engine.step()
         engine.cancel(0)
         engine.cancel(99)
-        heard = {event.id: event for _ in range(_STEPS) if engine.busy for event in engine.step()}
-        check(0 not in heard, "no event of a request that was cancelled", heard)
-        check(1 in heard and heard[1].error is None, "the end of the other request", heard)
-        check(not engine.busy, f"an engine at rest after {_STEPS} steps", engine.busy)
+        after = [event for events in steps_of(engine) for event in events]
+        came = [event.tokens for event in after if event.id == 0]
+        check(not came, "no event of a request that was cancelled", came)
+        ends = [event.error or event.finish for event in (*before, *after) if event.id == 1]
+        check(isinstance(ends[-1], FinishReason), "the end of the other request", ends)
 
     @needs(Capability.COMPLETION)
     def test_cancelling_frees_the_sequence(self, host: Host) -> None:
