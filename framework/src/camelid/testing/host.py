@@ -1,7 +1,8 @@
 """Where a case's backend runs, and the few verbs that cases use on it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from camelid.contracts.placement import Placement, WorkerSpec
@@ -89,11 +90,18 @@ class Host:
             raise error.with_traceback(None) from None
 
     def start(self, spec: WorkerSpec) -> WorkerClient:
-        """Load another model in the same place; it is closed with the host."""
+        """Load another model in the same place; it is closed with the host, if not before."""
         __tracebackhide__ = True
         client = self.run(WorkerClient.start(HOSTS[self.place](), spec, timeout=self._patience))
         self._clients.append(client)
         return client
+
+    @contextmanager
+    def another(self, spec: WorkerSpec) -> Iterator[WorkerClient]:
+        """Another model in the same place, for a while: large ones do not fit beside each other for long."""
+        client = self.start(spec)
+        yield client
+        self.run(client.close())
 
     @property
     def facts(self) -> ModelFacts:

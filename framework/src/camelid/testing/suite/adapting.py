@@ -29,10 +29,9 @@ class AdaptingCases:
             adapter.touch()
         artifact = worker.spec.artifact
         files = (*artifact.files, ModelFile(path=str(adapter), role=FileRole.ADAPTER))
-        adapted = worker.start(
-            msgspec.structs.replace(worker.spec, artifact=msgspec.structs.replace(artifact, files=files))
-        )
-        with_it, without = _said(worker, adapted), _said(worker, worker.client)
+        spec = msgspec.structs.replace(worker.spec, artifact=msgspec.structs.replace(artifact, files=files))
+        with worker.another(spec) as adapted:
+            with_it, without = _said(worker, adapted), _said(worker, worker.client)
         check(with_it != without, "another answer with the adapter than without", with_it)
 
 

@@ -45,14 +45,14 @@ class CancellingCases:
         whole context, is gone.
         """
         options = msgspec.structs.replace(host.spec.options, parallel=1)
-        client = host.start(msgspec.structs.replace(host.spec, options=options))
 
-        async def leave_then_ask() -> tuple[int, FinishReason | None]:
+        async def leave_then_ask(client: WorkerClient) -> tuple[int, FinishReason | None]:
             await _leave_after_first_delta(client)
             answer = await host.collect(greedy(PROMPT, tokens=2), client)
             return answer.tokens, answer.finish
 
-        came = host.run(leave_then_ask())
+        with host.another(msgspec.structs.replace(host.spec, options=options)) as client:
+            came = host.run(leave_then_ask(client))
         check(came == (2, FinishReason.LENGTH), "2 tokens and the finish 'length' for the next request", came)
 
 

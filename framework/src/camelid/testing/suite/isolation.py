@@ -32,8 +32,7 @@ class IsolationCases:
     def test_two_models_share_nothing(self, host: Host) -> None:
         """Proves that closing one model leaves another of the same backend alone. Look at global native state."""
         before = host.answer(greedy(_pattern("apple"))).text
-        other = host.start(host.spec)
-        host.run(host.collect(greedy(_pattern("river")), other))
-        host.run(other.close())
+        with host.another(host.spec) as other:
+            host.run(host.collect(greedy(_pattern("river")), other))
         after = host.answer(greedy(_pattern("apple"))).text
         check(after == before, f"{before!r}, as before another model was closed", after)

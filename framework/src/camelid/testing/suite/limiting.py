@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from camelid.contracts.generation import BatchDecoder, KVCacheFullError
-from camelid.engine.client import WorkerClient
+from camelid.contracts.placement import WorkerSpec
 from camelid.errors import CamelidError, PromptTooLongError, RequestError
 from camelid.testing.drive import Drive, check_same_logits, prompt_of
 from camelid.testing.host import Host
@@ -29,10 +29,10 @@ class LimitingCases:
     @needs(Capability.COMPLETION)
     def test_the_context_is_a_limit(self, host: Host) -> None:
         """Proves that prompt and answer together stay within `ModelFacts.context_length`, and fill it. Look there."""
-        client = _tight(host)
         sampling = SamplingOptions(temperature=0.0, num_predict=-1)
         asked = Submit(id=0, prompt=PROMPT, sampling=sampling, shift=False, return_context=True)
-        answer = host.run(host.collect(asked, client))
+        with host.another(_tight(host.spec, parallel=1)) as client:
+            answer = host.run(host.collect(asked, client))
         check_sound(answer.deltas)
         limit = client.ready.facts.context_length
         check(len(answer.context) <= limit, f"at most {limit} tokens", len(answer.context))
@@ -42,14 +42,14 @@ class LimitingCases:
     @needs(Capability.COMPLETION)
     def test_a_prompt_beyond_the_context_is_cut_or_refused(self, host: Host) -> None:
         """Proves that a prompt of any length is dealt with before the backend sees it. Look at `context_length`."""
-        client = _tight(host)
         long = greedy(PROMPT * 40, tokens=2)
-        answer = host.run(host.collect(long, client))
+        whole = msgspec.structs.replace(long, truncate=False)
+        with host.another(_tight(host.spec, parallel=1)) as client:
+            answer = host.run(host.collect(long, client))
+            expect_error(PromptTooLongError, lambda: host.run(host.collect(whole, client)))
         check_sound(answer.deltas)
         limit, kept = client.ready.facts.context_length, answer.timings and answer.timings.prompt_tokens
         check(bool(kept and kept < limit), f"a prompt cut to fewer than {limit} tokens", kept)
-        whole = msgspec.structs.replace(long, truncate=False)
-        expect_error(PromptTooLongError, lambda: host.run(host.collect(whole, client)))
 
     @needs(Capability.COMPLETION)
     def test_what_are_no_tokens_is_refused(self, host: Host) -> None:
@@ -67,8 +67,7 @@ class LimitingCases:
         """
         if not isinstance(parts.generator, BatchDecoder):
             return
-        options = msgspec.structs.replace(parts.spec.options, context_length=_CONTEXT, parallel=2)
-        with opened(msgspec.structs.replace(parts.spec, options=options)) as tight:
+        with opened(_tight(parts.spec, parallel=2)) as tight:
             drive = Drive.of(tight)
             if drive is None:
                 return
@@ -88,7 +87,7 @@ class LimitingCases:
                 check_same_logits(drive.feed(0, prompt[-1:]), expected, "after a batch that found no room")
 
 
-def _tight(host: Host) -> WorkerClient:
-    """The model with a small context."""
-    options = msgspec.structs.replace(host.spec.options, context_length=_CONTEXT, parallel=1)
-    return host.start(msgspec.structs.replace(host.spec, options=options))
+def _tight(spec: WorkerSpec, *, parallel: int) -> WorkerSpec:
+    """The same model with a small context."""
+    options = msgspec.structs.replace(spec.options, context_length=_CONTEXT, parallel=parallel)
+    return msgspec.structs.replace(spec, options=options)

@@ -75,12 +75,10 @@ class LoadingCases:
         If it fails, look for a library that is too talkative: its messages belong to standard error, or to `logging`.
         """
         written = tmp_path / "stdout"
-        with _standard_output_to(written):
-            client = host.start(host.spec)
+        with _standard_output_to(written), host.another(host.spec) as client:
             host.run(client.tokenize("seven apples", add_special=True, parse_special=True))
             if Capability.COMPLETION in client.ready.facts.capabilities:
                 host.run(host.collect(greedy(PROMPT, tokens=2), client))
-            host.run(client.close())
         came = written.read_text(errors="replace")
         check(not came, "nothing on standard output", came)
 

@@ -38,9 +38,8 @@ class RecoveryCases:
         """
         sizes, size = [], 0
         for _ in range(_LOADINGS):
-            client = host.start(host.spec)
-            size = sum(use.total for use in client.ready.memory)
-            host.run(client.close())
+            with host.another(host.spec) as client:
+                size = sum(use.total for use in client.ready.memory)
             sizes.append(psutil.Process().memory_info().rss)
         allowed = max(_NOISE, size)
         check(sizes[-1] - sizes[0] < allowed, f"less than {allowed} bytes more after {_LOADINGS} loadings", sizes)
@@ -55,6 +54,7 @@ class RecoveryCases:
                 os.kill(client.pid, signal.SIGKILL)
 
         expect_error(WorkerDiedError, lambda: worker.run(kill_in_the_middle()))
-        for successor in (worker.start(worker.spec), worker.client):
-            text = worker.run(worker.collect(greedy(PROMPT), successor)).text
-            check(bool(text), "an answer of another worker", text)
+        with worker.another(worker.spec) as successor:
+            for other in (successor, worker.client):
+                text = worker.run(worker.collect(greedy(PROMPT), other)).text
+                check(bool(text), "an answer of another worker", text)
