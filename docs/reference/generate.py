@@ -6,56 +6,112 @@ which `pytest backends/*/tests/test_conformance.py --camelid-report docs/referen
 
 import ast
 import inspect
-import textwrap
-from collections.abc import Iterator
+import pkgutil
+import re
 from pathlib import Path
+from types import ModuleType
 
 import click
+from writing.docstrings import as_markdown
+from writing.modules import documented_fields, module_section
 
-from camelid import errors, hookspecs, settings
+import camelid
+import camelid.contracts
+import camelid.testing
+import camelid.types
+from camelid import hookspecs, settings
 from camelid.cli.chat.slash import SLASH_COMMANDS, help_text
-from camelid.cli.group import camelid
+from camelid.cli.group import camelid as group
+from camelid.testing.backend import BackendSuite
 from camelid.testing.outcomes import Outcome
+from camelid.testing.registry import RegistrySuite
 from camelid.testing.report import KitReport, SuiteReport
 from camelid.types.capabilities import Capability
 
-__all__ = ("PAGES", "backends_page", "command_line_page", "errors_page", "hooks_page", "settings_page")
+__all__ = ("PAGES",)
 
 HERE = Path(__file__).parent
 _HELP_COLUMNS = 100
 NOTE = "<!-- Written by docs/reference/generate.py; edit the docstrings instead. -->"
 
 
-def _documented_fields(cls: type) -> Iterator[tuple[str, str, str, str]]:
-    """Name, type, default and docstring of each annotated field of a class, in order."""
-    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-    assert isinstance(definition, ast.ClassDef)
-    for node, after in zip(definition.body, [*definition.body[1:], ast.Pass()], strict=True):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            doc = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
-            default = ast.unparse(node.value) if node.value else ""
-            yield node.target.id, ast.unparse(node.annotation), default, " ".join(str(doc).split())
-
-
 def hooks_page() -> str:
-    """Every hook with its exact signature."""
-    parts = ["# Hooks", NOTE, inspect.getdoc(hookspecs) or ""]
+    """Every hook with its exact signature, and a plugin that implements it."""
+    parts = ["# Hooks", NOTE, as_markdown(inspect.getdoc(hookspecs) or ""), _SNIPPETS_INTRODUCTION]
     for name, hook in vars(hookspecs).items():
         if name.startswith("camelid_"):
             signature = str(inspect.signature(hook)).replace("'", "")
-            parts += [f"## {name}", f"```python\n{name}{signature}\n```", f"```text\n{inspect.getdoc(hook)}\n```"]
+            snippet = (HERE / "snippets" / f"{name}.py").read_text(encoding="utf-8")
+            parts += [f"## {name}", f"```python\n{name}{signature}\n```", as_markdown(inspect.getdoc(hook) or "")]
+            parts += ["**A plugin that does it:**", f"```python\n{snippet}```"]
     return "\n\n".join(parts) + "\n"
 
 
+_SNIPPETS_INTRODUCTION = """\
+With each hook stands a whole plugin that implements it; Camelid's tests run them as they stand here
+(`docs/reference/snippets/`)."""
+
+
 def errors_page() -> str:
-    """The tree of errors."""
-    return "\n\n".join(["# Errors", NOTE, f"```text\n{inspect.getdoc(errors)}\n```"]) + "\n"
+    """The tree of errors, and each of them."""
+    return "\n\n".join(["# Errors", NOTE, module_section("camelid.errors")]) + "\n"
+
+
+def contracts_page() -> str:
+    """What plugins implement and are given."""
+    sections = [module_section(name) for name in _modules(camelid.contracts)]
+    described = set(re.findall(r"^### (.+)$", "\n".join(sections), re.MULTILINE))
+    names = ", ".join(f"[`{name}`](#{name.lower()})" for name in camelid.__all__ if name in described)
+    introduction = as_markdown(inspect.getdoc(camelid.contracts) or "")
+    return "\n\n".join(["# Contracts", NOTE, introduction, _NAMES_INTRODUCTION, f"{names}.", *sections]) + "\n"
+
+
+_NAMES_INTRODUCTION = """\
+Plugins import from `camelid`, `camelid.types` ([types](types.md)), `camelid.errors` ([errors](errors.md)) and
+`camelid.contracts`, from nowhere else. `from camelid import …` has `hookimpl`, `API_VERSION`, `__version__` and, of
+what is described below,"""
+
+
+def types_page() -> str:
+    """The plain data that contracts are about."""
+    parts = ["# Types", NOTE, as_markdown(inspect.getdoc(camelid.types) or "")]
+    return "\n\n".join([*parts, *map(module_section, _modules(camelid.types))]) + "\n"
+
+
+def messages_page() -> str:
+    """What server and worker say to each other."""
+    parts = ["# Messages", NOTE, _MESSAGES_INTRODUCTION]
+    return "\n\n".join([*parts, *map(module_section, ("camelid.wire.messages", "camelid.wire.framing"))]) + "\n"
+
+
+_MESSAGES_INTRODUCTION = """\
+What server and worker say to each other. A backend meets none of this; whoever writes a `Placement` carries frames
+without reading them."""
+
+
+def kit_page() -> str:
+    """The conformance kits, and what each of their cases proves."""
+    parts = ["# The conformance kit", NOTE, as_markdown(inspect.getdoc(camelid.testing) or "")]
+    for suite in (BackendSuite, RegistrySuite):
+        cases = [name for name in dir(suite) if name.startswith("test_")]
+        rows = [f"- `{name}`: {' '.join((inspect.getdoc(getattr(suite, name)) or '').split())}" for name in cases]
+        parts += [module_section(suite.__module__), f"#### Cases of {suite.__name__}", "\n".join(rows)]
+    parts += map(module_section, ("camelid.testing.outcomes", "camelid.testing.registry_source"))
+    return "\n\n".join(parts) + "\n"
+
+
+def _modules(package: ModuleType) -> list[str]:
+    """The modules of a package by name, then those of the packages inside it."""
+    found = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+    return sorted((each.name for each in found), key=lambda name: (name.count("."), name))
 
 
 def settings_page() -> str:
     """Every setting."""
     rows = ["| setting | type | default | meaning |", "| --- | --- | --- | --- |"]
-    for name, kind, default, doc in _documented_fields(settings.Settings):
+    (definition,) = ast.parse(inspect.getsource(settings.Settings)).body
+    assert isinstance(definition, ast.ClassDef)
+    for name, kind, default, doc in documented_fields(definition):
         cells = (f"`{name}`", f"`{kind}`", f"`{default}`", doc)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n\n".join(["# Settings", NOTE, inspect.getdoc(settings) or "", "\n".join(rows)]) + "\n"
@@ -63,10 +119,10 @@ def settings_page() -> str:
 
 def command_line_page() -> str:
     """The help of every command."""
-    top = click.Context(camelid, info_name="camelid", terminal_width=_HELP_COLUMNS, **camelid.context_settings)
-    parts = ["# Command line", NOTE, f"```text\n{camelid.get_help(top)}\n```"]
-    for name in camelid.list_commands(top):
-        command = camelid.get_command(top, name)
+    top = click.Context(group, info_name="camelid", terminal_width=_HELP_COLUMNS, **group.context_settings)
+    parts = ["# Command line", NOTE, f"```text\n{group.get_help(top)}\n```"]
+    for name in group.list_commands(top):
+        command = group.get_command(top, name)
         assert command is not None
         parts += _command_help(name, command, top)
     topics = ["", *(entry.words[0] for entry in SLASH_COMMANDS if entry.entries), "shortcuts"]
@@ -134,9 +190,13 @@ def _found(report: KitReport, suite: SuiteReport, capability: Capability | None)
 PAGES = {
     "backends.md": backends_page,
     "command-line.md": command_line_page,
+    "contracts.md": contracts_page,
     "errors.md": errors_page,
     "hooks.md": hooks_page,
+    "kit.md": kit_page,
+    "messages.md": messages_page,
     "settings.md": settings_page,
+    "types.md": types_page,
 }
 
 if __name__ == "__main__":

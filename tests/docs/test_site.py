@@ -1,0 +1,33 @@
+"""The site of these pages is built strictly: what refers to nothing fails the build."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _build(folder: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(folder), str(site)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+
+
+def test_the_site_is_built_and_every_page_is_reached(docs, tmp_path):
+    """Sphinx warns of pages that no table of contents names."""
+    built = _build(docs, tmp_path / "site")
+    assert built.returncode == 0, built.stderr
+    pages = {path.relative_to(docs).with_suffix(".html") for path in docs.rglob("*.md")}
+    assert pages <= {path.relative_to(tmp_path / "site") for path in (tmp_path / "site").rglob("*.html")}
+
+
+@pytest.mark.parametrize("link", ["[a](missing.md)", "[a](#missing)", "[a](other.md#missing)"])
+def test_a_broken_link_fails_the_build(docs, tmp_path, link):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    shutil.copyfile(docs / "conf.py", folder / "conf.py")
+    (folder / "index.md").write_text(f"# Index\n\n{link}\n\n```{{toctree}}\nother\n```\n")
+    (folder / "other.md").write_text("# Other\n")
+    built = _build(folder, tmp_path / "site")
+    assert built.returncode != 0
+    assert "missing" in built.stderr
