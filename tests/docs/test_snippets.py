@@ -160,7 +160,7 @@ def test_camelid_converter(plugins, tmp_path):
 
 
 def test_camelid_registries(plugins, tmp_path, monkeypatch):
-    monkeypatch.setenv("CAMELID_SHELF", str(tmp_path))
+    monkeypatch.setenv("SHELF_FOLDER", str(tmp_path))
     (registry,) = plugins("camelid_registries").catalog.registries
     (tmp_path / "tiny.gguf").write_bytes(b"GGUF")
     found = registry.resolve(ModelName.parse("shelf/tiny"))

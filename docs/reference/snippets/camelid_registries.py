@@ -35,4 +35,4 @@ class Shelf(Registry):
 @hookimpl
 def camelid_registries(register: Callable[[Registry], None]) -> None:
     """Runs in the server and in commands, at start: look at nothing yet."""
-    register(Shelf(Path(os.environ.get("CAMELID_SHELF", "/srv/models"))))
+    register(Shelf(Path(os.environ.get("SHELF_FOLDER", "/srv/models"))))
