@@ -35,16 +35,24 @@ _HELP_COLUMNS = 100
 NOTE = "<!-- Written by docs/reference/generate.py; edit the docstrings instead. -->"
 
 
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join([f"# {title}", NOTE, *filter(None, parts)]) + "\n"
+
+
+def _about(what: object) -> str:
+    return as_markdown(inspect.getdoc(what) or "")
+
+
 def hooks_page() -> str:
     """Every hook with its exact signature, and a plugin that implements it."""
-    parts = ["# Hooks", NOTE, as_markdown(inspect.getdoc(hookspecs) or ""), _SNIPPETS_INTRODUCTION]
+    parts = [_about(hookspecs), _SNIPPETS_INTRODUCTION]
     for name, hook in vars(hookspecs).items():
         if name.startswith("camelid_"):
             signature = str(inspect.signature(hook)).replace("'", "")
             snippet = (HERE / "snippets" / f"{name}.py").read_text(encoding="utf-8")
-            parts += [f"## {name}", f"```python\n{name}{signature}\n```", as_markdown(inspect.getdoc(hook) or "")]
+            parts += [f"## {name}", f"```python\n{name}{signature}\n```", _about(hook)]
             parts += ["**A plugin that does it:**", f"```python\n{snippet}```"]
-    return "\n\n".join(parts) + "\n"
+    return _page("Hooks", *parts)
 
 
 _SNIPPETS_INTRODUCTION = """\
@@ -54,7 +62,7 @@ With each hook stands a whole plugin that implements it; Camelid's tests run the
 
 def errors_page() -> str:
     """The tree of errors, and each of them."""
-    return "\n\n".join(["# Errors", NOTE, module_section("camelid.errors")]) + "\n"
+    return _page("Errors", module_section("camelid.errors"))
 
 
 def contracts_page() -> str:
@@ -62,8 +70,7 @@ def contracts_page() -> str:
     sections = [module_section(name) for name in _modules(camelid.contracts)]
     described = set(re.findall(r"^### (.+)$", "\n".join(sections), re.MULTILINE))
     names = ", ".join(f"[`{name}`](#{name.lower()})" for name in camelid.__all__ if name in described)
-    introduction = as_markdown(inspect.getdoc(camelid.contracts) or "")
-    return "\n\n".join(["# Contracts", NOTE, introduction, _NAMES_INTRODUCTION, f"{names}.", *sections]) + "\n"
+    return _page("Contracts", _about(camelid.contracts), _NAMES_INTRODUCTION, f"{names}.", _NUMBERS, *sections)
 
 
 _NAMES_INTRODUCTION = """\
@@ -71,17 +78,19 @@ Plugins import from `camelid`, `camelid.types` ([types](types.md)), `camelid.err
 `camelid.contracts`, from nowhere else. `from camelid import …` has `hookimpl`, `API_VERSION`, `__version__` and, of
 what is described below,"""
 
+_NUMBERS = """\
+*Contract 3.9* means section 3.9 of the description of Ollama's behaviour from which Camelid was built."""
+
 
 def types_page() -> str:
     """The plain data that contracts are about."""
-    parts = ["# Types", NOTE, as_markdown(inspect.getdoc(camelid.types) or "")]
-    return "\n\n".join([*parts, *map(module_section, _modules(camelid.types))]) + "\n"
+    return _page("Types", _about(camelid.types), _NUMBERS, *map(module_section, _modules(camelid.types)))
 
 
 def messages_page() -> str:
     """What server and worker say to each other."""
-    parts = ["# Messages", NOTE, _MESSAGES_INTRODUCTION]
-    return "\n\n".join([*parts, *map(module_section, ("camelid.wire.messages", "camelid.wire.framing"))]) + "\n"
+    modules = ("camelid.wire.messages", "camelid.wire.framing")
+    return _page("Messages", _MESSAGES_INTRODUCTION, *map(module_section, modules))
 
 
 _MESSAGES_INTRODUCTION = """\
@@ -91,13 +100,13 @@ without reading them."""
 
 def kit_page() -> str:
     """The conformance kits, and what each of their cases proves."""
-    parts = ["# The conformance kit", NOTE, as_markdown(inspect.getdoc(camelid.testing) or "")]
+    parts = [_about(camelid.testing)]
     for suite in (BackendSuite, RegistrySuite):
         cases = [name for name in dir(suite) if name.startswith("test_")]
         rows = [f"- `{name}`: {' '.join((inspect.getdoc(getattr(suite, name)) or '').split())}" for name in cases]
         parts += [module_section(suite.__module__), f"#### Cases of {suite.__name__}", "\n".join(rows)]
-    parts += map(module_section, ("camelid.testing.outcomes", "camelid.testing.registry_source"))
-    return "\n\n".join(parts) + "\n"
+    more = ("camelid.testing.outcomes", "camelid.testing.registry_source", "camelid.testing.loopback")
+    return _page("The conformance kit", *parts, *map(module_section, more))
 
 
 def _modules(package: ModuleType) -> list[str]:
@@ -114,13 +123,13 @@ def settings_page() -> str:
     for name, kind, default, doc in documented_fields(definition):
         cells = (f"`{name}`", f"`{kind}`", f"`{default}`", doc)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n\n".join(["# Settings", NOTE, inspect.getdoc(settings) or "", "\n".join(rows)]) + "\n"
+    return _page("Settings", _about(settings), "\n".join(rows))
 
 
 def command_line_page() -> str:
     """The help of every command."""
     top = click.Context(group, info_name="camelid", terminal_width=_HELP_COLUMNS, **group.context_settings)
-    parts = ["# Command line", NOTE, f"```text\n{group.get_help(top)}\n```"]
+    parts = [f"```text\n{group.get_help(top)}\n```"]
     for name in group.list_commands(top):
         command = group.get_command(top, name)
         assert command is not None
@@ -128,7 +137,7 @@ def command_line_page() -> str:
     topics = ["", *(entry.words[0] for entry in SLASH_COMMANDS if entry.entries), "shortcuts"]
     parts += ["## Slash commands", "In the chat that `camelid run MODEL` opens on a terminal:"]
     parts += [f"```text\n{help_text(topic, images=True).strip()}\n```" for topic in topics]
-    return "\n\n".join(parts) + "\n"
+    return _page("Command line", *parts)
 
 
 def _command_help(name: str, command: click.Command, parent: click.Context) -> Iterator[str]:
@@ -145,21 +154,20 @@ def backends_page() -> str:
     """What each backend declares, and what the conformance kit found."""
     report = KitReport.read(HERE / "backends.json")
     suites = report.suites
-    parts = ["# Backends", NOTE, _BACKENDS_INTRODUCTION]
     head = ["", *(f"{suite.backend}: {suite.suite.removeprefix('Test')}" for suite in suites)]
     rows = [head, ["---"] * len(head), ["every backend's duties", *(_found(report, suite, None) for suite in suites)]]
     for capability in Capability:
         cells = [_found(report, suite, capability) for suite in suites]
         if any(cells):
             rows.append([f"`{capability.value}`", *cells])
-    parts.append("\n".join(f"| {' | '.join(row)} |" for row in rows))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     failing = [
         f"- {suite.backend}, {suite.suite}: `{case}`: {suite.reasons[case]}"
         for suite in suites
         for case in suite.cases_with(Outcome.XFAILED)
     ]
-    parts += ["Cases that are expected to fail, and why:", "\n".join(failing)]
-    return "\n\n".join(parts) + "\n"
+    failures = "Cases that are expected to fail, and why:"
+    return _page("Backends", _BACKENDS_INTRODUCTION, table, failures, "\n".join(failing))
 
 
 _BACKENDS_INTRODUCTION = """\
