@@ -1,6 +1,11 @@
 """How Sphinx makes a site of these pages: `sphinx-build -W docs build/docs`, without a network."""
 
+import shutil
+from pathlib import Path
+
 import camelid
+from camelid.scaffold.names import PackageNames
+from camelid.scaffold.package import PackageKind, write_package
 
 project = "Camelid"
 author = "Camelid's authors"
@@ -21,3 +26,8 @@ html_title = "Camelid"
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
+
+# The tutorial begins with what `camelid new backend suffix` writes, and shows files of it.
+package = Path(__file__).parents[1] / "build" / "camelid-suffix"
+shutil.rmtree(package, ignore_errors=True)
+write_package(PackageKind.BACKEND, PackageNames("suffix"), package)
