@@ -11,6 +11,7 @@ import pytest
 
 from camelid.plugins.host import PluginHost
 from camelid.plugins.record import PluginStatus
+from camelid.plugins.registration import Process
 
 Plugins = Callable[..., PluginHost]
 
@@ -31,7 +32,7 @@ def plugins(docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.syspath_prepend(site)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")])))
 
-    def load(*hooks: str, also: tuple[str, ...] = ()) -> PluginHost:
+    def load(*hooks: str, process: Process = "server") -> PluginHost:
         for hook in hooks:
             shutil.copyfile(docs / "reference" / "snippets" / f"{hook}.py", site / f"snippet_{hook}.py")
             info = site / f"dist_{hook}-1.0.dist-info"
@@ -39,7 +40,7 @@ def plugins(docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
             (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dist-{hook}\nVersion: 1.0\n")
             (info / "entry_points.txt").write_text(f"[camelid]\n{hook} = snippet_{hook}\n")
         importlib.invalidate_caches()
-        host = PluginHost.load(only={*hooks, *also})
+        host = PluginHost.load(only=set(hooks), process=process)
         assert [row.reason for row in host.records if row.status is PluginStatus.BROKEN] == []
         return host
 

@@ -1,12 +1,8 @@
 """The snippets of hooks that surround the models: each is loaded as an installed plugin, and put to work."""
 
-import importlib
 import json
-import shutil
 import socket
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -23,30 +19,6 @@ from camelid.types.events import ModelLoaded, ModelUnloaded, Outcome, Purpose, R
 from camelid.types.generation import Timings
 from camelid.types.memory import MemoryUse
 
-SNIPPETS = Path(__file__).parents[2] / "docs" / "reference" / "snippets"
-
-
-@pytest.fixture
-def plugin(tmp_path, monkeypatch):
-    """Installs the snippet of a hook as a plugin with the hook's name, and loads it."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def load(hook: str) -> PluginHost:
-        shutil.copyfile(SNIPPETS / f"{hook}.py", tmp_path / f"snippet_{hook}.py")
-        info = tmp_path / f"dist_{hook}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dist-{hook}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[camelid]\n{hook} = snippet_{hook}\n")
-        importlib.invalidate_caches()
-        host = PluginHost.load(only={hook}, process="cli")
-        (record,) = [record for record in host.records if record.name == hook]
-        assert (record.reason, record.hooks) == ("", (hook,))
-        return host
-
-    yield load
-    for name in [name for name in sys.modules if name.startswith("snippet_")]:
-        del sys.modules[name]
-
 
 def observed(host: PluginHost, event) -> None:
     observers = Observers(host.with_hook)
@@ -54,8 +26,8 @@ def observed(host: PluginHost, event) -> None:
     observers.close()
 
 
-def test_camelid_routes(plugin):
-    (registered,) = plugin("camelid_routes").catalog.routes
+def test_camelid_routes(plugins):
+    (registered,) = plugins("camelid_routes").catalog.routes
     answer = registered.route.handler(HttpRequest(method="GET", path="/status", query=(("most", "1e9"),)))
     assert (answer.status, list(json.loads(answer.body))) == (200, ["load"])
     assert registered.route.handler(HttpRequest(method="GET", path="/status", query=(("most", "-1"),))).status == 503
@@ -63,21 +35,21 @@ def test_camelid_routes(plugin):
         registered.route.handler(HttpRequest(method="GET", path="/status", query=(("most", "x"),)))
 
 
-def test_camelid_commands(plugin, tmp_path, monkeypatch):
-    command, _ = plugin("camelid_commands").commands["room"]
+def test_camelid_commands(plugins, tmp_path, monkeypatch):
+    command, _ = plugins("camelid_commands", process="cli").commands["room"]
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path))
     assert CliRunner().invoke(command, ["--unit", "MB"]).output.endswith(" MB\n")
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "missing"))
     assert isinstance(CliRunner().invoke(command).exception, StoreError)
 
 
-def test_camelid_choose_backend(plugin):
+def test_camelid_choose_backend(plugins):
     descriptors = [
         BackendDescriptor("big", frozenset({"gguf"}), frozenset({Capability.COMPLETION, Capability.VISION})),
         BackendDescriptor("small", frozenset({"gguf"}), frozenset({Capability.COMPLETION})),
     ]
     catalog = Catalog({each.name: RegisteredBackend(each, each.name, each.name) for each in descriptors})
-    chooser = BackendChooser(catalog, (), plugin("camelid_choose_backend").choose_backend)
+    chooser = BackendChooser(catalog, (), plugins("camelid_choose_backend").choose_backend)
 
     def choose(name, capability=Capability.COMPLETION):
         choice = chooser.choose(ModelNeeds(name=name, format="gguf", capabilities=[capability]))
@@ -88,7 +60,7 @@ def test_camelid_choose_backend(plugin):
     assert choose("other")[0] == "big"
 
 
-def test_camelid_model_loaded(plugin, caplog):
+def test_camelid_model_loaded(plugins, caplog):
     event = ModelLoaded(
         at=0.0,
         model="m",
@@ -100,20 +72,20 @@ def test_camelid_model_loaded(plugin, caplog):
         memory=(MemoryUse("cpu", 2_000_000),),
         load_duration=1_500_000_000,
     )
-    observed(plugin("camelid_model_loaded"), event)
+    observed(plugins("camelid_model_loaded"), event)
     assert caplog.messages == ["m on b: 1.5 s for 2.0 MB"]
 
 
 @pytest.mark.parametrize("death", ["", "killed by SIGSEGV"])
-def test_camelid_model_unloaded(plugin, tmp_path, monkeypatch, death):
+def test_camelid_model_unloaded(plugins, tmp_path, monkeypatch, death):
     file = tmp_path / "deaths.jsonl"
     monkeypatch.setenv("DEATHS_FILE", str(file))
-    observed(plugin("camelid_model_unloaded"), ModelUnloaded(at=1.0, model="m", digest="", backend="b", death=death))
+    observed(plugins("camelid_model_unloaded"), ModelUnloaded(at=1.0, model="m", digest="", backend="b", death=death))
     lines = [json.loads(line)["death"] for line in file.read_text().splitlines()] if file.exists() else []
     assert lines == ([death] if death else [])
 
 
-def test_camelid_request_finished(plugin, monkeypatch):
+def test_camelid_request_finished(plugins, monkeypatch):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
         statsd.bind(("127.0.0.1", 0))
         statsd.settimeout(20)
@@ -127,6 +99,6 @@ def test_camelid_request_finished(plugin, monkeypatch):
             outcome=Outcome.FINISHED,
             timings=Timings(generated_tokens=3, total_duration=5_000_000),
         )
-        observed(plugin("camelid_request_finished"), event)
+        observed(plugins("camelid_request_finished"), event)
         said = statsd.recv(1000).decode().splitlines()
     assert said == ["camelid.chat.finished:1|c", "camelid.chat.ms:5|ms", "camelid.chat.generated:3|c"]
