@@ -1,8 +1,11 @@
 """Many conversations at once over one text."""
 
+from hashlib import sha256
+
 import numpy as np
 import numpy.typing as npt
-from camelid import Batch, BatchDecoder, BatchLimits
+from camelid import Batch, BatchDecoder, BatchLimits, KVCacheFullError
+from camelid.errors import ModelError
 
 from camelid_suffix.backend import SuffixModel
 
@@ -32,6 +35,8 @@ class SuffixBatchDecoder(BatchDecoder):
 
     def decode(self, batch: Batch) -> None:
         """Append each token to its conversation, and count where somebody asks for it."""
+        if batch.positions[: batch.size].max() >= self._limits.context_length:
+            raise KVCacheFullError("a conversation is longer than its row")
         self._logits.clear()
         for row in range(batch.size):
             sequence, position = int(batch.sequences[row]), int(batch.positions[row])
@@ -56,13 +61,17 @@ class SuffixBatchDecoder(BatchDecoder):
         return True
 
     def save(self, sequence: int) -> bytes:
-        """The conversation: there is nothing else to it."""
-        return self._conversation(sequence).tobytes()
+        """The conversation, for there is nothing else to it; and its digest, for it may come back damaged."""
+        tokens = self._conversation(sequence).tobytes()
+        return sha256(tokens).digest() + tokens
 
     def restore(self, sequence: int, state: bytes) -> None:
-        """Take it up again."""
-        self._tokens[sequence, : len(state)] = np.frombuffer(state, np.uint8)
-        self._lengths[sequence] = len(state)
+        """Take a conversation up again."""
+        digest, tokens = state[:32], state[32:]
+        if sha256(tokens).digest() != digest or len(tokens) > self._limits.context_length:
+            raise ModelError("this is no conversation that was saved here")
+        self._tokens[sequence, : len(tokens)] = np.frombuffer(tokens, np.uint8)
+        self._lengths[sequence] = len(tokens)
 
     def _conversation(self, sequence: int) -> npt.NDArray[np.uint8]:
         return self._tokens[sequence, : self._lengths[sequence]]
