@@ -1,5 +1,6 @@
 """The plugins on the page of hooks: each is loaded as an installed one, and what its hook gives is put to work."""
 
+import ast
 import json
 import struct
 from pathlib import Path
@@ -29,6 +30,8 @@ from camelid.wire.messages import Submit
 
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("camelid_"))
 WORKER_HOOKS = ("camelid_load_model", "camelid_tokenizer", "camelid_generator")
+DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLES = sorted((*DOCS.glob("reference/snippets/*.py"), *DOCS.glob("tutorial/*/*.py")))
 OPTIONS = LoadOptions(context_length=64)
 
 
@@ -43,6 +46,16 @@ def test_every_hook_has_a_snippet_and_a_test_of_it(docs, hook):
 def test_a_snippet_implements_its_hook_alone(plugins, hook):
     (record,) = [row for row in plugins(hook).records if row.name == hook]
     assert record.hooks == (hook,)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_imports_what_plugins_may(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    named = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    named += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
+    ours = [module for module in named if module.partition(".")[0] == "camelid"]
+    assert ours
+    assert all(module == "camelid" or module.split(".")[1] in {"contracts", "errors", "types"} for module in ours)
 
 
 def _artifact(folder: Path, content: str = "1") -> ModelArtifact:
