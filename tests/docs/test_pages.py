@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 GENERATED = "<!-- Written by docs/reference/generate.py"
 PAGES = [
     path
-    for path in (ROOT / "README.md", ROOT / "contrib" / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
     if GENERATED not in path.read_text(encoding="utf-8")
 ]
 RUN_BY_TESTS = ("docs/reference/snippets", "docs/tutorial", "build/camelid-suffix")
@@ -71,17 +71,17 @@ def test_commands_and_their_options_exist(block):
         _parse(camelid, [*takewhile(lambda word: word not in SHELL, shlex.split(line, comments=True))])
 
 
-def _parse(command: click.Command, arguments: list[str]) -> None:
+def _parse(command: click.Command, arguments: list[str], parent: click.Context | None = None) -> None:
     """Read a command line as click does, up to where the command would run.
 
     Raises:
         click.ClickException: there is no such command or option.
     """
-    context = click.Context(command)
+    context = click.Context(command, parent=parent, **command.context_settings)
     if isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
         _, found, rest = command.resolve_command(context, arguments)
         assert found is not None
-        _parse(found, rest)
+        _parse(found, rest, context)
     else:
         command.make_parser(context).parse_args(arguments)
 
