@@ -24,7 +24,7 @@ RUN_BY_TESTS = ("docs/reference/snippets", "docs/tutorial", "build/camelid-suffi
 """Folders of which tests run every file; the last one is what `camelid new backend suffix` writes."""
 SHELL = {"&&", "|", ">", "&", ";"}
 UNCHECKED = {"text", "{toctree}"}
-COMMAND = re.compile(r"^(?:\$ )?(?:\w+=\S+ )*(?:.*&& )?(?:uv run |python3 (?:-m pdb )?-m )?camelid (.*)$", re.MULTILINE)
+COMMAND = re.compile(r"^(?:\$ )?(?:\w+=\S+ )*(?:.*&& )?(?:uv run )?camelid (.*)$", re.MULTILINE)
 INLINE = re.compile(r"`(?:\w+=\S+ )*camelid (\S[^`]*)`")
 BLOCK = re.compile(r"^( *)```(\S+)(.*)\n((?:.*\n)*?)\1```$", re.MULTILINE)
 
