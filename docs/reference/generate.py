@@ -102,8 +102,8 @@ without reading them."""
 def kit_page() -> str:
     """The conformance kits, and what each of their cases proves."""
     parts = [_about(camelid.testing)]
-    for suite in (BackendSuite, RegistrySuite):
-        cases = [name for name in dir(suite) if name.startswith("test_")]
+    registry_cases = [name for name in dir(RegistrySuite) if name.startswith("test_")]
+    for suite, cases in ((BackendSuite, BackendSuite.cases()), (RegistrySuite, registry_cases)):
         rows = [f"- `{name}`: {' '.join((inspect.getdoc(getattr(suite, name)) or '').split())}" for name in cases]
         parts += [module_section(suite.__module__), f"#### Cases of {suite.__name__}", "\n".join(rows)]
     more = ("camelid.testing.outcomes", "camelid.testing.registry_source", "camelid.testing.loopback")
