@@ -1,14 +1,16 @@
 """Routes of plugins: off unless named, guarded as all others, and to blame for what they do wrong."""
 
+import asyncio
 import socket
 
+import httpx
 import pytest
 
 from camelid.api import plugin_routes
 from camelid.errors import ConfigurationError
 from camelid.settings import Settings
 
-SOURCE = """
+SOURCE = r"""
 import threading
 from camelid import HttpResponse, Route
 from camelid.errors import ServerBusyError
@@ -22,7 +24,7 @@ def seen(request):
 
 async def pieces(request):
     async def parts():
-        for part in (b"one\\n", b"two\\n"):
+        for part in (b"one\n", b"two\n"):
             yield part
     return HttpResponse(parts(), content_type="text/plain")
 
@@ -38,11 +40,36 @@ def leaving(request): raise SystemExit(3)
 def busy(request): raise ServerBusyError("try later")
 def wrong(request): return 3
 def later(request): return pieces(request)
+def stopping(request): return next(iter(()))
+async def deaf(): pass
+
+async def letters(request):
+    async def parts():
+        yield "one"
+    return HttpResponse(parts())
+
+gate, inside = threading.Event(), threading.Semaphore(0)
+
+def waiting(request):
+    inside.release()
+    gate.wait()
+    return HttpResponse(b"done")
+
+def split(request): return HttpResponse(headers={"x-a": "1\r\nx-b: 2"})
+def spaced(request): return HttpResponse(headers={"x a": "1"})
+def typed(request): return HttpResponse(content_type="text/plain\nx-b: 2")
+def endless(request): return HttpResponse(b"four", headers={"Content-Length": "3"})
+def wide(request): return HttpResponse(headers={"x-a": "\u263a"})
+def early(request): return HttpResponse(status=101)
+def text(request): return HttpResponse("text")
 
 @hookimpl
 def camelid_routes(register):
     register(Route("/seen/*", seen, frozenset({"GET", "POST"})))
-    for handler in (pieces, cut, broken, ending, leaving, busy, wrong, later):
+    for handler in (
+        *(pieces, cut, broken, ending, leaving, busy, wrong, later, stopping, deaf, letters, waiting),
+        *(split, spaced, typed, endless, wide, early, text),
+    ):
         register(Route("/" + handler.__name__, handler))
 """
 
@@ -93,6 +120,20 @@ async def test_a_handler_sees_the_request_and_its_answer_is_sent(web):
         ("/leaving", 500, "dist-web: the handler of /leaving raised SystemExit in installed_dist_web.py, line "),
         ("/wrong", 500, "dist-web: the handler of /wrong returned a int, not an HttpResponse"),
         ("/busy", 503, "try later"),
+        ("/stopping", 500, "dist-web: the handler of /stopping raised StopIteration in installed_dist_web.py, line "),
+        ("/deaf", 500, "dist-web: the handler of /deaf raised TypeError"),
+        ("/letters", 500, "dist-web: the handler of /letters gave a piece that is a str, not bytes"),
+        (
+            "/split",
+            500,
+            r"dist-web: the handler of /split returned the header x-a with '1\r\nx-b: 2', which is no value",
+        ),
+        ("/spaced", 500, "dist-web: the handler of /spaced returned the header 'x a', which is no name"),
+        ("/typed", 500, "dist-web: the handler of /typed returned the header content-type with "),
+        ("/endless", 500, "dist-web: the handler of /endless returned the header content-length, which the server "),
+        ("/wide", 500, "dist-web: the handler of /wide returned the header x-a with '\u263a', which is no value"),
+        ("/early", 500, "dist-web: the handler of /early returned the status 101, which is none of an answer"),
+        ("/text", 500, "dist-web: the handler of /text returned a body that is a str, not bytes or an asynchronous "),
     ],
 )
 async def test_what_a_handler_does_wrong_is_one_error_with_its_name(web, caplog, path, status, message):
@@ -106,10 +147,29 @@ async def test_what_a_handler_does_wrong_is_one_error_with_its_name(web, caplog,
         assert "(plugin dist-web)" in caplog.text
 
 
-async def test_an_answer_that_breaks_off_is_in_the_log(web, caplog):
+async def test_an_answer_that_breaks_off_is_in_the_log_and_clients_can_tell(web, caplog):
     async with web() as client:
-        assert (await client.get("/cut")).text == "one"
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+            await client.get("/cut")
+        assert (await client.get("/pieces")).status_code == 200
     assert "the handler of /cut raised ValueError" in caplog.text
+
+
+async def test_handlers_that_never_return_take_only_their_own_threads(web):
+    async with web() as client:
+        import installed_dist_web
+
+        async with asyncio.TaskGroup() as tasks:
+            asking = [tasks.create_task(client.get("/waiting")) for _ in range(plugin_routes.MOST_THREADS + 1)]
+            for _ in range(plugin_routes.MOST_THREADS):
+                await asyncio.to_thread(installed_dist_web.inside.acquire)
+            for task in asking[:-1]:  # their clients leave, and they go on
+                task.cancel()
+            # What the server does in threads, it still does.
+            assert (await client.post("/api/show", json={"model": "none"})).status_code == 404
+            assert not installed_dist_web.inside.acquire(blocking=False)
+            installed_dist_web.gate.set()
+            assert (await asking[-1]).text == "done"
 
 
 async def test_what_guards_the_servers_routes_guards_these(web, monkeypatch):

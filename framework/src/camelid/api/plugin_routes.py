@@ -2,8 +2,9 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, cast
 from urllib.parse import parse_qsl
 
 from litestar import HttpMethod, Litestar, Response, route
@@ -14,6 +15,7 @@ from litestar.types import ASGIApp
 from camelid.api.body import received
 from camelid.api.description import Description
 from camelid.api.disconnect import cancelled_when_gone
+from camelid.api.plugin_answers import answer_problem
 from camelid.api.request import ApiRequest
 from camelid.api.streaming import Stream
 from camelid.contracts.route import HttpRequest, HttpResponse
@@ -21,13 +23,14 @@ from camelid.errors import CamelidError, ConfigurationError, HookError
 from camelid.plugins.blame import place_of
 from camelid.plugins.catalog import RegisteredRoute
 from camelid.plugins.host import PluginHost
+from camelid.plugins.threads import in_thread
 
 __all__ = ("add_plugin_routes",)
 
 LARGEST_BODY: Final = 16 << 20
 """Bytes of a request to a plugin."""
 MOST_THREADS: Final = 8
-"""In which plain functions answer at once; the rest of the server wants some, too."""
+"""In which plain functions of all plugins answer at once; further requests wait."""
 
 
 def add_plugin_routes(app: Litestar, plugins: PluginHost, wanted: tuple[str, ...]) -> None:
@@ -105,56 +108,77 @@ class _PluginRoute:
         )
         async with cancelled_when_gone(request.receive):
             answer = await self._called(question)
-        headers = {**answer.headers, "content-type": answer.content_type}
+        headers = {
+            **{name.lower(): value for name, value in answer.headers.items()},
+            "content-type": answer.content_type,
+        }
         if isinstance(answer.body, bytes):
             whole = Response(answer.body, status_code=answer.status, headers=headers)
             return whole.to_asgi_response(None, request)
         return Stream(
             self._pieces(answer.body),
             bytes,
-            headers=[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
-            failed=lambda _: b"",
+            headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+            failed=lambda _: None,
             status=answer.status,
         )
 
     async def _called(self, question: HttpRequest) -> HttpResponse:
         handler: Callable[[HttpRequest], object] = self._route.handler
-        try:
-            if inspect.iscoroutinefunction(handler):
-                answer: object = handler(question)
-            else:
-                async with self._threads:
-                    answer = await asyncio.to_thread(handler, question)
+        with self._blaming():
+            on_loop = inspect.iscoroutinefunction(handler)
+            answer = handler(question) if on_loop else await self._in_thread(question)
             if inspect.isawaitable(answer):
                 answer = await answer
+        problem = answer_problem(answer)
+        if problem:
+            raise self._fault(problem)
+        return cast("HttpResponse", answer)
+
+    async def _in_thread(self, question: HttpRequest) -> object:
+        """Call a plain function. It keeps its place among the threads until it returns, even if its client leaves."""
+
+        def call() -> object:
+            # Here, and not where it is awaited: not every exception can be raised there.
+            with self._blaming():
+                return self._route.handler(question)
+
+        await self._threads.acquire()
+        answer = in_thread(call, f"route {self._route.path}")
+        loop = asyncio.get_running_loop()
+        answer.add_done_callback(lambda _: _when_open(loop, self._threads.release))
+        return await asyncio.wrap_future(answer)
+
+    async def _pieces(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        try:
+            with self._blaming():
+                async for piece in body:
+                    if not isinstance(piece, bytes):
+                        raise self._fault(f"gave a piece that is a {type(piece).__name__}, not bytes")
+                    yield piece
+        finally:
+            if isinstance(body, AsyncGenerator):
+                await body.aclose()
+
+    @contextmanager
+    def _blaming(self) -> Iterator[None]:
+        """Give what plugin code raises the plugin's name."""
+        try:
+            yield
         except CamelidError as error:
             error.plugin = error.plugin or self._registered.distribution
             raise
         # As in hooks: SystemExit must not end the server either.
         except (Exception, SystemExit) as error:
-            raise self._blamed(error) from error
-        if not isinstance(answer, HttpResponse):
-            raise self._fault(f"returned a {type(answer).__name__}, not an HttpResponse")
-        return answer
-
-    async def _pieces(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        try:
-            async for piece in body:
-                yield piece
-        except CamelidError as error:
-            error.plugin = error.plugin or self._registered.distribution
-            raise
-        except (Exception, SystemExit) as error:
-            raise self._blamed(error) from error
-        finally:
-            if isinstance(body, AsyncGenerator):
-                await body.aclose()
-
-    def _blamed(self, error: BaseException) -> HookError:
-        """What a handler raised, with the plugin's name."""
-        top = str(getattr(self._route.handler, "__module__", "")).partition(".")[0]
-        return self._fault(f"raised {type(error).__name__}{place_of(error, top)}", reason=str(error))
+            top = str(getattr(self._route.handler, "__module__", "")).partition(".")[0]
+            raise self._fault(f"raised {type(error).__name__}{place_of(error, top)}", reason=str(error)) from error
 
     def _fault(self, what: str, *, reason: str = "") -> HookError:
         package = self._registered.distribution
         return HookError(f"{package}: the handler of {self._route.path} {what}", reason=reason, plugin=package)
+
+
+def _when_open(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """Have a loop call something, from another thread; one that is closed has nobody left who would want it."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)

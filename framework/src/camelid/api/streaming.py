@@ -26,7 +26,8 @@ class Stream(Generic[_Item]):
     """An ASGI application that answers with the items of an iterator, each as soon as there is one.
 
     The first item is awaited before the status is sent: an error until then is raised, and gets a status of its own.
-    A later one becomes the end of the stream. A client that leaves closes the iterator at once.
+    A later one becomes the end of the stream, or cuts it where its end could not tell. A client that leaves closes the
+    iterator at once.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class Stream(Generic[_Item]):
         write: Callable[[_Item], bytes],
         *,
         headers: Sequence[_Header],
-        failed: Callable[[Exception], bytes],
+        failed: Callable[[Exception], bytes | None],
         status: int = 200,
     ) -> None:
         """Take over `items`: they are closed here, whatever happens.
@@ -44,7 +45,8 @@ class Stream(Generic[_Item]):
             items: what to send.
             write: an item as it goes over the wire.
             headers: of the answer.
-            failed: how an error is told after the status was sent.
+            failed: how an error is told after the status was sent; None to close the connection in the middle of the
+                answer, by which clients know that it is not whole.
             status: of the answer.
         """
         self._items = items
@@ -77,7 +79,10 @@ class Stream(Generic[_Item]):
                 raise
             # The status is sent; the end of the stream is all that can still tell.
             log_error(error)
-            last = self._failed(error)
+            told = self._failed(error)
+            if told is None:  # of an application that returns too early uvicorn closes the connection
+                return
+            last = told
         await send({"type": "http.response.body", "body": last, "more_body": False})
 
 

@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
 from fnmatch import fnmatchcase
+from functools import partial
+from threading import Lock
 from typing import Final, TypeAlias
 
 import msgspec
 
 from camelid.errors import ConfigurationError, RequestError
 from camelid.plugins.catalog import Catalog, RegisteredBackend
+from camelid.plugins.threads import in_thread
 from camelid.types.capabilities import Capability
 from camelid.types.descriptor import BackendDescriptor
 from camelid.types.names import ModelName
@@ -20,8 +24,9 @@ _WILDCARD: Final = "*"
 _REMEMBERED: Final = 1000
 """Choices of plugins. When there are more, they are asked anew."""
 
-AskPlugins: TypeAlias = Callable[[ModelToLoad, Sequence[BackendDescriptor]], tuple[str, str] | None]
-"""Gives the names of a backend and of the plugin that chose it."""
+Chosen: TypeAlias = tuple[str, str] | None
+"""The names of a backend and of the plugin that chose it; None where none did."""
+AskPlugins: TypeAlias = Callable[[ModelToLoad, Sequence[BackendDescriptor]], Chosen]
 
 
 def _no_plugin(_model: ModelToLoad, _candidates: Sequence[BackendDescriptor]) -> None:
@@ -69,18 +74,13 @@ class BackendChooser:
         self._catalog = catalog
         self._rules = [_read_rule(rule, catalog) for rule in rules]
         self._ask_plugins = ask_plugins
-        self._remembered: dict[ModelToLoad, tuple[str, str] | None] = {}
+        self._asked: dict[ModelToLoad, Future[Chosen]] = {}
+        self._lock = Lock()
 
     def forget(self) -> None:
-        """Plugins were loaded anew: ask them again."""
-        self._remembered.clear()
-
-    async def choose_on_loop(self, model: ModelNeeds) -> BackendChoice:
-        """`choose`, in a thread if plugins have to be asked."""
-        if self._ask_plugins is _no_plugin or _question(model) in self._remembered:
-            return self.choose(model)
-        named = self._by_name(model)
-        return await asyncio.to_thread(self._by_preference, model) if named is None else named
+        """Plugins were loaded anew: ask them again. Who waits for an answer gets it from what was there before."""
+        with self._lock:
+            self._asked = {}
 
     def choose(self, model: ModelNeeds) -> BackendChoice:
         """The backend for a model. May block, while a plugin chooses.
@@ -88,7 +88,11 @@ class BackendChooser:
         Raises:
             UnsupportedCapabilityError: none reads its format, or the one that was named does not.
         """
-        return self._by_name(model) or self._by_preference(model)
+        return self._by_name(model) or self._by_preference(model, self._ask(model).result())
+
+    async def choose_on_loop(self, model: ModelNeeds) -> BackendChoice:
+        """`choose` for an event loop, which nothing may block."""
+        return self._by_name(model) or self._by_preference(model, await asyncio.wrap_future(self._ask(model)))
 
     def _by_name(self, model: ModelNeeds) -> BackendChoice | None:
         """The backend that somebody named."""
@@ -101,32 +105,30 @@ class BackendChooser:
             return self._named(model, model.named_by_model, "the model's parameter backend names it")
         return None
 
-    def _by_preference(self, model: ModelNeeds) -> BackendChoice:
-        """The one that a plugin chooses, or else the best for what the model is for."""
-        able = self._catalog.backends_for(model.format)
-        if (chosen := self._asked(model, able)) is not None:
+    def _by_preference(self, model: ModelNeeds, chosen: Chosen) -> BackendChoice:
+        """The one that a plugin chose, or else the best for what the model is for."""
+        if chosen is not None:
             name, plugin = chosen
             return self._named(model, name, f"the plugin {plugin} chose it")
+        able = self._catalog.backends_for(model.format)
         best = min(able, key=lambda backend: _order(backend, model.capabilities))
         return BackendChoice(best, _reason(best, able, model))
 
     def _named(self, model: ModelNeeds, name: str, reason: str) -> BackendChoice:
         return BackendChoice(self._catalog.backend_for(model.format, name), reason)
 
-    def _asked(self, model: ModelNeeds, able: Sequence[RegisteredBackend]) -> tuple[str, str] | None:
-        """What a plugin chose, now or before; where there is only one, there is nothing to ask."""
-        question = _question(model)
-        if question not in self._remembered:
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            candidates = [backend.descriptor for backend in able]
-            self._remembered[question] = self._ask_plugins(question, candidates) if len(able) > 1 else None
-        return self._remembered.get(question)
-
-
-def _question(model: ModelNeeds) -> ModelToLoad:
-    """What plugins are told of a model."""
-    return ModelToLoad(name=model.name, format=model.format, capabilities=frozenset(model.capabilities))
+    def _ask(self, model: ModelNeeds) -> Future[Chosen]:
+        """What plugins choose: asked once for each model, whoever wants to know meanwhile waits for the same answer."""
+        question = ModelToLoad(name=model.name, format=model.format, capabilities=frozenset(model.capabilities))
+        candidates = [backend.descriptor for backend in self._catalog.backends_for(model.format)]
+        with self._lock:
+            if question not in self._asked:
+                if len(self._asked) >= _REMEMBERED:
+                    self._asked.clear()
+                # Where there is only one, there is nothing to ask.
+                ask = self._ask_plugins if len(candidates) > 1 else _no_plugin
+                self._asked[question] = in_thread(partial(ask, question, candidates), "choosing a backend")
+            return self._asked[question]
 
 
 def _order(backend: RegisteredBackend, needs: Collection[Capability]) -> tuple[int, int, str]:

@@ -85,6 +85,7 @@ class Pool:
         self._fleet = Fleet(self._quarantine, self._grant, self._observers.tell)
         self._edits: PluginHost | None = plugins if settings.reload_plugins else None
         self._looking = asyncio.Lock()
+        self._looks: set[asyncio.Task[None]] = set()
         if self._edits is not None:
             self._edits.watch()
         placement = catalog.placement(settings.placement)
@@ -175,7 +176,7 @@ class Pool:
         for wish in waiting:
             if not wish.granted.done():
                 wish.granted.set_exception(_shutting_down())
-        tasks = [task for task in (self._server, self._serving and self._serving[1]) if task is not None]
+        tasks = [task for task in (self._server, self._serving and self._serving[1], *self._looks) if task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -188,7 +189,11 @@ class Pool:
         if self._closed:
             raise _shutting_down()
         if self._edits is not None:
-            await self._take_edits(self._edits)
+            # To its end, even if this client leaves: the next look does not see the same edit again.
+            look = asyncio.create_task(self._take_edits(self._edits), name="looking for edited plugins")
+            self._looks.add(look)
+            look.add_done_callback(self._looks.discard)
+            await asyncio.shield(look)
         choice = await self.chooser.choose_on_loop(_needs(request))
         granted: asyncio.Future[Runner] = asyncio.get_running_loop().create_future()
         wish = Wish(request, choice.backend, keep_alive, granted, choice.reason)

@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 # The contracts are reached through `camelid`, which loads them when first used: the server checks no results of
 # worker hooks and must not load NumPy.
@@ -17,6 +18,7 @@ from camelid.plugins.plugin import Plugin
 from camelid.plugins.record import PluginRecord
 from camelid.plugins.registration import Process
 from camelid.plugins.sources import Sources
+from camelid.plugins.threads import in_thread
 from camelid.plugins.trace import begin_tracing, tracing_wanted
 from camelid.types.artifact import ModelArtifact
 from camelid.types.descriptor import BackendDescriptor
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 __all__ = ("PluginHost",)
 
 _log = logging.getLogger("camelid.plugins")
+
+CHOOSING_SECONDS: Final = 5.0
+"""For one plugin to choose a backend: a request waits for it."""
 
 
 class PluginHost:
@@ -108,20 +113,24 @@ class PluginHost:
         return bool(edited)
 
     def choose_backend(self, model: ModelToLoad, candidates: Sequence[BackendDescriptor]) -> tuple[str, str] | None:
-        """Let plugins choose a backend (`camelid_choose_backend`). What a plugin does wrong is logged.
+        """Let plugins choose a backend (`camelid_choose_backend`). Blocks, for some seconds a plugin at most. What a
+        plugin does wrong is logged.
 
         Returns:
             The names of the backend and of the plugin that chose it; None if none did.
         """
         hook, names = "camelid_choose_backend", [candidate.name for candidate in candidates]
         for plugin in self.with_hook(hook):
+            call = partial(plugin.call, hook, model=model, candidates=tuple(candidates))
             try:
-                chosen = plugin.call(hook, model=model, candidates=tuple(candidates))
+                chosen = in_thread(call, hook).result(CHOOSING_SECONDS)
                 if chosen is None:
                     continue
                 if isinstance(chosen, str) and chosen in names:
                     return chosen, plugin.name
                 raise plugin.fault(hook, f"chose {chosen!r:.100}; the candidates are {', '.join(names)}")
+            except TimeoutError:
+                _log.error("%s took more than %g s; the plugin %s is passed over", hook, CHOOSING_SECONDS, plugin.name)
             except CamelidError as error:
                 _log.error("%s (%s); the plugin %s is passed over", error.message, error.reason, plugin.name)
         return None

@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from camelid.errors import CamelidError
 from camelid.plugins.plugin import Plugin
@@ -41,7 +42,8 @@ class Observers:
         self._waiting: queue.Queue[Event | None] = queue.Queue(most)
         self._thread: threading.Thread | None = None
         self._called = ""
-        self._failed: set[tuple[str, str]] = set()
+        self._failed: WeakKeyDictionary[Plugin, set[str]] = WeakKeyDictionary()
+        """The hooks that raised; of a plugin that is loaded anew, none."""
         self._closed = False
         self.dropped = 0
         """Events that found the queue full."""
@@ -84,6 +86,7 @@ class Observers:
         try:
             plugin.call(hook, event=event)
         except CamelidError as error:
-            level = logging.DEBUG if (plugin.name, hook) in self._failed else logging.ERROR
-            self._failed.add((plugin.name, hook))
+            failed = self._failed.setdefault(plugin, set())
+            level = logging.DEBUG if hook in failed else logging.ERROR
+            failed.add(hook)
             _log.log(level, "%s: %s", error.message, error.reason, exc_info=error if level == logging.DEBUG else None)

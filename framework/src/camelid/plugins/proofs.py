@@ -7,12 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from camelid.types.capabilities import Capability
 
 __all__ = ("Proof", "Proofs", "Standing", "machine_name", "versions_behind")
+
+_MOST_BYTES: Final = 1 << 18
+"""Of a proof; a file that is larger is none."""
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,8 +116,9 @@ class Proofs:
             return
         for path in paths:
             try:
-                yield msgspec.json.decode(path.read_bytes(), type=Proof)
-            except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+                if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+                    yield msgspec.json.decode(path.read_bytes(), type=Proof)
+            except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 continue
 
 

@@ -3,12 +3,13 @@
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
-from threading import Thread
+from concurrent.futures import wait
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from camelid.plugins.threads import in_thread
 from camelid.services.watched_job import AbandonedError
 from camelid.store.transfer_policy import SECONDS_BETWEEN_NEWS
 
@@ -85,16 +86,7 @@ def sleep(seconds: float, watch: Watch) -> None:
 
 def _call(work: Callable[[Beat], _T], patience: float, watch: Watch) -> _T:
     pulse = _Pulse()
-    answer: Future[_T] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(work(pulse.beat))
-        except BaseException as error:  # noqa: BLE001 - the caller raises it, whatever it is
-            answer.set_exception(error)
-
-    # A daemon: what never returns must not keep the server from ending.
-    Thread(target=run, name="registry", daemon=True).start()
+    answer = in_thread(partial(work, pulse.beat), "registry")
     try:
         while not wait((answer,), SECONDS_BETWEEN_NEWS).done:
             watch()
