@@ -1,3 +1,4 @@
+import asyncio
 import threading
 
 import pytest
@@ -157,3 +158,23 @@ async def test_a_plugin_that_does_not_choose_leaves_it_to_priorities_and_never_b
         assert choice.reason == "it goes before others that read gguf: eyes, old"
     (thread,) = threads
     assert thread is not threading.main_thread()
+
+
+async def test_whoever_asks_meanwhile_gets_the_same_answer_even_if_the_first_leaves():
+    begun, answer, asked = threading.Event(), threading.Event(), []
+
+    def ask(model, candidates):
+        asked.append(model)
+        begun.set()
+        answer.wait()
+        return "old", "picky"
+
+    choosing = BackendChooser(CATALOG, (), ask)
+    model = ModelNeeds(name="bob", format="gguf")
+    first, second = (asyncio.create_task(choosing.choose_on_loop(model)) for _ in range(2))
+    await asyncio.to_thread(begun.wait)
+    first.cancel()
+    answer.set()
+    assert (await second).backend.name == "old"
+    assert choosing.choose(model).backend.name == "old"
+    assert len(asked) == 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from camelid.plugins import host as hosts
 from camelid.plugins.host import PluginHost
 from camelid.types.descriptor import BackendDescriptor
 from camelid.types.selection import ModelToLoad
@@ -31,3 +32,12 @@ def test_the_first_good_answer_counts(install, caplog, first, complaint):
 
 def test_nobody_chooses():
     assert PluginHost.load(only=()).choose_backend(ModelToLoad(name="bob", format="gguf"), CANDIDATES) is None
+
+
+def test_one_that_never_answers_is_passed_over_with_its_name(install, caplog, monkeypatch):
+    monkeypatch.setattr(hosts, "CHOOSING_SECONDS", 0.01)
+    source = "import threading\n@hookimpl\ndef camelid_choose_backend(): threading.Event().wait()"
+    install("a", source)
+    host = PluginHost.load(only={"a"})
+    assert host.choose_backend(ModelToLoad(name="bob", format="gguf"), CANDIDATES) is None
+    assert caplog.messages == ["camelid_choose_backend took more than 0.01 s; the plugin a is passed over"]

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 import pytest
 
@@ -21,6 +22,13 @@ def camelid_model_unloaded(event):
 
 def gone(model: str) -> ModelUnloaded:
     return ModelUnloaded(at=0.0, model=model, digest="", backend="b")
+
+
+def wait_for(condition) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -69,6 +77,21 @@ def test_an_observer_that_raises_is_logged_once_with_its_name(observed, caplog):
     (message,) = caplog.messages
     assert message.startswith("dist-ears: camelid_model_unloaded raised ValueError in installed_dist_ears.py, line ")
     assert message.endswith(": deaf")
+
+
+def test_what_an_edited_observer_raises_is_logged_anew(install, tmp_path, caplog):
+    install("ears", "@hookimpl\ndef camelid_model_unloaded(event): raise ValueError('deaf')")
+    host = PluginHost.load(only={"ears"})
+    host.watch()
+    observers = Observers(host.with_hook)
+    observers.tell(gone("a"))
+    wait_for(lambda: "ValueError" in caplog.text)
+    source = tmp_path / "installed_dist_ears.py"
+    source.write_text(source.read_text().replace("ValueError('deaf')", "KeyError('still deaf')"))
+    assert host.reload_edited()
+    observers.tell(gone("b"))
+    observers.close()
+    assert "camelid_model_unloaded raised KeyError" in caplog.text
 
 
 def test_without_observers_there_is_no_thread(observed):

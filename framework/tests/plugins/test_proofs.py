@@ -1,3 +1,4 @@
+import os
 from importlib import metadata
 from pathlib import Path
 
@@ -97,3 +98,12 @@ def test_versions_are_those_of_a_package_and_what_it_requires():
     assert found["camelid-echo"] == metadata.version("camelid-echo")
     assert found["camelid"] == metadata.version("camelid")
     assert versions_behind("not-installed-at-all") == {}
+
+
+def test_what_is_no_proof_counts_as_never_written(proofs):
+    folder = proofs.write(proof()).parent
+    (folder / "deep.json").write_bytes(b'{"more": ' + b"[" * 3000 + b"]" * 3000 + b"}")
+    (folder / "large.json").write_bytes(b" " * (1 << 18) + (folder / "deep.json").read_bytes())
+    (folder / "folder.json").mkdir()
+    os.mkfifo(folder / "pipe.json")
+    assert str(proofs.standing("echo", "camelid-echo", DECLARED)) == "2 of 3 verified 2026-11-30"

@@ -1,6 +1,11 @@
 """Edited plugins are loaded anew; a broken one keeps its backends, with the reason, until it is mended."""
 
+import gc
+import importlib.util
 import os
+import sys
+import weakref
+from importlib.machinery import ExtensionFileLoader
 
 import pytest
 
@@ -112,3 +117,42 @@ def test_a_package_of_several_files_is_watched(tmp_path, install, backend_source
     assert host.reload_edited()
     assert status(host, "big") == (PluginStatus.LOADED, "")
     assert host.catalog.backends["toy"].revision == 2
+
+
+def test_two_plugins_of_one_name_are_not_taken_for_edits_of_each_other(install, backend_source):
+    install("one", backend_source("first"))
+    install("one", backend_source("second"), package="other-one")
+    host = PluginHost.load(only={"one"})
+    host.watch()
+    assert not host.reload_edited()
+
+
+def test_what_is_in_machine_language_stays_for_a_process_cannot_load_it_twice(tmp_path, install, monkeypatch):
+    install("fast")
+    # Any will do: one of Python's own, under a name within the plugin's package.
+    compiled = importlib.util.find_spec("_ctypes")
+    assert isinstance(compiled.loader, ExtensionFileLoader)
+    package = tmp_path / "installed_dist_fast"
+    package.mkdir()
+    (tmp_path / "installed_dist_fast.py").rename(package / "__init__.py")
+    (package / "__init__.py").write_text("from installed_dist_fast import words, native\nCAMELID_API = 1\n")
+    (package / "words.py").write_text("SAID = 1\n")
+    native = importlib.util.module_from_spec(compiled)
+    monkeypatch.setitem(sys.modules, "installed_dist_fast.native", native)
+    host = PluginHost.load(only={"fast"})
+    host.watch()
+    (package / "words.py").write_text("SAID = 22\n")
+    assert host.reload_edited()
+    assert status(host, "fast") == (PluginStatus.LOADED, "")
+    assert sys.modules["installed_dist_fast.native"] is native
+    assert sys.modules["installed_dist_fast.words"].SAID == 22
+
+
+def test_what_was_edited_away_leaves_memory(host, edit):
+    forgotten = []
+    for before, after in [("first", "fresh"), ("fresh", "forth")]:
+        forgotten.append(weakref.ref(sys.modules["installed_dist_one"]))
+        edit("one", f'"{before}"', f'"{after}"')
+        assert host.reload_edited()
+    gc.collect()
+    assert [module() for module in forgotten] == [None, None]
