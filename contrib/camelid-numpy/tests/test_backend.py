@@ -138,6 +138,46 @@ def test_a_tensor_is_missing_or_has_no_numbers(path, tmp_path):
     assert "no numbers" in refused.value.reason
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("llama.context_length", bytes(4)),
+        ("llama.attention.layer_norm_rms_epsilon", np.float32(np.nan).tobytes()),
+        ("llama.attention.layer_norm_rms_epsilon", np.float32(-1e9).tobytes()),
+        ("llama.attention.head_count", (7).to_bytes(4, "little")),
+        ("llama.attention.head_count", bytes(4)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_values_that_nothing_can_be_computed_with_are_refused(path, key, value):
+    content = path.read_bytes()
+    place = content.index(key.encode()) + len(key) + 4
+    path.write_bytes(content[:place] + value + content[place + 4 :])
+    with pytest.raises(InvalidModelFileError, match="model 'tiny' is no plain Llama"):
+        load(path)
+
+
+def test_heads_that_cannot_share_are_refused(path, tmp_path):
+    weights = np.zeros((48, 64), np.float32)
+    for layer in range(2):
+        path = copy(
+            path,
+            tmp_path / f"odd-{layer}.gguf",
+            lambda writer, layer=layer: writer.add_tensor(f"blk.{layer}.attn_k.weight", weights),
+            f"blk.{layer}.attn_k.weight",
+        )
+        path = copy(
+            path,
+            tmp_path / f"odder-{layer}.gguf",
+            lambda writer, layer=layer: writer.add_tensor(f"blk.{layer}.attn_v.weight", weights),
+            f"blk.{layer}.attn_v.weight",
+        )
+    path = copy(path, tmp_path / "odd.gguf", lambda writer: writer.add_head_count_kv(3))
+    with pytest.raises(InvalidModelFileError) as refused:
+        load(path)
+    assert "reshape" in refused.value.reason
+
+
 def test_a_context_that_no_memory_holds_is_one_error(path, tmp_path):
     huge = copy(path, tmp_path / "huge.gguf", lambda writer: None)
     content = huge.read_bytes()

@@ -43,6 +43,8 @@ class NumpyModel(LoadedModel):
                 runtime=f"NumPy {np.__version__}",
             )
             self.cache = self.transformer.empty_cache(self._facts.context_length)
+            if not np.isfinite(self.transformer.logits([0], 0, self.cache)).all():  # a trial: no text is computed
+                raise ValueError("what it computes are no numbers")
         except MemoryError as error:
             raise ModelMemoryError(f"there is not enough memory for {name} as float32", reason=str(error)) from error
         except Exception as error:  # whatever comes of believing a file
