@@ -96,7 +96,8 @@ def camelid_choose_backend(model: ModelToLoad, candidates: Sequence[BackendDescr
 
     Called where neither the request nor the setting `backends` nor the model's parameters name one, once for each
     model: the answer is remembered until the server ends. Plugins are asked in the order of their names; the first
-    answer counts. Runs in a thread. A plugin that raises, or names another backend, is logged and passed over.
+    answer counts. Runs in a thread, while a request waits. A plugin that raises, names another backend, or takes longer
+    than five seconds is logged and passed over.
 
     Args:
         model: what is known of it before it is loaded.

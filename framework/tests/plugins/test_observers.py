@@ -79,6 +79,16 @@ def test_an_observer_that_raises_is_logged_once_with_its_name(observed, caplog):
     assert message.endswith(": deaf")
 
 
+def test_one_that_hangs_does_not_keep_the_server_from_ending_and_is_named(observed, caplog, monkeypatch):
+    monkeypatch.setattr("camelid.plugins.observers.CLOSE_SECONDS", 0.01)
+    observers, ears = observed()
+    ears.gate = threading.Event()
+    observers.tell(gone("a"))
+    observers.close()
+    ears.gate.set()
+    assert caplog.messages == ["the plugin ears observes too slowly: what waits is dropped"]
+
+
 def test_what_an_edited_observer_raises_is_logged_anew(install, tmp_path, caplog):
     install("ears", "@hookimpl\ndef camelid_model_unloaded(event): raise ValueError('deaf')")
     host = PluginHost.load(only={"ears"})

@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -66,12 +67,11 @@ class Observers:
         """Let the observers take what waits, but not for long. Blocks."""
         self._closed = True
         if self._thread is not None:
-            try:
+            with suppress(queue.Full):
                 self._waiting.put(None, timeout=CLOSE_SECONDS)
-            except queue.Full:
-                _log.warning("the plugin %s observes too slowly: what waits is dropped", self._called)
-            else:
                 self._thread.join(CLOSE_SECONDS)
+            if self._thread.is_alive():
+                _log.warning("the plugin %s observes too slowly: what waits is dropped", self._called)
         if self.dropped:
             _log.warning("%d events were dropped because plugins observed too slowly", self.dropped)
 
