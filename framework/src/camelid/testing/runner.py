@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from camelid.errors import CamelidError
+from camelid.errors import CamelidError, WorkerDiedError
 from camelid.plugins.host import PluginHost
 from camelid.testing.backend import BackendSuite
 from camelid.testing.host import HOSTS, Host
@@ -20,6 +20,8 @@ __all__ = ("declared_by", "proves", "run_suite", "told")
 
 _EACH_PLACE: Final = "host"
 """The argument of cases that run in each place."""
+_PLACES: Final = sorted(HOSTS, key=lambda place: place != "worker")
+"""The worker first: what crashes there is not tried in this process, which would end without a report."""
 
 
 def run_suite(suite: BackendSuite, plugins: PluginHost | None = None, *, only: str = "") -> Iterator[Finding]:
@@ -35,7 +37,7 @@ def run_suite(suite: BackendSuite, plugins: PluginHost | None = None, *, only: s
         models.mkdir()
         with Testbed(suite, models, plugins) as testbed:
             runs = [_Run(testbed, suite, case, Path(folder)) for case in suite.cases() if only in case]
-            for place in HOSTS:
+            for place in _PLACES:
                 yield from _in_place(testbed, place, [run for run in runs if _EACH_PLACE in run.wants])
             for run in runs:
                 if _EACH_PLACE not in run.wants:
@@ -43,6 +45,12 @@ def run_suite(suite: BackendSuite, plugins: PluginHost | None = None, *, only: s
 
 
 def _in_place(testbed: Testbed, place: str, runs: "list[_Run]") -> Iterator[Finding]:
+    crashed = [run for run in runs if run.crash]
+    for run in crashed:
+        yield run.ended(run.crash, place)
+    runs = [run for run in runs if not run.crash]
+    if not runs:
+        return
     try:
         host = testbed.host(place)
     except Exception as error:  # noqa: BLE001 - each of these cases failed of it
@@ -65,6 +73,8 @@ class _Run:
         self._call: Callable[..., None] = getattr(suite, case)
         self._variants = variants_of(self._call)
         self.wants = set(inspect.signature(self._call).parameters)
+        self.crash: WorkerDiedError | None = None
+        """What it did to a worker."""
 
     def __call__(self, host: Host | None = None) -> Iterator[Finding]:
         """Run it, once for each of its variants."""
@@ -100,6 +110,8 @@ class _Run:
     def ended(self, error: Exception | None, variant: str, declared: frozenset[Capability] = frozenset()) -> Finding:
         """What became of it, given what it raised."""
         expected = self._suite.expected_failures.get(self._name, "")
+        if isinstance(error, WorkerDiedError):
+            self.crash = error
         match error:
             case NotRun():
                 outcome, reason = Outcome.NOT_RUN, str(error)

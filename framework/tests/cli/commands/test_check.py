@@ -34,6 +34,16 @@ def test_what_is_proven_is_told_from_then_on(camelid_process, tmp_path, model, m
     assert "backend echo (echo): 9 of 9 verified 2" in camelid_process("plugins").stdout
 
 
+def test_where_nothing_can_be_kept_it_is_told_all_the_same(camelid, model, monkeypatch, tmp_path):
+    models = tmp_path / "models"
+    (models / ".camelid").mkdir(parents=True)
+    (models / ".camelid" / "proofs").write_text("no folder")
+    monkeypatch.setattr("camelid.testing.BackendSuite.cases", staticmethod(lambda: ["test_facts_are_plausible"]))
+    run = camelid("check", "echo", "--model", model)
+    assert run.returncode == 0
+    assert run.stderr.startswith(f"Warning: this could not be kept in {models}")
+
+
 def test_a_failure_says_what_came_and_where_to_look(camelid, model, monkeypatch):
     monkeypatch.setattr("camelid_echo.backend.EchoModel.memory", lambda self: ())
     run = camelid("check", "echo", "--model", model, "--only", "memory_is_reported")

@@ -72,7 +72,10 @@ def command(
     if json_path is not None:
         KitReport.of(findings).write(json_path)
     if only is None:
-        Proofs(settings.proofs_folder).write(_proof(registered, artifact, findings))
+        try:
+            Proofs(settings.proofs_folder).write(_proof(registered, artifact, findings))
+        except OSError as error:  # somebody else's folder, perhaps: what was found holds all the same
+            click.echo(f"Warning: this could not be kept in {settings.proofs_folder}: {error.strerror}", err=True)
     bad = {Outcome.FAILED, Outcome.NOT_RUN} if strict else {Outcome.FAILED}
     ctx.exit(1 if any(found.outcome in bad for found in findings) else 0)
 
