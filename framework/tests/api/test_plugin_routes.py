@@ -203,6 +203,26 @@ async def test_the_servers_own_routes_cannot_be_taken(web, path, method):
             pass
 
 
+async def test_plugins_of_one_path_get_along_until_both_are_named(tmp_path, install, run_server):
+    source = """
+    from camelid import HttpResponse, Route
+    @hookimpl
+    def camelid_routes(register): register(Route("/same", lambda _: HttpResponse(b"{name}")))
+    """
+    for name in ("one", "two"):
+        install(name, source.replace("{name}", name))
+
+    def serve(*routes: str):
+        settings = Settings(models=tmp_path / "models", host="127.0.0.1:0", plugins=("one", "two"), routes=routes)
+        return run_server(settings)
+
+    async with serve("two") as client:
+        assert (await client.get("/same")).text == "two"
+    with pytest.raises(ConfigurationError, match="dist-two wants to answer GET /same, which is answered already"):
+        async with serve("one", "two"):
+            pass
+
+
 @pytest.mark.parametrize(
     ("source", "named", "why"),
     [

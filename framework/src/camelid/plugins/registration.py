@@ -90,7 +90,8 @@ def register_all(
     answer_formats = _collect(
         plugin, "camelid_answer_formats", AnswerFormat, registrations.answer_formats, _answer_format_problem
     )
-    routes = _collect(plugin, "camelid_routes", Route, registrations.routes, _route_problem)
+    # Two plugins may have one path: it is taken when the setting `routes` names one of them.
+    routes = _collect(plugin, "camelid_routes", Route, (), _route_problem)
     commands = _commands(plugin, registrations, reserved_commands) if process == "cli" else []
     registrations.backends += backends
     registrations.converters += converters
