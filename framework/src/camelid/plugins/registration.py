@@ -42,6 +42,11 @@ class Registrations(msgspec.Struct):
     routes: list[tuple[Route, Plugin]] = []
     commands: "list[tuple[click.Command, Plugin]]" = []
 
+    def add(self, found: "Registrations") -> None:
+        """Take in everything that was found."""
+        for kind in self.__struct_fields__:
+            getattr(self, kind).extend(getattr(found, kind))
+
     def forget(self, plugin: Plugin) -> None:
         """Take out everything that a plugin registered."""
         for kind in self.__struct_fields__:
@@ -64,42 +69,21 @@ def register_all(
         HookError: a hook failed, or registered something that its contract does not allow.
         CamelidError: what the plugin raised itself.
     """
-    backends = _collect(plugin, "camelid_backends", BackendDescriptor, registrations.backends, _descriptor_problem)
-    converters = _collect(
-        plugin, "camelid_converters", ConverterDescriptor, registrations.converters, _converter_problem
-    )
-    if process == "worker":
-        registrations.backends += backends
-        registrations.converters += converters
-        return
-    # The classes are abstract and only passed to isinstance; mypy has no type that says so.
-    registries = _collect(
-        plugin,
-        "camelid_registries",
-        Registry,  # type: ignore[type-abstract]
-        registrations.registries,
-        _name_problem,
-    )
-    placements = _collect(
-        plugin,
-        "camelid_placements",
-        Placement,  # type: ignore[type-abstract]
-        registrations.placements,
-        _name_problem,
-    )
-    answer_formats = _collect(
-        plugin, "camelid_answer_formats", AnswerFormat, registrations.answer_formats, _answer_format_problem
-    )
-    # Two plugins may have one path: it is taken when the setting `routes` names one of them.
-    routes = _collect(plugin, "camelid_routes", Route, (), _route_problem)
-    commands = _commands(plugin, registrations, reserved_commands) if process == "cli" else []
-    registrations.backends += backends
-    registrations.converters += converters
-    registrations.registries += registries
-    registrations.placements += placements
-    registrations.answer_formats += answer_formats
-    registrations.routes += routes
-    registrations.commands += commands
+    found, known = Registrations(), registrations
+    found.backends = _collect(plugin, "camelid_backends", BackendDescriptor, known.backends, _descriptor_problem)
+    found.converters = _collect(plugin, "camelid_converters", ConverterDescriptor, known.converters, _converter_problem)
+    if process != "worker":
+        # The classes are abstract and only passed to isinstance; mypy has no type that says so.
+        found.registries = _collect(plugin, "camelid_registries", Registry, known.registries, _name_problem)  # type: ignore[type-abstract]
+        found.placements = _collect(plugin, "camelid_placements", Placement, known.placements, _name_problem)  # type: ignore[type-abstract]
+        found.answer_formats = _collect(
+            plugin, "camelid_answer_formats", AnswerFormat, known.answer_formats, _answer_format_problem
+        )
+        # Two plugins may have one path: it is taken when the setting `routes` names one of them.
+        found.routes = _collect(plugin, "camelid_routes", Route, (), _route_problem)
+    if process == "cli":
+        found.commands = _commands(plugin, known, reserved_commands)
+    registrations.add(found)
 
 
 def _collect(
