@@ -1,6 +1,7 @@
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
@@ -21,10 +22,16 @@ class Files(LoopbackServer):
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         super().__init__()
         self.connections: set[object] = set()
+        self.hosts: list[str] = []
+        """What all the `Host` headers said."""
         if context is not None:
             self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         verify = self._http.verify_request
         self._http.verify_request = lambda request, peer: self.connections.add(peer) or verify(request, peer)
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        self.hosts += handler.headers.get_all("host")
+        super().answer(handler)
 
     def respond(self, request: Request) -> Reply:
         return Reply(200, request.body or CONTENT, file=not request.body)
@@ -68,6 +75,26 @@ def test_a_body_that_was_left_does_not(files, make_client):
     for _ in range(2):
         with client.stream("GET", f"http://{files.host}/") as response:
             assert CONTENT.startswith(next(response.iter_raw()))
+    assert len(files.connections) == 2
+
+
+@pytest.mark.parametrize(("method", "content"), [("HEAD", CONTENT), ("GET", b"")])
+def test_an_answer_without_a_body_need_not_be_read_for_that(files, make_client, monkeypatch, method, content):
+    client = make_client()
+    monkeypatch.setattr(files, "respond", lambda _request: Reply(200, content))
+    for _ in range(3):
+        with client.stream(method, f"http://{files.host}/"):
+            pass
+    assert len(files.connections) == 1
+
+
+def test_what_only_announces_an_answer_is_never_mixed_up_with_the_next_one(files, make_client, monkeypatch):
+    client = make_client()
+    with monkeypatch.context() as hurried:
+        hurried.setattr(files, "respond", lambda _request: Reply(103))
+        with pytest.raises(httpx.TransportError, match="103"):
+            client.get(f"http://{files.host}/")
+    assert client.get(f"http://{files.host}/").content == CONTENT
     assert len(files.connections) == 2
 
 
@@ -117,6 +144,32 @@ def test_a_proxy_is_asked_with_its_login_and_not_for_hosts_that_need_none(files,
     assert (through.path, direct.path) == ("http://registry.invalid/large?part=1", "/small")
     assert through.headers["proxy-authorization"] == f"Basic {b64encode(b'me:s@fe').decode()}"
     assert "proxy-authorization" not in direct.headers
+    assert files.hosts == ["registry.invalid", files.host]
+
+
+@pytest.mark.parametrize("exceptions", ["127.0.0.0/8", "other.invalid, 127.0.0.1", "127.0.0.1:{port}", "*"])
+def test_hosts_that_need_no_proxy_are_named_in_many_ways(files, make_client, monkeypatch, exceptions):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", exceptions.format(port=files.host.partition(":")[2]))
+    assert make_client().get(f"http://{files.host}/").content == CONTENT
+
+
+@pytest.mark.parametrize("exceptions", ["::1", "[::1]", "::/64"])
+def test_a_host_may_be_named_by_its_newer_number(files, make_client, monkeypatch, exceptions):
+    monkeypatch.setenv("HTTP_PROXY", f"http://{files.host}")
+    monkeypatch.setenv("NO_PROXY", exceptions)
+    with pytest.raises(httpx.TransportError):
+        make_client().get("http://[::1]:9/")
+    assert files.requests == []
+    assert make_client().get("http://[2001:db8::1]/").content == CONTENT
+
+
+@pytest.mark.parametrize("address", ["http://[bad", "http://host:port", "http://", "http://me:secret@:80", "http:// "])
+def test_a_proxy_at_no_address_is_told(monkeypatch, address):
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    with pytest.raises(RegistryError, match="write http://host:port") as refused:
+        Transport()
+    assert "secret" not in f"{refused.value} {refused.value.reason}"
 
 
 def test_a_proxy_for_all_needs_no_scheme(files, make_client, monkeypatch):

@@ -59,7 +59,7 @@ def connection_errors(method: str, url: str) -> Iterator[None]:
 
     Raises:
         OSError: the connection broke or never was.
-        RegistryError: what the registry sent is no HTTP that one could ask again for.
+        RegistryError: nobody can be asked at that address, or what came is no HTTP that one could ask again for.
     """
     try:
         yield
@@ -67,5 +67,7 @@ def connection_errors(method: str, url: str) -> Iterator[None]:
         raise TimeoutError(f'{method} "{public_url(url)}": {str(error) or "timed out"}') from error
     except httpx.TransportError as error:
         raise ConnectionError(f'{method} "{public_url(url)}": {error}') from error
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+    except httpx.InvalidURL as error:
+        raise RegistryError(f"nobody can be asked at {public_url(url)}: {error}", reason=repr(error)) from error
+    except (httpx.HTTPError, UnicodeError) as error:
         raise RegistryError("the registry answered what is no HTTP", reason=f"{public_url(url)}: {error!r}") from error

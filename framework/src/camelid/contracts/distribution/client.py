@@ -5,14 +5,14 @@ redirects.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Final
 
 import httpx
 
-from camelid.contracts.distribution.answers import connection_errors, public_url
+from camelid.contracts.distribution.answers import connection_errors, public_url, read_limited
 from camelid.contracts.distribution.authorization import Authorization
 from camelid.contracts.distribution.transport import Transport
 from camelid.errors import RegistryError
@@ -21,6 +21,8 @@ __all__ = ("Client",)
 
 _MOST_REDIRECTS: Final = 10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SHORT_PAGE: Final = 1 << 14
+"""Bytes."""
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=15.0, pool=None)
 
 
@@ -99,7 +101,7 @@ class Client:
             location = response.headers.get("location", "")
             if not follow or response.status_code not in _REDIRECTS or not location:
                 return response
-            response.close()
+            _finish(response)
             there = here.join(location)
             downgraded = here.scheme == "https" and there.scheme == "http"
             if there.scheme not in ("http", "https") or downgraded or there.userinfo:
@@ -131,11 +133,20 @@ class Client:
             if response.status_code != 401:
                 return response
             challenge = response.headers.get("www-authenticate", "")
-            response.close()
+            _finish(response)
             if again or not authorized:
                 break
             self._authorization.renew(self._http, url, challenge, shown)
         raise RegistryError("unauthorized: access denied", reason=f"{method} {public_url(url)}")
+
+
+def _finish(response: httpx.Response) -> None:
+    """Read the page that nobody looks at, if it is short: else its connection would be of no further use."""
+    try:
+        with suppress(httpx.HTTPError):
+            read_limited(response, _SHORT_PAGE)
+    finally:
+        response.close()
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -5,15 +5,16 @@ download. urllib3 hands out what one call to the system gave, up to a MiB, as it
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import urllib3
-from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
 from urllib3.exceptions import TimeoutError as TimedOutError
 
 from camelid.errors import RegistryError
@@ -23,6 +24,8 @@ __all__ = ("Transport",)
 _READ_AT_ONCE: Final = 1 << 20
 _KEPT_CONNECTIONS: Final = 32
 """To each host."""
+_FINAL: Final = 200
+"""Where the statuses begin that are answers: those below announce one (RFC 9110, 15.2)."""
 
 
 class Transport(httpx.BaseTransport):
@@ -35,7 +38,7 @@ class Transport(httpx.BaseTransport):
         """Open nothing yet.
 
         Raises:
-            RegistryError: the variables name a proxy of a kind that is not known.
+            RegistryError: the variables name a proxy of a kind that is not known, or at no address.
         """
         self._context = httpx.create_ssl_context()
         self._direct = urllib3.PoolManager(maxsize=_KEPT_CONNECTIONS, ssl_context=self._context)
@@ -59,7 +62,8 @@ class Transport(httpx.BaseTransport):
             answer = self._manager(request.url).urlopen(
                 request.method,
                 str(request.url),
-                headers=dict(request.headers),
+                # As urllib3 spells its own, which it would send beside them: two of `Host` are an error.
+                headers={name.title(): value for name, value in request.headers.items()},
                 body=request.stream if has_body else None,
                 timeout=urllib3.Timeout(connect=limits["connect"], read=limits["read"]),
                 retries=False,
@@ -67,6 +71,10 @@ class Transport(httpx.BaseTransport):
                 preload_content=False,
                 decode_content=False,
             )
+        if answer.status < _FINAL:
+            # The real answer comes after it, where the next request on this connection would find it.
+            answer.close()
+            raise httpx.RemoteProtocolError(f"status {answer.status} is no answer", request=request)
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
         return httpx.Response(answer.status, headers=headers, stream=_Body(answer, request))
 
@@ -76,11 +84,20 @@ class Transport(httpx.BaseTransport):
             manager.clear()
 
     def _manager(self, url: httpx.URL) -> urllib3.PoolManager:
-        host = url.netloc.decode("ascii")
-        return self._direct if proxy_bypass(host) else self._through.get(url.scheme, self._direct)
+        return self._direct if _needs_no_proxy(url) else self._through.get(url.scheme, self._direct)
 
     def _proxy(self, address: str) -> urllib3.ProxyManager:
-        url = urlsplit(address if "://" in address else f"http://{address}")
+        try:
+            return self._manager_through(urlsplit(address if "://" in address else f"http://{address}"))
+        except (ValueError, LocationValueError) as error:  # the address is not repeated: a password may stand in it
+            raise RegistryError(
+                "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names a proxy at no address: write http://host:port",
+                reason=type(error).__name__,
+            ) from None
+
+    def _manager_through(self, url: SplitResult) -> urllib3.ProxyManager:
+        if not url.hostname:
+            raise ValueError("no host")
         if url.scheme not in ("http", "https"):
             raise RegistryError(
                 f"proxies of the kind {url.scheme}:// cannot be used: "
@@ -110,8 +127,26 @@ class _Body(httpx.SyncByteStream):
                 yield piece
 
     def close(self) -> None:
-        """The connection is kept if all was read."""
+        """The connection is kept if all was read, or nothing was to come."""
+        if self._answer.length_remaining == 0:
+            self._answer.drain_conn()
         self._answer.close()
+
+
+def _needs_no_proxy(url: httpx.URL) -> bool:
+    """Whether `NO_PROXY` has the host, with or without its port, a domain above it, or a network that it is in."""
+    if proxy_bypass(url.netloc.decode("ascii")):
+        return True
+    with suppress(ValueError):  # it is a name
+        address = ip_address(url.host)
+        return any(address in network for network in _networks(getproxies().get("no", "")))
+    return False
+
+
+def _networks(text: str) -> Iterator[IPv4Network | IPv6Network]:
+    for entry in text.split(","):
+        with suppress(ValueError):  # a name, too
+            yield ip_network(entry.strip(), strict=False)
 
 
 @contextmanager
@@ -121,6 +156,8 @@ def _errors(request: httpx.Request) -> Iterator[None]:
         yield
     except LocationValueError as error:
         raise httpx.InvalidURL(f"no host is called {request.url.host!r}") from error
+    except NewConnectionError as error:  # to urllib3 it is one of those that took too long
+        raise httpx.ConnectError(str(error.__cause__ or error), request=request) from error
     except TimedOutError as error:
         raise httpx.ReadTimeout(str(error), request=request) from error
     except (HTTPError, HTTPException, OSError) as error:
