@@ -28,7 +28,7 @@ def resolve(hub, models):
 
 def read(models, blob, offset: int = 0) -> bytes:
     with models.open(blob, offset) as stream:
-        return stream.read()
+        return b"".join(iter(partial(stream.read, 1 << 20), b""))
 
 
 def test_the_hub_is_left_alone_as_long_as_it_wants(resolve, inject, waits):
@@ -63,7 +63,7 @@ def test_what_may_pass_is_transient(resolve, inject, status):
 
 def test_a_hub_that_is_not_there_is_transient():
     models = HubModels(Hub("http://127.0.0.1:9"))
-    with pytest.raises(TransientRegistryError, match="the Hugging Face Hub does not answer: ConnectError"):
+    with pytest.raises(TransientRegistryError, match=r"the Hugging Face Hub does not answer: GET .*refused"):
         models.resolve(ModelName.parse("hf.co/me/tiny"))
 
 
@@ -101,7 +101,7 @@ def test_a_server_of_files_that_went_away_is_not_asked_again(hub, models, blob, 
     inject(FILE, 302, headers={"location": f"{hub.cdn_url}/xet/{blob.digest[7:]}?another=one"})
     assert read(models, blob) == CONTENT
     inject("/xet/", cut_after=5)
-    with pytest.raises(OSError, match="RemoteProtocolError"):
+    with pytest.raises(OSError, match=r"IncompleteRead|RemoteDisconnected|without response"):
         read(models, blob)
     assert read(models, blob) == CONTENT
     assert [path[-10:] for path in hub.paths("cdn")] == ["nother=one", "nother=one", "ignature=s"]
@@ -111,7 +111,10 @@ def test_a_server_of_files_that_went_away_is_not_asked_again(hub, models, blob, 
 def test_a_body_that_is_cut_is_no_end_of_file(models, blob, inject, cut):
     inject(BLOB, cut_after=cut)
     got = []
-    with pytest.raises(OSError, match="RemoteProtocolError"), models.open(blob, 0) as stream:
+    with (
+        pytest.raises(OSError, match=r"IncompleteRead|RemoteDisconnected|without response"),
+        models.open(blob, 0) as stream,
+    ):
         got.extend(iter(partial(stream.read, 1 << 20), b""))
     assert b"".join(got) == CONTENT[:cut]
     assert read(models, blob, cut) == CONTENT[cut:]
@@ -184,7 +187,7 @@ def test_paths_that_lead_out_are_not_seen(hub, models, path):
 
 def test_a_connection_that_does_not_come_about(hub, models, blob, inject):
     inject(FILE, 302, headers={"location": "http://127.0.0.1:9/"})
-    with pytest.raises(OSError, match="ConnectError"):
+    with pytest.raises(OSError, match="refused"):
         read(models, blob)
 
 

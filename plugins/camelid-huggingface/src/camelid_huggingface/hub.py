@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
 import msgspec
@@ -15,10 +15,9 @@ from camelid.errors import RegistryError
 from camelid_huggingface.refusals import Repository, refusal, seconds_to_wait
 from camelid_huggingface.repository import RepositoryFile, RepositoryInfo
 from camelid_huggingface.session import HubSession
-from camelid_huggingface.stream import ResponseBody
 
 if TYPE_CHECKING:
-    import httpx2
+    import httpx
 
 __all__ = ("Hub",)
 
@@ -96,24 +95,16 @@ class Hub:
             RegistryError: trying again is of no use.
             OSError: the connection broke; also from reading.
         """
-        import httpx2  # noqa: PLC0415 - heavy, as `huggingface_hub`
+        from camelid.contracts.distribution.blobs import body_of  # noqa: PLC0415 - HTTP is heavy
 
-        asked = {"accept-encoding": "identity", "range": f"bytes={offset}-{offset + length - 1}"}
+        asked = {"range": f"bytes={offset}-{offset + length - 1}"}
         with self._session.get_file(blob.url, asked) as response:
             _check(response, repository)
             _check_part(response, blob, offset)
-            announced = response.headers.get("content-length", "")
-            body = ResponseBody(
-                response.iter_raw(),
-                int(announced) if announced.isascii() and announced.isdigit() else None,
-                (httpx2.HTTPError, httpx2.StreamError),
-            )
-            yield cast("BinaryIO", body)
+            yield body_of(response, blob.url)
 
     def _fetch(self, url: str, repository: Repository, limit: int) -> bytes:
         """A small answer."""
-        import httpx2  # noqa: PLC0415
-
         for _ in range(_WAITS):
             try:
                 with self._session.get(url, {}) as response:
@@ -121,7 +112,7 @@ class Hub:
                     if response.status_code != HTTPStatus.TOO_MANY_REQUESTS or not 0 < seconds <= _LONGEST_WAIT:
                         _check(response, repository)
                         return _bounded(response, limit)
-            except (httpx2.HTTPError, OSError) as error:
+            except OSError as error:
                 raise TransientRegistryError(f"the Hugging Face Hub does not answer: {error}", reason=url) from error
             self._wait(seconds)
         raise TransientRegistryError(
@@ -129,12 +120,12 @@ class Hub:
         )
 
 
-def _check(response: "httpx2.Response", repository: Repository) -> None:
+def _check(response: "httpx.Response", repository: Repository) -> None:
     if not response.is_success:
         raise refusal(response.status_code, response.headers, repository)
 
 
-def _check_part(response: "httpx2.Response", blob: BlobSource, offset: int) -> None:
+def _check_part(response: "httpx.Response", blob: BlobSource, offset: int) -> None:
     """Raise unless the answer is the part that was asked for, of the file that was announced."""
     if offset and response.status_code != HTTPStatus.PARTIAL_CONTENT:
         raise OnlyFromStartError("the server of a file on the Hub does not give parts of it", reason=blob.url)
@@ -153,10 +144,11 @@ def _check_part(response: "httpx2.Response", blob: BlobSource, offset: int) -> N
         )
 
 
-def _bounded(response: "httpx2.Response", limit: int) -> bytes:
-    content = bytearray()
-    for chunk in response.iter_bytes():
-        content += chunk
-        if len(content) > limit:
-            raise RegistryError("the Hub sends more than a file of this kind may have", reason=f"{response.url}")
-    return bytes(content)
+def _bounded(response: "httpx.Response", limit: int) -> bytes:
+    from camelid.contracts.distribution.answers import connection_errors, public_url, read_limited  # noqa: PLC0415
+
+    with connection_errors("GET", str(response.url)):
+        content = read_limited(response, limit)
+    if content is None:
+        raise RegistryError("the Hub sends more than a file of this kind may have", reason=public_url(response.url))
+    return content

@@ -1,7 +1,11 @@
-"""Requests to the Hub and to where it sends us, with the session, the headers and the token of `huggingface_hub`."""
+"""Requests to the Hub and to where it sends us, with the headers and the token of `huggingface_hub`.
+
+They travel as those to all registries do: its own session reads little pieces, which cost as much as all the rest.
+"""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
@@ -10,7 +14,7 @@ from camelid import __version__
 from camelid.errors import RegistryError
 
 if TYPE_CHECKING:
-    import httpx2
+    import httpx
 
 __all__ = ("HubSession",)
 
@@ -43,7 +47,7 @@ class HubSession:
         return (self._endpoint or constants.ENDPOINT).rstrip("/")
 
     @contextmanager
-    def get_file(self, url: str, headers: dict[str, str]) -> Iterator["httpx2.Response"]:
+    def get_file(self, url: str, headers: dict[str, str]) -> Iterator["httpx.Response"]:
         """As `get`, from where the Hub sent us for the same file before, as long as that holds."""
         known = self._places.find(url)
         if known is not None:
@@ -61,41 +65,46 @@ class HubSession:
             yield response
 
     @contextmanager
-    def get(self, url: str, headers: dict[str, str]) -> Iterator["httpx2.Response"]:
+    def get(self, url: str, headers: dict[str, str]) -> Iterator["httpx.Response"]:
         """The answer after all redirects; the token goes to the Hub itself and to nobody else.
 
         Raises:
             OSError: no answer came.
         """
-        import httpx2  # noqa: PLC0415
-        from huggingface_hub import get_session  # noqa: PLC0415
-        from huggingface_hub.errors import OfflineModeIsEnabled  # noqa: PLC0415
+        from huggingface_hub import is_offline_mode  # noqa: PLC0415
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # noqa: PLC0415 - it is lazy
+
+        from camelid.contracts.distribution.answers import connection_errors, public_url  # noqa: PLC0415 - HTTP is heavy
 
         everywhere = {**build_hf_headers(token=False, library_name="camelid", library_version=__version__), **headers}
         at_home = {**build_hf_headers(library_name="camelid", library_version=__version__), **headers}
-        timeout = httpx2.Timeout(_SECONDS_OF_SILENCE, connect=_SECONDS_TO_CONNECT)
-        session = get_session()
+        if is_offline_mode():
+            raise RegistryError(
+                "the Hugging Face Hub is not asked, for HF_HUB_OFFLINE is set: unset it and start the server again"
+            )
         for _ in range(_REDIRECTS):
             sent = at_home if _origin(url) == _origin(self.endpoint) else everywhere
-            try:
-                request = session.build_request("GET", url, headers=sent, timeout=timeout)
-                response = session.send(request, stream=True, follow_redirects=False)
-            except OfflineModeIsEnabled as error:
-                raise RegistryError(
-                    "the Hugging Face Hub is not asked, for HF_HUB_OFFLINE is set: unset it and start the server again",
-                    reason=str(error),
-                ) from error
-            except httpx2.InvalidURL as error:
-                raise RegistryError("the Hub redirects to something that is no address", reason=repr(url)) from error
-            except httpx2.HTTPError as error:
-                raise OSError(f"{type(error).__name__}: {error}") from error
+            with connection_errors("GET", url):
+                request = self._http.build_request("GET", url, headers=sent)
+                response = self._http.send(request, stream=True, follow_redirects=False)
             with closing(response):
                 if not response.has_redirect_location:
                     yield response
                     return
             url = _redirected(url, response.headers["location"])
-        raise RegistryError("the Hub redirects in circles", reason=url)
+        raise RegistryError("the Hub redirects in circles", reason=public_url(url))
+
+    @cached_property
+    def _http(self) -> "httpx.Client":
+        import httpx  # noqa: PLC0415
+
+        from camelid.contracts.distribution.transport import Transport  # noqa: PLC0415 - as above
+
+        return httpx.Client(
+            timeout=httpx.Timeout(_SECONDS_OF_SILENCE, connect=_SECONDS_TO_CONNECT),
+            transport=Transport(),
+            headers={"Accept-Encoding": "identity"},
+        )
 
 
 class _Places:

@@ -5,6 +5,7 @@ from typing import Final
 
 import httpx
 
+from camelid.contracts.distribution.answers import public_url
 from camelid.contracts.distribution.authorization import Authorization
 from camelid.contracts.distribution.tokens import Challenge, fetch_token, read_challenge
 from camelid.errors import RegistryError
@@ -45,7 +46,7 @@ class DockerLogins(Authorization):
         if not challenge.lower().startswith("basic") or login is None or login.refresh_token:
             raise RegistryError(
                 f"unauthorized: access denied; log in with `docker login {host}` on the server",
-                reason=f"{url} wants {challenge[:200]!r}",
+                reason=f"{public_url(url)} wants {challenge[:200]!r}",
             )
         return login.header
 
@@ -53,7 +54,9 @@ class DockerLogins(Authorization):
 def _token_request(http: httpx.Client, url: httpx.URL, asked: Challenge, login: Login | None) -> httpx.Request:
     realm = asked.realm
     if realm.userinfo or realm.scheme not in ("http", "https") or (url.scheme, realm.scheme) == ("https", "http"):
-        raise RegistryError("unauthorized: access denied", reason=f"{url} wants a token of {realm}")
+        raise RegistryError(
+            "unauthorized: access denied", reason=f"{public_url(url)} wants a token of {public_url(realm)}"
+        )
     scopes = [("scope", scope) for scope in asked.scopes]
     if login is not None and login.refresh_token:
         form = {

@@ -6,7 +6,7 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
-from camelid.contracts.distribution.answers import refuse
+from camelid.contracts.distribution.answers import public_url, refuse
 from camelid.contracts.distribution.client import Client
 from camelid.contracts.distribution.uploads import Session, begin_upload, next_session, read_part
 from camelid.contracts.registry import BlobToSend, TransientRegistryError
@@ -150,7 +150,7 @@ class _Upload:
                 return False
             if response.status_code in _NO_PARTS:
                 raise _PartRefusedError(
-                    f"the registry refused a part of a file: {response.status_code}", reason=str(response.url)
+                    f"the registry refused a part of a file: {response.status_code}", reason=public_url(response.url)
                 )
             if response.status_code != 202:
                 refuse(response)

@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx
 
+from camelid.contracts.distribution.answers import public_url
 from camelid.contracts.distribution.authorization import Authorization
 from camelid.contracts.distribution.tokens import Challenge, fetch_token, read_challenge
 from camelid.errors import RegistryError
@@ -43,7 +44,7 @@ class SignedTokens(Authorization):
         """
         asked = read_challenge(challenge)
         if asked is None:
-            raise RegistryError("unauthorized: access denied", reason=f"{url} wants {challenge[:200]!r}")
+            raise RegistryError("unauthorized: access denied", reason=f"{public_url(url)} wants {challenge[:200]!r}")
         _check_realm(asked.realm, url)
         there = _signed_url(asked)
         request = http.build_request("GET", there, headers={"Authorization": _signature(load_key(self._keys), there)})
@@ -53,7 +54,10 @@ class SignedTokens(Authorization):
 def _check_realm(realm: httpx.URL, url: httpx.URL) -> None:
     if (realm.netloc, realm.scheme) != (url.netloc, url.scheme):
         theirs, ours = realm.netloc.decode("ascii", "replace"), url.netloc.decode("ascii", "replace")
-        raise RegistryError(f'realm host "{theirs}" does not match original host "{ours}"', reason=f"{realm} for {url}")
+        raise RegistryError(
+            f'realm host "{theirs}" does not match original host "{ours}"',
+            reason=f"{public_url(realm)} for {public_url(url)}",
+        )
 
 
 def _signed_url(challenge: Challenge) -> httpx.URL:

@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx
 
-from camelid.contracts.distribution.answers import refuse
+from camelid.contracts.distribution.answers import public_url, refuse
 from camelid.contracts.distribution.client import Client
 from camelid.contracts.distribution.uploads import begin_upload, next_session, read_part
 from camelid.contracts.registry import BlobToSend
@@ -86,7 +86,10 @@ class _Upload:
     def _put_part(self, session: httpx.URL, url: httpx.URL, offset: int, length: int) -> None:
         """Send a part to a storage host, which is told nothing of us: the address says all it needs."""
         if session.scheme == "https" and url.scheme != "https":
-            raise RegistryError("the registry redirects to where nobody may follow", reason=f"{session} -> {url}")
+            raise RegistryError(
+                "the registry redirects to where nobody may follow",
+                reason=f"{public_url(session)} -> {public_url(url)}",
+            )
         headers = {"Content-Length": str(length), "Content-Type": "application/octet-stream"}
         body = self._body(offset, length)
         with self._client.request(

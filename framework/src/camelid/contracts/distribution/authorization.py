@@ -7,6 +7,7 @@ from typing import Final
 
 import httpx
 
+from camelid.contracts.distribution.answers import public_url
 from camelid.contracts.registry import TransientRegistryError
 from camelid.errors import RegistryError
 
@@ -55,7 +56,9 @@ class Authorization(ABC):
         with self._lock:
             renewing = self._renewing.setdefault(repository, Lock())
         if not renewing.acquire(timeout=_LONGEST_WAIT):
-            raise TransientRegistryError("the registry gives no token", reason=f"{url}: another request waits for it")
+            raise TransientRegistryError(
+                "the registry gives no token", reason=f"{public_url(url)}: another request waits for it"
+            )
         try:
             if self._headers.get(repository, "") == refused:
                 self._headers[repository] = self.answer(http, url, challenge)
@@ -72,7 +75,7 @@ class Anonymous(Authorization):
         Raises:
             RegistryError: always.
         """
-        raise RegistryError("unauthorized: access denied", reason=f"{url} wants {challenge!r}")
+        raise RegistryError("unauthorized: access denied", reason=f"{public_url(url)} wants {challenge!r}")
 
 
 def _repository(url: httpx.URL) -> str:

@@ -15,7 +15,7 @@ from camelid.contracts.distribution.client import Client
 from camelid.contracts.registry import UNKNOWN_SIZE, BlobSource, OnlyFromStartError
 from camelid.errors import RegistryError
 
-__all__ = ("open_range", "size_of", "version_of")
+__all__ = ("body_of", "open_range", "size_of", "version_of")
 
 _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 _LONG_AGO: Final = timedelta(seconds=1)
@@ -35,6 +35,7 @@ def open_range(client: Client, blob: BlobSource, offset: int, length: int) -> It
     headers = {} if whole else {"Range": f"bytes={offset}-{offset + length - 1}"}
     with client.request("GET", blob.url, headers=headers) as response:
         if response.status_code in (200, 206):
+            _check_encoding(response, blob)
             _check_version(response, blob)
         if response.status_code == 206:
             _check_range(response, blob, offset)
@@ -46,7 +47,12 @@ def open_range(client: Client, blob: BlobSource, offset: int, length: int) -> It
             )
         else:
             refuse(response, f"unexpected status code {response.status_code}")
-        yield cast("BinaryIO", _Body(response, blob.url))
+        yield body_of(response, blob.url)
+
+
+def body_of(response: httpx.Response, url: str) -> BinaryIO:
+    """The body of an answer, which comes as it was sent; what goes wrong with it is an `OSError` about `url`."""
+    return cast("BinaryIO", _Body(response, url))
 
 
 class _Body(io.RawIOBase):
@@ -93,6 +99,15 @@ def size_of(response: httpx.Response) -> int:
     match = _RANGE.fullmatch(response.headers.get("content-range", "")) if ranged else None
     told = match[3] if match else "" if ranged else response.headers.get("content-length", "")
     return int(told) if _SIZE.fullmatch(told) else UNKNOWN_SIZE
+
+
+def _check_encoding(response: httpx.Response, blob: BlobSource) -> None:
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding.lower() != "identity":
+        raise RegistryError(
+            "the registry sends a file compressed, which it was not asked for",
+            reason=f"{public_url(blob.url)}: {encoding[:100]!r}",
+        )
 
 
 def _check_version(response: httpx.Response, blob: BlobSource) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 import httpx
 import msgspec
 
+from camelid.contracts.distribution.answers import public_url
 from camelid.errors import RegistryError
 
 __all__ = ("Challenge", "fetch_token", "read_challenge")
@@ -57,25 +58,25 @@ def fetch_token(http: httpx.Client, request: httpx.Request) -> str:
         httpx.HTTPError: the connection broke.
         TimeoutError: the answer came too slowly.
     """
-    until = time.monotonic() + _LONGEST_ANSWER
+    until, address = time.monotonic() + _LONGEST_ANSWER, public_url(request.url)
     response = http.send(request, stream=True, follow_redirects=False)
     try:
         if response.status_code != 200:
-            raise RegistryError("unauthorized: access denied", reason=f"{request.url}: {response.status_code}")
+            raise RegistryError("unauthorized: access denied", reason=f"{address}: {response.status_code}")
         content = bytearray()
-        for chunk in response.iter_bytes():
+        for chunk in response.iter_raw():
             content += chunk
             if time.monotonic() > until:
-                raise TimeoutError(f'{request.method} "{request.url}": the token takes too long')
+                raise TimeoutError(f'{request.method} "{address}": the token takes too long')
             if len(content) > _LARGEST_ANSWER:
-                raise RegistryError("the registry's token is too long", reason=str(request.url))
+                raise RegistryError("the registry's token is too long", reason=address)
     finally:
         response.close()
     try:
         answer = msgspec.json.decode(bytes(content), type=_Answer)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RegistryError("the registry gave no token", reason=f"{request.url}: {error}") from error
+        raise RegistryError("the registry gave no token", reason=f"{address}: {error}") from error
     token = answer.token or answer.access_token or ""
     if not _TOKEN.fullmatch(token):
-        raise RegistryError("the registry gave no token", reason=f"{request.url}: a token of {len(token)} characters")
+        raise RegistryError("the registry gave no token", reason=f"{address}: a token of {len(token)} characters")
     return token

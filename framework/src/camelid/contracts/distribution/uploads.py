@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from camelid.contracts.distribution.answers import refuse
+from camelid.contracts.distribution.answers import public_url, refuse
 from camelid.contracts.distribution.client import Client
 from camelid.contracts.registry import BlobToSend
 from camelid.errors import RegistryError
@@ -73,7 +73,9 @@ def next_session(response: httpx.Response, here: httpx.URL) -> httpx.URL:
         return here
     there = here.join(location)
     if here.scheme == "https" and there.scheme != "https":
-        raise RegistryError("the registry redirects to where nobody may follow", reason=f"{here} -> {there}")
+        raise RegistryError(
+            "the registry redirects to where nobody may follow", reason=f"{public_url(here)} -> {public_url(there)}"
+        )
     return there
 
 
