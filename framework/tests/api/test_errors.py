@@ -10,6 +10,7 @@ from camelid.errors import (
     HookError,
     InvalidOptionError,
     RequestCancelledError,
+    RequestError,
     ServerBusyError,
 )
 
@@ -46,6 +47,16 @@ async def test_reason_and_plugin_go_to_the_log_only(serve, caplog):
             reply = await client.get("/")
     assert reply.json() == {"error": "the plugin failed"}
     assert caplog.messages == ["answered 500: the plugin failed (plugin camelid-bad): segfault"]
+
+
+@pytest.mark.parametrize("address", ["https://host/x.gguf?key=secret", "host/x.gguf?secret", "ftp://'host/?a=secret'"])
+async def test_a_query_is_told_to_who_sent_it_and_not_to_the_log(serve, caplog, address):
+    with caplog.at_level(logging.DEBUG, "camelid"):
+        async with serve(app_raising(RequestError(f"model '{address}' not found", reason=address))) as client:
+            reply = await client.get("/")
+    assert "secret" in reply.text
+    assert "secret" not in caplog.text
+    assert "not found" in caplog.text
 
 
 async def test_an_exception_is_logged_with_its_traceback_and_not_told(serve, caplog):

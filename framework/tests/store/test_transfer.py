@@ -86,7 +86,7 @@ def remains(store) -> list[str]:
 
 def test_ranges_side_by_side_make_one_blob(store, make_transfers):
     source = Source()
-    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    make_transfers().fetch(BLOB, source.open, ignore)
     assert stored(store)
     assert sorted(source.requests) == [(n * SEGMENT, SEGMENT if n < 10 else 3) for n in range(11)]
     assert remains(store) == []
@@ -94,7 +94,7 @@ def test_ranges_side_by_side_make_one_blob(store, make_transfers):
 
 def test_an_empty_blob_asks_for_nothing(store, make_transfers):
     source, empty = Source(b""), digest_of(b"")
-    make_transfers().fetch(BlobSource(digest=empty, size=0), empty, source.open, ignore)
+    make_transfers().fetch(BlobSource(digest=empty, size=0), source.open, ignore)
     assert (store.blobs.size(empty), source.requests) == (0, [])
 
 
@@ -111,7 +111,7 @@ def test_a_broken_connection_goes_on_where_it_broke(store, make_transfers):
         return None
 
     source.fault = breaks_once
-    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    make_transfers().fetch(BLOB, source.open, ignore)
     assert stored(store)
     assert (len(broken), source.sent) == (10, len(CONTENT))
 
@@ -126,10 +126,10 @@ def test_a_registry_that_fails_again_and_again_is_given_up(store, make_transfers
 
     source.fault = fails
     with pytest.raises(RegistryError, match=f"^max retries exceeded: {error}$"):
-        make_transfers(streams=1).fetch(BLOB, DIGEST, source.open, ignore)
+        make_transfers(streams=1).fetch(BLOB, source.open, ignore)
     assert len(source.requests) == 1 + 4
     source.fault = ignore
-    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    make_transfers().fetch(BLOB, source.open, ignore)
     assert stored(store)
     assert source.sent == len(CONTENT)
 
@@ -142,7 +142,7 @@ def test_a_final_refusal_is_not_repeated(store, make_transfers):
 
     source.fault = refuses
     with pytest.raises(RegistryError, match=r"^no$"):
-        make_transfers(streams=1).fetch(BLOB, DIGEST, source.open, ignore)
+        make_transfers(streams=1).fetch(BLOB, source.open, ignore)
     assert len(source.requests) == 1
     assert remains(store) == []
 
@@ -155,7 +155,7 @@ def test_a_bug_in_a_registry_is_named(make_transfers):
 
     source.fault = fails
     with pytest.raises(RegistryError, match="registry failed") as failed:
-        make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+        make_transfers().fetch(BLOB, source.open, ignore)
     assert "oops" in failed.value.reason
 
 
@@ -168,7 +168,7 @@ def test_a_stalled_stream_is_asked_for_anew(store, make_transfers):
             release.wait()
 
     source.fault = stalls_once
-    make_transfers(stall=0.05).fetch(BLOB, DIGEST, source.open, ignore)
+    make_transfers(stall=0.05).fetch(BLOB, source.open, ignore)
     release.set()
     assert stored(store)
     assert (250_000, 50_000) in source.requests
@@ -178,7 +178,7 @@ def test_a_registry_that_always_stalls_is_given_up(store, make_transfers):
     source, release = Source(), Event()
     source.fault = lambda _offset: release.wait() and None
     with pytest.raises(RegistryError, match=r"max retries exceeded: no bytes for 0\.02 s"):
-        make_transfers(stall=0.02, streams=2).fetch(BLOB, DIGEST, source.open, ignore)
+        make_transfers(stall=0.02, streams=2).fetch(BLOB, source.open, ignore)
     release.set()
     assert not store.blobs.has(DIGEST)
 
@@ -186,7 +186,7 @@ def test_a_registry_that_always_stalls_is_given_up(store, make_transfers):
 def test_a_wrong_blob_is_refused_and_forgotten(store, make_transfers):
     source = Source(CONTENT[:-1] + b"?" if CONTENT[-1:] != b"?" else CONTENT[:-1] + b"!")
     with pytest.raises(RegistryError, match=f"digest mismatch, file must be downloaded again: want {DIGEST}, got "):
-        make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+        make_transfers().fetch(BLOB, source.open, ignore)
     assert remains(store) == []
 
 
@@ -196,7 +196,7 @@ def test_what_was_damaged_on_the_disk_is_fetched_again(store, make_transfers):
     (partial,) = [path for path in store.blobs.folder.glob(f"{PREFIX}*") if not path.name.endswith(".counts")]
     with partial.open("r+b") as file:
         file.write(b"damaged by a power failure")
-    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    make_transfers().fetch(BLOB, source.open, ignore)
     assert stored(store)
     assert source.sent > len(CONTENT)
 
@@ -216,7 +216,7 @@ def leave_after(transfers: Transfers, source: Source, size: int) -> None:
 
     source.fault = wait
     with pytest.raises(LeaveError):
-        transfers.fetch(BLOB, DIGEST, source.open, leave)
+        transfers.fetch(BLOB, source.open, leave)
     transfers.settle()
     source.content, content = b"", source.content
     release.set()
@@ -229,7 +229,7 @@ def test_what_came_before_the_last_one_left_is_not_fetched_again(store, make_tra
     assert len(remains(store)) == 2
     source.requests.clear()
     sent, told = source.sent, []
-    transfers.fetch(BLOB, DIGEST, source.open, told.append)
+    transfers.fetch(BLOB, source.open, told.append)
     assert stored(store)
     assert source.requests[0] == (340_000, 60_000)
     assert source.sent <= len(CONTENT) + 10_000
@@ -250,7 +250,7 @@ def test_all_who_want_the_same_blob_share_one_download(store, make_transfers):
 
     def follow(here: Event) -> None:
         try:
-            transfers.fetch(BLOB, DIGEST, source.open, lambda _completed: here.set())
+            transfers.fetch(BLOB, source.open, lambda _completed: here.set())
         except RegistryError as error:
             errors.append(error)
 
@@ -265,10 +265,39 @@ def test_all_who_want_the_same_blob_share_one_download(store, make_transfers):
     assert (errors, stored(store), source.sent) == ([], True, len(CONTENT))
 
 
+def test_who_joined_one_that_fails_asks_where_they_were_told_to(store, make_transfers):
+    """Else whoever announces a digest and does not have the blob could keep others from having it."""
+    bad, good, transfers, joined, release = Source(), Source(), make_transfers(), Event(), Event()
+
+    def refuse(_offset: int) -> None:
+        release.wait()
+        raise RegistryError("no")
+
+    def pull(url: str, source: Source) -> None:
+        blob = msgspec.structs.replace(BLOB, url=url)
+        try:
+            transfers.fetch(blob, source.open, lambda _: joined.set())
+        except RegistryError as error:
+            errors.append((url, error.message))
+
+    errors: list[tuple[str, str]] = []
+    bad.fault = refuse
+    threads = [threading.Thread(target=pull, args=one) for one in (("bad", bad), ("good", good))]
+    for thread in threads:
+        joined.clear()
+        thread.start()
+        assert joined.wait(30)
+    assert good.requests == []
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert (errors, stored(store)) == ([("bad", "no")], True)
+
+
 def test_one_who_leaves_takes_nothing_from_the_others(store, make_transfers):
     source, transfers, release, joined = Source(), make_transfers(), Event(), Event()
     source.fault = lambda _offset: release.wait() and None
-    other = threading.Thread(target=lambda: transfers.fetch(BLOB, DIGEST, source.open, lambda _: joined.set()))
+    other = threading.Thread(target=lambda: transfers.fetch(BLOB, source.open, lambda _: joined.set()))
     other.start()
     assert joined.wait(30)
 
@@ -276,7 +305,7 @@ def test_one_who_leaves_takes_nothing_from_the_others(store, make_transfers):
         raise LeaveError
 
     with pytest.raises(LeaveError):
-        transfers.fetch(BLOB, DIGEST, source.open, leave)
+        transfers.fetch(BLOB, source.open, leave)
     release.set()
     other.join()
     assert stored(store)
@@ -285,7 +314,7 @@ def test_one_who_leaves_takes_nothing_from_the_others(store, make_transfers):
 def test_a_source_without_ranges_is_read_from_its_beginning(store, make_transfers):
     source = Source()
     source.only_from_start = True
-    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    make_transfers().fetch(BLOB, source.open, ignore)
     assert stored(store)
     assert source.requests[-1] == (0, len(CONTENT))
 
@@ -304,7 +333,7 @@ def test_no_more_streams_than_allowed_are_open(store, make_transfers):
         with lock:
             open_now -= 1
 
-    make_transfers(all_streams=2).fetch(BLOB, DIGEST, counted, ignore)
+    make_transfers(all_streams=2).fetch(BLOB, counted, ignore)
     assert stored(store)
     assert most <= 2
 
@@ -320,7 +349,7 @@ def test_two_large_pulls_leave_a_turn_for_whoever_comes_next(store, make_transfe
     def pull(source: Source) -> None:
         digest = digest_of(source.content)
         blob = BlobSource(digest=digest, size=len(source.content))
-        transfers.fetch(blob, digest, source.open, ignore)
+        transfers.fetch(blob, source.open, ignore)
 
     pulls = [threading.Thread(target=pull, args=(source,)) for source in sources]
     for source, thread in zip(sources, pulls, strict=True):
@@ -344,7 +373,7 @@ def test_streams_join_while_bytes_are_waited_for(store, make_transfers):
             together.wait(30)
 
     source.fault = wait
-    make_transfers(streams=4).fetch(BLOB, DIGEST, source.open, ignore)
+    make_transfers(streams=4).fetch(BLOB, source.open, ignore)
     assert stored(store)
 
 
@@ -355,7 +384,7 @@ def test_a_limit_of_the_speed_delays_and_loses_nothing(store, make_transfers):
     fast, booked = make_transfers(bandwidth=2_000_000_000), []
     delay = fast.limits.delay
     fast.limits.delay = lambda count: booked.append(count) or delay(count)
-    fast.fetch(BLOB, DIGEST, Source().open, ignore)
+    fast.fetch(BLOB, Source().open, ignore)
     assert stored(store)
     assert sum(booked) == len(CONTENT)
 
@@ -374,17 +403,17 @@ def test_two_servers_with_one_store_do_not_disturb_each_other(store, make_transf
         release.wait()
 
     source.fault = wait
-    first = threading.Thread(target=lambda: make_transfers().fetch(BLOB, DIGEST, source.open, ignore))
+    first = threading.Thread(target=lambda: make_transfers().fetch(BLOB, source.open, ignore))
     first.start()
     assert begun.wait(30)
-    make_transfers().fetch(BLOB, DIGEST, Source().open, ignore)
+    make_transfers().fetch(BLOB, Source().open, ignore)
     assert stored(store)
     assert len(remains(store)) == 2
     store.blobs.path(DIGEST).unlink()
     broken = Source()
     broken.fault = lambda offset: offset > 300_000
     with pytest.raises(RegistryError, match="max retries"):
-        make_transfers().fetch(BLOB, DIGEST, broken.open, ignore)
+        make_transfers().fetch(BLOB, broken.open, ignore)
     assert len(remains(store)) == 2
     release.set()
     first.join()
@@ -408,14 +437,14 @@ def test_one_who_opens_the_counts_as_another_one_finishes_finds_the_blob(store, 
         lock(descriptor)
 
     source.fault = wait
-    first = threading.Thread(target=lambda: make_transfers().fetch(BLOB, DIGEST, source.open, ignore))
+    first = threading.Thread(target=lambda: make_transfers().fetch(BLOB, source.open, ignore))
     first.start()
     assert begun.wait(30)
     (path,) = store.blobs.folder.glob("*.counts")
     counts = path.stat().st_ino
     monkeypatch.setattr(file_lock, "_lock", lock_late)
     late = Source()
-    make_transfers().fetch(BLOB, DIGEST, late.open, ignore)
+    make_transfers().fetch(BLOB, late.open, ignore)
     assert finished.is_set()
     assert (stored(store), remains(store), late.requests) == (True, [], [])
 
@@ -434,7 +463,7 @@ def test_what_the_disk_did_not_take_is_not_fetched_again(store, make_transfers, 
     with monkeypatch.context() as broken:
         broken.setattr("camelid.store.transfer_partial.os.fsync", fails)
         with pytest.raises(StoreError, match="Input/output error"):
-            make_transfers(streams=1).fetch(BLOB, DIGEST, source.open, ignore)
+            make_transfers(streams=1).fetch(BLOB, source.open, ignore)
     assert not store.blobs.has(DIGEST)
-    make_transfers().fetch(BLOB, DIGEST, source.open, ignore)
+    make_transfers().fetch(BLOB, source.open, ignore)
     assert (stored(store), source.sent, remains(store)) == (True, len(CONTENT), [])

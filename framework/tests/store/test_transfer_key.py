@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
+from types import SimpleNamespace
 from typing import BinaryIO, cast
 
 import msgspec
@@ -108,7 +109,7 @@ def leave_after(transfers: Transfers, source: Source, blob: BlobSource, size: in
 
     source.fault = wait
     with pytest.raises(LeaveError):
-        transfers.fetch(blob, "", source.open, leave)
+        transfers.fetch(blob, source.open, leave)
     transfers.settle()
     release.set()
     source.fault = lambda _offset: None
@@ -117,7 +118,7 @@ def leave_after(transfers: Transfers, source: Source, blob: BlobSource, size: in
 @pytest.mark.parametrize("blob", [VERSIONED, CHANGING, ENDLESS])
 def test_the_digest_is_known_at_the_end(store, make_transfers, blob):
     source = Source()
-    assert make_transfers().fetch(blob, "", source.open, ignore) == DIGEST
+    assert make_transfers().fetch(blob, source.open, ignore) == DIGEST
     assert store.blobs.path(DIGEST).read_bytes() == CONTENT
     assert len(source.requests) == (11 if blob is VERSIONED else 1)
     assert remains(store) == []
@@ -126,7 +127,7 @@ def test_the_digest_is_known_at_the_end(store, make_transfers, blob):
 def test_parts_of_one_version_are_put_together(store, make_transfers):
     source = Source()
     source.fault = breaks_once(350_000)
-    assert make_transfers(streams=1).fetch(VERSIONED, "", source.open, ignore) == DIGEST
+    assert make_transfers(streams=1).fetch(VERSIONED, source.open, ignore) == DIGEST
     assert source.sent == len(CONTENT)
 
 
@@ -134,7 +135,7 @@ def test_parts_of_one_version_are_put_together(store, make_transfers):
 def test_what_may_be_another_file_each_time_is_read_again_from_its_beginning(store, make_transfers, blob):
     source = Source()
     source.fault = breaks_once(350_000)
-    assert make_transfers().fetch(blob, "", source.open, ignore) == DIGEST
+    assert make_transfers().fetch(blob, source.open, ignore) == DIGEST
     assert source.requests == [0, 0]
 
 
@@ -148,7 +149,18 @@ def test_one_that_always_breaks_is_given_up(store, make_transfers):
 
     source.fault = fault
     with pytest.raises(RegistryError, match="max retries exceeded: the connection broke, and nothing tells whether"):
-        make_transfers().fetch(ENDLESS, "", source.open, ignore)
+        make_transfers().fetch(ENDLESS, source.open, ignore)
+    assert remains(store) == []
+
+
+def test_what_has_no_end_does_not_fill_the_disk(store, make_transfers, monkeypatch):
+    source, free = Source(), iter(range(2 << 30, 0, -100_000_000))
+    source.fault = lambda _offset: bytes(10_000)
+    monkeypatch.setattr(
+        "camelid.store.transfer_partial.shutil.disk_usage", lambda _folder: SimpleNamespace(free=next(free))
+    )
+    with pytest.raises(DiskFullError, match=r"a file of unknown length: 0\.0 GB of it came, and 1\.0 GB are free"):
+        make_transfers().fetch(ENDLESS, source.open, ignore)
     assert remains(store) == []
 
 
@@ -156,7 +168,7 @@ def test_one_that_always_breaks_is_given_up(store, make_transfers):
 def test_a_length_that_was_announced_must_be_right(store, make_transfers, size):
     blob = msgspec.structs.replace(VERSIONED, size=size)
     with pytest.raises(RegistryError, match=r"more than it announced|max retries exceeded"):
-        make_transfers().fetch(blob, "", Source().open, ignore)
+        make_transfers().fetch(blob, Source().open, ignore)
     assert not store.blobs.has(DIGEST)
 
 
@@ -164,7 +176,7 @@ def test_what_came_of_a_version_is_not_fetched_again(store, make_transfers):
     source = Source()
     leave_after(make_transfers(streams=1), source, VERSIONED, 340_000)
     assert len(remains(store)) == 2
-    assert make_transfers().fetch(VERSIONED, "", source.open, ignore) == DIGEST
+    assert make_transfers().fetch(VERSIONED, source.open, ignore) == DIGEST
     assert source.sent == len(CONTENT)
     assert remains(store) == []
 
@@ -180,7 +192,7 @@ def test_what_came_of_a_version_is_not_fetched_again(store, make_transfers):
 def test_what_came_of_another_version_is_left_alone(store, make_transfers, other):
     leave_after(make_transfers(streams=1), Source(), VERSIONED, 340_000)
     source = Source(CONTENT[::-1][: other.size])
-    assert make_transfers().fetch(other, "", source.open, ignore) == digest_of(source.content)
+    assert make_transfers().fetch(other, source.open, ignore) == digest_of(source.content)
     assert source.sent == other.size
     assert len(remains(store)) == 2
 
@@ -196,7 +208,7 @@ def test_what_was_written_before_the_machine_started_is_left_alone(store, make_t
     leave_after(make_transfers(streams=1), source, VERSIONED, 340_000)
     before = source.sent
     monkeypatch.setattr(transfer_key, "_start_of_machine", lambda: "later")
-    assert make_transfers().fetch(VERSIONED, "", source.open, ignore) == DIGEST
+    assert make_transfers().fetch(VERSIONED, source.open, ignore) == DIGEST
     assert source.sent == before + len(CONTENT)
 
 
@@ -209,7 +221,7 @@ def test_all_who_want_it_share_one_download(store, make_transfers, blob):
         release.wait()
 
     def join(here: Event) -> None:
-        found.append(transfers.fetch(blob, "", source.open, lambda _: here.set()))
+        found.append(transfers.fetch(blob, source.open, lambda _: here.set()))
 
     source.fault = wait
     threads = [threading.Thread(target=join, args=(here,)) for here in joined]

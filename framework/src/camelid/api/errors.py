@@ -1,6 +1,7 @@
 """Errors on their way to a client: a status, a sentence, and for the log the reason (contract 1.3, 1.4)."""
 
 import logging
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -27,6 +28,7 @@ __all__ = (
 
 _logger = logging.getLogger(__name__)
 
+_QUERY = re.compile(r"(?<=\S)\?[^\s\"']+")
 _UNEXPECTED = "internal server error; the server's log says more"
 
 
@@ -58,7 +60,9 @@ def log_error(error: Exception) -> None:
     level = logging.DEBUG if expected else logging.ERROR
     plugin = f" (plugin {error.plugin})" if error.plugin else ""
     reason = f": {error.reason}" if error.reason else ""
-    _logger.log(level, "answered %d: %s%s%s", error.status, error.message, plugin, reason)
+    # Clients are told what they sent; in a log the query of an address, which may be a secret, has no place.
+    told = _QUERY.sub("?…", f"{error.message}{plugin}{reason}")
+    _logger.log(level, "answered %d: %s", error.status, told)
 
 
 def not_found() -> Response[bytes]:

@@ -152,7 +152,7 @@ class _Blobs:
             return writer.commit(expected)
 
     def _fetch(self, blob: BlobSource) -> str:
-        digest = self._transfers.fetch(blob, blob.digest, self._open_range, self._told(blob))
+        digest = self._transfers.fetch(blob, self._open_range, self._told(blob))
         if not self._blobs.touch(digest, self._owner):
             raise RegistryError("a blob went missing while its model was fetched: try again", reason=digest)
         if not blob.digest:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from threading import Event, Lock, Thread
 
 from camelid.contracts.registry import BlobSource, BlobStream, OnlyFromStartError
-from camelid.errors import DiskFullError, StoreError
+from camelid.errors import DiskFullError, RegistryError, StoreError
 from camelid.store.blobs import BlobStore
 from camelid.store.durable import disk_errors
 from camelid.store.transfer_download import Download, OpenRange
@@ -54,13 +54,13 @@ class Transfers:
                 reason=f"in {folder}, with {promised} bytes of other downloads to come",
             )
 
-    def fetch(self, blob: BlobSource, digest: str, open_range: OpenRange, on_progress: Callable[[int], None]) -> str:
+    def fetch(self, blob: BlobSource, open_range: OpenRange, on_progress: Callable[[int], None]) -> str:
         """Bring one blob into the store, together with all who want the same.
 
         Args:
-            blob: where it is.
-            digest: its canonical digest; empty if nobody knows it.
-            open_range: how to read it.
+            blob: where it is; its digest, if known, in the canonical form.
+            open_range: how to read it. Who joins a download reads what another one opened, and only if that fails what
+                is at an address of their own.
             on_progress: called with the bytes that are here, again and again; may raise to leave. When the last one
                 leaves, the download ends, and a later one goes on from there.
 
@@ -71,23 +71,30 @@ class Transfers:
             RegistryError: the registry failed too often, or gave what it did not announce.
             DiskFullError: no room.
         """
+        while True:
+            job = self._join(blob, open_range)
+            try:
+                while not job.ended.wait(SECONDS_BETWEEN_NEWS):
+                    on_progress(job.completed)
+            finally:
+                with self._lock:
+                    job.followers -= 1
+                    if not job.followers:
+                        job.give_up()
+            if job.error is None:
+                return job.digest
+            if job.blob.url == blob.url or not isinstance(job.error, RegistryError):
+                raise job.error
+
+    def _join(self, blob: BlobSource, open_range: OpenRange) -> "_Job":
+        """The download of a blob, which begins unless it runs."""
         key = (download_key(blob), blob.size)
         with self._lock:
             job = self._jobs.get(key)
             if job is None or job.given_up:
-                job = self._jobs[key] = _Job(self._work(blob, digest, open_range), blob, self._forget, after=job)
+                job = self._jobs[key] = _Job(self._work(blob, open_range), blob, self._forget, after=job)
             job.followers += 1
-        try:
-            while not job.ended.wait(SECONDS_BETWEEN_NEWS):
-                on_progress(job.completed)
-        finally:
-            with self._lock:
-                job.followers -= 1
-                if not job.followers:
-                    job.give_up()
-        if job.error is not None:
-            raise job.error
-        return job.digest
+        return job
 
     def settle(self) -> None:
         """Wait until no download runs; for those who know that nobody wants one any more."""
@@ -107,7 +114,7 @@ class Transfers:
         """Bytes that are still to come, as far as that is known."""
         return max(0, blob.size - kept_bytes(self._blobs.folder, partial_key(blob)))
 
-    def _work(self, blob: BlobSource, digest: str, open_range: OpenRange) -> Callable[["_Job"], None]:
+    def _work(self, blob: BlobSource, open_range: OpenRange) -> Callable[["_Job"], None]:
         """What a job's thread does."""
         if is_versioned(blob):
             opened, segment = open_range, self.policy.segment
@@ -118,10 +125,12 @@ class Transfers:
             partial = Partial(self._blobs.folder, partial_key(blob), blob.size, segment)
             keep = True
             try:
-                if digest and self._blobs.touch(digest, size=blob.size):  # another process has just finished it
-                    keep, job.digest = False, digest
+                if blob.digest and self._blobs.touch(
+                    blob.digest, size=blob.size
+                ):  # another process has just finished it
+                    keep, job.digest = False, blob.digest
                     return
-                download = Download(blob, digest, partial, opened, policy=self.policy, limits=self.limits)
+                download = Download(blob, partial, opened, policy=self.policy, limits=self.limits)
                 job.watch(download)
                 found = download.run()
                 if found is not None:

@@ -61,7 +61,6 @@ class Download:
     def __init__(
         self,
         blob: BlobSource,
-        digest: str,
         partial: Partial,
         open_range: OpenRange,
         *,
@@ -69,8 +68,7 @@ class Download:
         limits: Limits,
     ) -> None:
         self._blob = blob
-        self._digest = digest
-        self._called = digest or "a file of unknown digest"
+        self._called = blob.digest or "a file of unknown digest"
         self._partial = partial
         self._open_range = open_range
         self._policy = policy
@@ -117,13 +115,13 @@ class Download:
                     raise RegistryError(f"max retries exceeded: {error}", reason=error.reason) from error
                 self._partial.reset(self._partial.size)
                 continue
-            if got is None or got == (self._digest or got):
+            if got is None or got == (self._blob.digest or got):
                 return got
             self._partial.reset(self._policy.segment)
             if not resumed:
                 raise RegistryError(
-                    f"digest mismatch, file must be downloaded again: want {self._digest}, got {got}",
-                    reason=self._blob.url,
+                    f"digest mismatch, file must be downloaded again: want {self._blob.digest}, got {got}",
+                    reason=self._blob.url.partition("?")[0],
                 )
             # What an earlier try left may have been damaged, by a power failure for example.
             _log.warning("the part of %s that was here is damaged: all of it is fetched again", self._called)

@@ -7,6 +7,7 @@ digest tells, and then the blob is fetched from its beginning.
 
 import os
 import secrets
+import shutil
 import struct
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from threading import Lock
 from typing import Final
 
 from camelid.contracts.registry import UNKNOWN_SIZE
+from camelid.errors import DiskFullError
 from camelid.store.durable import disk_errors, write_all
 from camelid.store.file_lock import open_locked
 
@@ -30,6 +32,8 @@ _COUNT: Final = struct.Struct("<Q")
 _READ_AT_ONCE: Final = 1 << 16
 _ENDLESS: Final = 1 << 62
 """The size of what has no known one, until its end has come."""
+_RESERVE: Final = 1 << 30
+"""Bytes of the disk that such a file leaves free."""
 _OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -135,12 +139,25 @@ class Partial:
             DiskFullError: no room.
             StoreError: the system refused.
         """
+        if self._grows:
+            self._leave_room()
         offset, _rest = self.rest(index)
         with disk_errors(self.path):
             _write_at(self._file, chunk, offset, self._lock)
             count = self._counts[index] + len(chunk)
             _write_at(self._counts_file, _COUNT.pack(count), _HEAD.size + _COUNT.size * index, self._lock)
         self._counts[index] = count
+
+    def _leave_room(self) -> None:
+        """See that what has no end does not fill the disk, which others need."""
+        with disk_errors(self.path):
+            free = shutil.disk_usage(self.path.parent).free
+        if free < _RESERVE:
+            raise DiskFullError(
+                f"not enough space for a file of unknown length: {self.completed / 1e9:.1f} GB of it came, and "
+                f"{free / 1e9:.1f} GB are free; remove models, or let OLLAMA_MODELS name a folder on a larger disk",
+                reason=f"{_RESERVE} bytes must stay free in {self.path.parent}",
+            )
 
     def read(self, begin: int, end: int, buffer: bytearray) -> Iterator[memoryview]:
         """The bytes from `begin` to `end`, through `buffer`: each piece is valid until the next.
