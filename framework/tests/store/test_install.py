@@ -103,6 +103,14 @@ def test_what_the_registry_knows_goes_before_what_the_file_says(store, make_gguf
     assert model.artifact.config["extra"] == {"kept": True}
 
 
+def test_the_last_piece_of_a_model_must_be_whole_too(store, make_gguf, tmp_path):
+    whole, cut = make_gguf(), tmp_path / "cut.gguf"
+    cut.write_bytes(whole.read_bytes()[:-1000])
+    with pytest.raises(InvalidModelFileError, match="truncated"):
+        bring(store, ResolvedModel(layers=(path_layer(whole), path_layer(cut))))
+    assert untouched(store)
+
+
 def test_a_description_brings_its_format_along(store):
     model = bring(store, ResolvedModel(layers=(content_layer(media_types.MODEL, ECHO),)))
     assert model.artifact.format == model.config.model_format == "echo"

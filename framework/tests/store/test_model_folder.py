@@ -62,3 +62,10 @@ def test_a_link_within_the_folder_is_followed(tmp_path: Path):
     fill(tmp_path, "weights")
     (tmp_path / "a.gguf").symlink_to(tmp_path / "weights")
     assert list(model_files(tmp_path)) == ["a.gguf"]
+
+
+def test_a_folder_of_too_many_files_is_no_model(tmp_path: Path):
+    for number in range(4097):
+        (tmp_path / f"{number}.gguf").touch()
+    with pytest.raises(RequestError, match="more than 4096 files"):
+        model_files(tmp_path)

@@ -200,6 +200,9 @@ def _completed(store: Store, config: ModelConfig, main: Layer, layers: Sequence[
         raise InvalidModelFileError("the model's file is of an unknown format", reason=f"blob {main.digest}")
     config = msgspec.structs.replace(config, model_format=model_format)
     if model_format == GGUF:
-        return complete_config(config, read_header(path))
+        # All pieces: of one whose length and digest nobody knew, only its header tells that the end is missing.
+        pieces = [layer for layer in layers if layer.media_type == media_types.MODEL]
+        headers = {piece.digest: read_header(store.blobs.path(piece.digest)) for piece in pieces}
+        return complete_config(config, headers[main.digest])
     files = {layer.name: store.blobs.path(layer.digest) for layer in layers if layer.name}
     return read_onnx_facts(files).complete(config) if model_format == ONNX and files else config

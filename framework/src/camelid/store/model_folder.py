@@ -1,6 +1,7 @@
 """Which files of a folder make a model or an adapter (contract 11.3)."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ _GENERATING_ONNX: Final = ("*.onnx*", "*/*.onnx*")
 """In a folder that says how ONNX Runtime GenAI shall use it, all of them belong to the model."""
 
 _COMPANIONS: Final = ("*.json", "*/*.json", "chat_template.jinja", "tokenizer.model", "*/tokenizer.model")
+_MOST_FILES: Final = 4096
 _POINTER: Final = b"version https://git-lfs"
 
 
@@ -34,7 +36,7 @@ def model_files(folder: Path) -> dict[str, Path]:
     """The files to upload: names with slashes relative to the folder, and where they are, sorted by name.
 
     Raises:
-        RequestError: no weights are there, a file is a Git LFS pointer, or a link leads out of the folder.
+        RequestError: no weights are there, or too many files; one is a Git LFS pointer, or a link that leads out.
     """
     groups = ((_GENERATING_ONNX,) if (folder / GENAI_CONFIG).is_file() else ()) + _WEIGHTS
     weights = next((found for group in groups if (found := list(_matching(folder, group)))), [])
@@ -49,12 +51,13 @@ def model_files(folder: Path) -> dict[str, Path]:
 
 def _matching(folder: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
     inside = folder.resolve()
-    for pattern in patterns:
-        for path in folder.glob(pattern):
-            if not path.resolve().is_relative_to(inside):
-                raise RequestError(f"insecure path: {path} is a link that leads out of {folder}; copy the file there")
-            if path.is_file():
-                yield path
+    for count, path in enumerate(chain.from_iterable(map(folder.glob, patterns))):
+        if count >= _MOST_FILES:
+            raise RequestError(f"{folder} has more than {_MOST_FILES} files: make a folder of those of one model")
+        if not path.resolve().is_relative_to(inside):
+            raise RequestError(f"insecure path: {path} is a link that leads out of {folder}; copy the file there")
+        if path.is_file():
+            yield path
 
 
 def _check_weights(path: Path) -> None:
