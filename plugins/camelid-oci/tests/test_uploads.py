@@ -151,6 +151,16 @@ def test_an_upload_that_the_host_forgot_begins_anew(registry, blob):
 
 
 @pytest.mark.usefixtures("small_parts")
+def test_a_host_that_forgets_a_part_takes_parts_all_the_same(registry, blob):
+    with UploadServer() as server:
+        with pytest.raises(TransientRegistryError, match="forgot"):
+            registry.send(name_at(server), blob, lambda done: server.uploads.clear() if done > 2 * MEBIBYTE else None)
+        registry.send(name_at(server), blob, lambda _: None)
+        assert server.blobs == {blob.digest: CONTENT}
+        assert sent(server)[2:] == [("PATCH", 2 * MEBIBYTE)] * 2 + [("PATCH", MEBIBYTE + 17), ("PUT", 0)]
+
+
+@pytest.mark.usefixtures("small_parts")
 def test_what_was_refused_is_not_gone_on_with(registry, blob, tmp_path):
     (tmp_path / "blob").write_bytes(CONTENT[::-1])
     with UploadServer() as server:

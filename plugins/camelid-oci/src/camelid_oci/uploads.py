@@ -23,6 +23,7 @@ _SMALLEST_PART: Final = 1 << 20
 _FEWER: Final = 4
 """By which parts get smaller where they are too large for a host, or for what stands before it."""
 _TOO_LARGE: Final = 413
+_FORGOTTEN: Final = 404
 _NO_PARTS: Final = frozenset({400, 404, 405, 411, 416, 501})
 _RANGE: Final = re.compile(r"(?:bytes=)?0-(\d{1,18})")
 _MOST_BROKEN: Final = 64
@@ -148,6 +149,10 @@ class _Upload:
         with self._client.request("PATCH", str(self.session.url), headers=headers, body=body) as response:
             if response.status_code == _TOO_LARGE:
                 return False
+            if response.status_code == _FORGOTTEN and self._sent:
+                raise TransientRegistryError(
+                    "the registry forgot what it had of a file", reason=public_url(response.url)
+                )
             if response.status_code in _NO_PARTS:
                 raise _PartRefusedError(
                     f"the registry refused a part of a file: {response.status_code}", reason=public_url(response.url)
