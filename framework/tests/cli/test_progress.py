@@ -52,6 +52,15 @@ def test_a_running_transfer_shows_speed_and_time_left():
     assert re.search(r"pulling 6a07: {3}0% ▕ +▏ 20 KB/1 TB +[\d.]+ [KM]?B/s +(\d+[hm]\d+[ms]|99h\+)", shown)
 
 
+def test_what_has_no_known_end_shows_what_came_and_its_speed():
+    output = io.StringIO()
+    with ProgressDisplay(console=terminal(output)) as display:
+        for completed in (1_000, 20_000):
+            display.show(ProgressLine(status="pulling a file", completed=completed))
+            time.sleep(0.01)
+    assert re.search(r"pulling a file: 20 KB +[\d.]+ [KM]?B/s", output.getvalue())
+
+
 def test_a_layer_without_a_byte_is_not_shown_yet():
     output = io.StringIO()
     with ProgressDisplay(console=terminal(output)) as display:

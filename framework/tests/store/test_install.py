@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import pytest
 
-from camelid.contracts.registry import BlobSource, LayerSource, ResolvedModel
+from camelid.contracts.registry import UNKNOWN_SIZE, BlobSource, LayerSource, ResolvedModel
 from camelid.errors import DiskFullError, InvalidModelFileError, RegistryError
 from camelid.store import media_types
 from camelid.store.digests import digest_of
@@ -140,6 +140,15 @@ def test_blobs_come_through_the_registry_and_only_once(store):
     install(store, NAME, resolved, remote.open, progress)
     assert len(remote.opened) == 1
     assert progress == [(digest, 3_000_000, 3_000_000)]
+
+
+@pytest.mark.parametrize("size", [3_000_000, UNKNOWN_SIZE])
+def test_a_blob_without_a_digest_is_told_to_its_end_and_then_under_its_name(store, size):
+    content, progress = os.urandom(3_000_000), Progress()
+    layer = LayerSource(media_types.MODEL, BlobSource(digest="", size=size, url="weights"))
+    resolved = ResolvedModel(layers=(layer,), config={"model_format": "x"})
+    install(store, NAME, resolved, Remote(weights=content).open, progress)
+    assert progress[-2:] == [("", max(0, size), 3_000_000), (digest_of(content), 3_000_000, 3_000_000)]
 
 
 def test_the_registrys_manifest_is_kept_byte_for_byte(store):

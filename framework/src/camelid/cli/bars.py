@@ -1,4 +1,4 @@
-"""One line of progress with a bar, as text (contract 19.6)."""
+"""One line of progress, with a bar where its end is known, as text (contract 19.6)."""
 
 from collections import deque
 from typing import Final, NamedTuple
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from camelid.cli.sizes import human_bytes
 from camelid.cli.times import remaining_time
 
-__all__ = ("ASCII", "BLOCKS", "Rate", "Strokes", "bar_line")
+__all__ = ("ASCII", "BLOCKS", "Rate", "Strokes", "bar_line", "count_line")
 
 _RATE_SECONDS: Final = 5.0
 
@@ -70,3 +70,9 @@ def bar_line(message: str, completed: int, total: int, rate: float, *, width: in
         return f"{head} {tail}"[:width]
     filled = cells * completed // total
     return f"{head} {strokes.left}{strokes.full * filled}{' ' * (cells - filled)}{strokes.right} {tail}"
+
+
+def count_line(message: str, completed: int, rate: float, *, width: int) -> str:
+    """`pulling 6a0746a1ec1a: 2.1 GB   50 MB/s`, of what nobody knows the end of; the arguments as for `bar_line`."""
+    speed = f"  {human_bytes(rate):>6}/s" if rate > 0 else ""
+    return f"{message}: {human_bytes(completed)}{speed}"[:width]

@@ -115,7 +115,7 @@ class ProgressLine(StreamLine, frozen=True):
     status: str = ""
     digest: str = ""
     total: int = 0
-    """Bytes; 0 = this status has no bar."""
+    """Bytes; 0 = this status has no bar, for nobody knows how many, or there are none."""
     completed: int = 0
 
 

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from camelid.cli.bars import ASCII, BLOCKS, Rate, bar_line
+from camelid.cli.bars import ASCII, BLOCKS, Rate, bar_line, count_line
 from camelid.cli.messages import ProgressLine
 
 __all__ = ("ProgressDisplay", "show_progress")
@@ -73,7 +73,7 @@ class ProgressDisplay:
             if not self._console.is_terminal and not self._transient:
                 self._console.print(line.status, soft_wrap=True, markup=False)
         self._current = key
-        if line.total:
+        if line.total or line.completed:
             step.total, step.completed = line.total, line.completed
             step.rate.add(time.monotonic(), line.completed)
 
@@ -95,6 +95,9 @@ class ProgressDisplay:
                 width=self._console.width,
                 strokes=self._strokes,
             )
+            return Text(text, no_wrap=True, overflow="crop")
+        if step.completed:
+            text = count_line(step.status, step.completed, step.rate.bytes_per_second(), width=self._console.width)
             return Text(text, no_wrap=True, overflow="crop")
         if key == self._current and not self._finished and self._strokes is BLOCKS:
             return step.spinner

@@ -157,6 +157,7 @@ class _Blobs:
             raise RegistryError("a blob went missing while its model was fetched: try again", reason=digest)
         if not blob.digest:
             self._origins.remember(blob, digest)
+            self._told(blob)(self._blobs.size(digest))  # the last that is heard of it under no name
         return digest
 
     def _told(self, blob: BlobSource) -> Callable[[int], None]:
