@@ -100,7 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `HOST=https://HOST`; the names stay. `registry.ollama.ai` is the host of names that say none."""
     registry_hosts: tuple[str, ...] | None = None
     """Hosts in names of models, and in addresses of files, that may be asked; None for all. Where a host sends us for a
-    file is its own matter."""
+    file is its own matter, also into the server's own network: allow hosts that are trusted with that."""
     air_gapped: bool = False
     """Ask no other machine for models or pictures, and send none there: only what is on this one can be pulled."""
     transfer_streams: int = 16

@@ -133,7 +133,7 @@ def test_a_server_that_does_not_know_ranges(models, blob, inject):
 )
 def test_another_part_of_a_file_is_refused(models, blob, inject, headers):
     inject(BLOB, 206, body=CONTENT, headers=headers)
-    with pytest.raises(RegistryError, match=r"the Hub sends something else"):
+    with pytest.raises(RegistryError, match=r"another part than was asked for|compressed"):
         read(models, blob, 100)
 
 
@@ -193,5 +193,5 @@ def test_a_connection_that_does_not_come_about(hub, models, blob, inject):
 
 def test_a_file_of_another_length_is_refused(models, blob, inject):
     inject(BLOB, 206, body=CONTENT, headers={"content-range": "bytes 0-399999/400001"})
-    with pytest.raises(RegistryError, match="another length than the Hub announced"):
+    with pytest.raises(RegistryError, match="sends more than it announced"):
         read(models, blob)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from camelid.contracts.registry import BlobSource, OnlyFromStartError, TransientRegistryError
+from camelid.contracts.registry import BlobSource, TransientRegistryError
 from camelid.errors import RegistryError
 from camelid_huggingface.refusals import Repository, refusal, seconds_to_wait
 from camelid_huggingface.repository import RepositoryFile, RepositoryInfo
@@ -95,13 +95,12 @@ class Hub:
             RegistryError: trying again is of no use.
             OSError: the connection broke; also from reading.
         """
-        from camelid.contracts.distribution.blobs import body_of  # noqa: PLC0415 - HTTP is heavy
+        from camelid.contracts.distribution.blobs import part_of  # noqa: PLC0415 - HTTP is heavy
 
         asked = {"range": f"bytes={offset}-{offset + length - 1}"}
         with self._session.get_file(blob.url, asked) as response:
             _check(response, repository)
-            _check_part(response, blob, offset)
-            yield body_of(response, blob.url)
+            yield part_of(response, blob, offset)
 
     def _fetch(self, url: str, repository: Repository, limit: int) -> bytes:
         """A small answer."""
@@ -123,25 +122,6 @@ class Hub:
 def _check(response: "httpx.Response", repository: Repository) -> None:
     if not response.is_success:
         raise refusal(response.status_code, response.headers, repository)
-
-
-def _check_part(response: "httpx.Response", blob: BlobSource, offset: int) -> None:
-    """Raise unless the answer is the part that was asked for, of the file that was announced."""
-    if offset and response.status_code != HTTPStatus.PARTIAL_CONTENT:
-        raise OnlyFromStartError("the server of a file on the Hub does not give parts of it", reason=blob.url)
-    part = response.headers.get("content-range", "")
-    encoding = response.headers.get("content-encoding", "identity")
-    if (offset and not part.startswith(f"bytes {offset}-")) or encoding != "identity":
-        raise RegistryError(
-            "the Hub sends something else than the part of a file that was asked for",
-            reason=f"asked from {offset}, got {part!r} in the encoding {encoding!r}: {blob.url}",
-        )
-    whole = part.rpartition("/")[2]
-    if whole.isascii() and whole.isdigit() and int(whole) != blob.size:
-        raise RegistryError(
-            "a file on the Hub has another length than the Hub announced: pull the model again",
-            reason=f"{whole} bytes, announced were {blob.size}: {blob.url}",
-        )
 
 
 def _bounded(response: "httpx.Response", limit: int) -> bytes:

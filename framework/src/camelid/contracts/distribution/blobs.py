@@ -15,7 +15,7 @@ from camelid.contracts.distribution.client import Client
 from camelid.contracts.registry import UNKNOWN_SIZE, BlobSource, OnlyFromStartError
 from camelid.errors import RegistryError
 
-__all__ = ("body_of", "open_range", "size_of", "version_of")
+__all__ = ("open_range", "part_of", "size_of", "version_of")
 
 _RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 _LONG_AGO: Final = timedelta(seconds=1)
@@ -34,25 +34,30 @@ def open_range(client: Client, blob: BlobSource, offset: int, length: int) -> It
     whole = offset == 0 and length >= blob.size
     headers = {} if whole else {"Range": f"bytes={offset}-{offset + length - 1}"}
     with client.request("GET", blob.url, headers=headers) as response:
-        if response.status_code in (200, 206):
-            _check_encoding(response, blob)
-            _check_version(response, blob)
-        if response.status_code == 206:
-            _check_range(response, blob, offset)
-        elif response.status_code == 200:
-            _check_whole(response, blob, offset)
-        elif response.status_code == 416:
+        if response.status_code == 416:
             raise RegistryError(
                 "the registry has fewer bytes than it announced", reason=f"{public_url(blob.url)} from {offset} on"
             )
-        else:
+        if response.status_code not in (200, 206):
             refuse(response, f"unexpected status code {response.status_code}")
-        yield body_of(response, blob.url)
+        yield part_of(response, blob, offset)
 
 
-def body_of(response: httpx.Response, url: str) -> BinaryIO:
-    """The body of an answer, which comes as it was sent; what goes wrong with it is an `OSError` about `url`."""
-    return cast("BinaryIO", _Body(response, url))
+def part_of(response: httpx.Response, blob: BlobSource, offset: int) -> BinaryIO:
+    """What an answer with status 200 or 206 holds of a blob; reading it raises an `OSError` if the connection breaks.
+
+    Raises:
+        OnlyFromStartError: all of the blob, and `offset` is not 0.
+        RegistryError: something else than its bytes from `offset` on.
+    """
+    _check_encoding(response, blob)
+    _check_version(response, blob)
+    if response.status_code == 206:
+        _check_range(response, blob, offset)
+    elif offset:
+        raise OnlyFromStartError("the registry sends whole files only", reason=public_url(blob.url))
+    _check_size(blob, response)
+    return cast("BinaryIO", _Body(response, blob.url))
 
 
 class _Body(io.RawIOBase):
@@ -125,13 +130,6 @@ def _check_range(response: httpx.Response, blob: BlobSource, offset: int) -> Non
         raise RegistryError(
             "the registry sends another part than was asked for", reason=f"{public_url(blob.url)}: {header[:100]!r}"
         )
-    _check_size(blob, response)
-
-
-def _check_whole(response: httpx.Response, blob: BlobSource, offset: int) -> None:
-    if offset:
-        raise OnlyFromStartError("the registry sends whole files only", reason=public_url(blob.url))
-    _check_size(blob, response)
 
 
 def _check_size(blob: BlobSource, response: httpx.Response) -> None:
