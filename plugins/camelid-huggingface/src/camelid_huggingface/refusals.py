@@ -1,5 +1,6 @@
 """What the Hub's refusals mean, in words that say what to do."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -12,6 +13,8 @@ from camelid.errors import RegistryError
 __all__ = ("Repository", "refusal", "seconds_to_wait")
 
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 
 
 class Repository(msgspec.Struct, frozen=True):
@@ -32,7 +35,7 @@ class Repository(msgspec.Struct, frozen=True):
 def seconds_to_wait(headers: Mapping[str, str]) -> int:
     """How long the Hub wants to be left alone; 0 if it does not say."""
     stated = headers.get("retry-after", "").strip()
-    return int(stated) if stated.isascii() and stated.isdigit() else 0
+    return int(stated) if _SECONDS.fullmatch(stated) else 0
 
 
 def refusal(status: int, headers: Mapping[str, str], repository: Repository) -> RegistryError:

@@ -17,7 +17,7 @@ from camelid.errors import RegistryError
 
 __all__ = ("open_range", "part_of", "size_of", "version_of")
 
-_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
+_RANGE: Final = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", re.ASCII)
 _LONG_AGO: Final = timedelta(seconds=1)
 _SIZE: Final = re.compile(r"\d{1,18}", re.ASCII)
 
@@ -94,7 +94,7 @@ def version_of(response: httpx.Response) -> str:
     try:
         changed, now = map(parsedate_to_datetime, (last_modified, response.headers.get("date", "")))
         return last_modified if now - changed >= _LONG_AGO else ""
-    except (TypeError, ValueError):  # no time, or only one of them with its zone
+    except (TypeError, ValueError, OverflowError):  # no time, or only one of them with its zone
         return ""
 
 
@@ -102,7 +102,7 @@ def size_of(response: httpx.Response) -> int:
     """Bytes of the whole blob that an answer holds, or a part of; `UNKNOWN_SIZE` if it does not say."""
     ranged = response.status_code == 206
     match = _RANGE.fullmatch(response.headers.get("content-range", "")) if ranged else None
-    told = match[3] if match else "" if ranged else response.headers.get("content-length", "")
+    told = match[2] if match else "" if ranged else response.headers.get("content-length", "")
     return int(told) if _SIZE.fullmatch(told) else UNKNOWN_SIZE
 
 
