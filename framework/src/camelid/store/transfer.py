@@ -24,7 +24,7 @@ class Transfers:
         self.policy = TransferPolicy() if policy is None else policy
         self.limits = Limits(self.policy)
         self._lock = Lock()
-        self._jobs: dict[tuple[str, int], _Job] = {}
+        self._jobs: dict[tuple[str, int, str], _Job] = {}
 
     def require(self, blobs: Iterable[BlobSource]) -> None:
         """See that there is room, before the first byte.
@@ -41,7 +41,7 @@ class Transfers:
             wanted[key] = max(blob, wanted.get(key, blob), key=lambda blob: blob.size)
         need = sum(map(self._missing, wanted.values()))
         with self._lock:
-            others = [job.blob for (key, _), job in self._jobs.items() if key not in wanted]
+            others = [job.blob for (key, *_), job in self._jobs.items() if key not in wanted]
         promised = sum(map(self._missing, others))
         folder = self._blobs.folder
         with disk_errors(folder):
@@ -71,29 +71,31 @@ class Transfers:
             RegistryError: the registry failed too often, or gave what it did not announce.
             DiskFullError: no room.
         """
-        while True:
-            job = self._join(blob, open_range)
-            try:
-                while not job.ended.wait(SECONDS_BETWEEN_NEWS):
-                    on_progress(job.completed)
-            finally:
-                with self._lock:
-                    job.followers -= 1
-                    if not job.followers:
-                        job.give_up()
-            if job.error is None:
-                return job.digest
-            if job.blob.url == blob.url or not isinstance(job.error, RegistryError):
-                raise job.error
+        job = self._follow(blob, open_range, on_progress)
+        if isinstance(job.error, RegistryError) and job.blob.url != blob.url:
+            job = self._follow(blob, open_range, on_progress, only_from=blob.url)
+        if job.error is not None:
+            raise job.error
+        return job.digest
 
-    def _join(self, blob: BlobSource, open_range: OpenRange) -> "_Job":
-        """The download of a blob, which begins unless it runs."""
-        key = (download_key(blob), blob.size)
+    def _follow(
+        self, blob: BlobSource, open_range: OpenRange, on_progress: Callable[[int], None], *, only_from: str = ""
+    ) -> "_Job":
+        """Wait for the download of a blob, which begins unless it runs: it has ended. `only_from` says an address."""
+        key = (download_key(blob), blob.size, only_from)
         with self._lock:
             job = self._jobs.get(key)
             if job is None or job.given_up:
                 job = self._jobs[key] = _Job(self._work(blob, open_range), blob, self._forget, after=job)
             job.followers += 1
+        try:
+            while not job.ended.wait(SECONDS_BETWEEN_NEWS):
+                on_progress(job.completed)
+        finally:
+            with self._lock:
+                job.followers -= 1
+                if not job.followers:
+                    job.give_up()
         return job
 
     def settle(self) -> None:

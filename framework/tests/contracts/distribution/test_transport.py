@@ -185,6 +185,15 @@ def test_a_proxy_of_another_kind_is_refused_by_name(monkeypatch):
     assert "secret" not in f"{refused.value} {refused.value.reason}"
 
 
+@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
+def test_a_file_without_certificates_is_told(monkeypatch, tmp_path: Path, content):
+    if content is not None:
+        (tmp_path / "ours.pem").write_bytes(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours.pem"))
+    with pytest.raises(RegistryError, match=r"certificates cannot be read: .*SSL_CERT_FILE"):
+        Transport()
+
+
 def test_who_signed_a_certificate_is_found_where_the_variable_says(make_client, monkeypatch, tmp_path: Path):
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)

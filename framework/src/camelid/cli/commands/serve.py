@@ -50,7 +50,9 @@ def command(plugins: tuple[str, ...], *, until_stdin_closes: bool, **flags: obje
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
     logging.getLogger("camelid").setLevel(logging.DEBUG if settings.debug else logging.INFO)
+    # These tell whole addresses, whose queries may be secrets: httpx each, urllib3 those with a broken header.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     if settings.debug:
         os.environ["CAMELID_DEBUG"] = "true"  # for the workers, which know no settings
 

@@ -38,9 +38,15 @@ class Transport(httpx.BaseTransport):
         """Open nothing yet.
 
         Raises:
-            RegistryError: the variables name a proxy of a kind that is not known, or at no address.
+            RegistryError: the variables name a proxy of a kind that is not known, or at no address; or no certificates.
         """
-        self._context = httpx.create_ssl_context()
+        try:
+            self._context = httpx.create_ssl_context()
+        except OSError as error:
+            raise RegistryError(
+                f"certificates cannot be read: {error}; let SSL_CERT_FILE name a file of them, or unset it",
+                reason=repr(error),
+            ) from error
         self._direct = urllib3.PoolManager(maxsize=_KEPT_CONNECTIONS, ssl_context=self._context)
         proxies = getproxies()
         self._through = {
