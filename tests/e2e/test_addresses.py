@@ -94,7 +94,7 @@ def test_a_model_is_made_from_an_address_and_the_settings_say_from_which(host, s
     assert (refused.status_code, "leave out the user name" in refused.json()["error"]) == (400, True)
     host.says = lambda _content: {"Connection": "close", "this is no header\r\nX": "1"}
     assert pull(server, address).json() == {"status": "success"}
-    unknown = server.post("/api/show", model=address.replace("talker", "nobody"))
+    unknown = server.post("/api/generate", model=address.replace("talker", "nobody"))
     assert (unknown.status_code, host.served > 1) == (404, True)
     assert all(request.path.endswith("?token=secret") for request in host.requests)
     assert "secret" not in server.log.read_text()
