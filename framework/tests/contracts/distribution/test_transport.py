@@ -24,12 +24,19 @@ class Files(LoopbackServer):
         self.connections: set[object] = set()
         self.hosts: list[str] = []
         """What all the `Host` headers said."""
+        self.served_to: set[object] = set()
+        self.faithless = False
+        """Whether each connection is closed at its second request."""
         if context is not None:
             self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         verify = self._http.verify_request
         self._http.verify_request = lambda request, peer: self.connections.add(peer) or verify(request, peer)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        if self.faithless and handler.client_address in self.served_to:
+            handler.close_connection = True
+            return
+        self.served_to.add(handler.client_address)
         self.hosts += handler.headers.get_all("host")
         super().answer(handler)
 
@@ -86,6 +93,15 @@ def test_an_answer_without_a_body_need_not_be_read_for_that(files, make_client, 
         with client.stream(method, f"http://{files.host}/"):
             pass
     assert len(files.connections) == 1
+
+
+def test_a_kept_connection_that_is_closed_in_that_moment_is_no_failure(files, make_client):
+    client, files.faithless = make_client(), True
+    for _ in range(3):
+        assert client.get(f"http://{files.host}/").content == CONTENT
+    assert len(files.connections) == 3
+    with pytest.raises(httpx.NetworkError):  # it may have been taken
+        client.post(f"http://{files.host}/", content=b"abc")
 
 
 def test_what_only_announces_an_answer_is_never_mixed_up_with_the_next_one(files, make_client, monkeypatch):

@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import urllib3
-from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError
+from urllib3.exceptions import HTTPError, LocationValueError, NewConnectionError, ProtocolError
 from urllib3.exceptions import TimeoutError as TimedOutError
 
 from camelid.errors import RegistryError
@@ -24,6 +24,7 @@ __all__ = ("Transport",)
 _READ_AT_ONCE: Final = 1 << 20
 _KEPT_CONNECTIONS: Final = 32
 """To each host."""
+_REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _FINAL: Final = 200
 """Where the statuses begin that are answers: those below announce one (RFC 9110, 15.2)."""
 
@@ -62,21 +63,14 @@ class Transport(httpx.BaseTransport):
             httpx.HTTPError: the connection broke or never was, or what came is no HTTP.
             httpx.InvalidURL: nobody can be asked so.
         """
-        limits = request.extensions["timeout"]
-        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
         with _errors(request):
-            answer = self._manager(request.url).urlopen(
-                request.method,
-                str(request.url),
-                # As urllib3 spells its own, which it would send beside them: two of `Host` are an error.
-                headers={name.title(): value for name, value in request.headers.items()},
-                body=request.stream if has_body else None,
-                timeout=urllib3.Timeout(connect=limits["connect"], read=limits["read"]),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
+            try:
+                answer = self._ask(request)
+            except ProtocolError:
+                # The host may have closed a kept connection in this moment, which says nothing about it.
+                if request.method not in _REPEATABLE:
+                    raise
+                answer = self._ask(request)
         if answer.status < _FINAL:
             # The real answer comes after it, where the next request on this connection would find it.
             answer.close()
@@ -88,6 +82,22 @@ class Transport(httpx.BaseTransport):
         """Close all connections."""
         for manager in (self._direct, *self._through.values()):
             manager.clear()
+
+    def _ask(self, request: httpx.Request) -> urllib3.BaseHTTPResponse:
+        limits = request.extensions["timeout"]
+        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+        return self._manager(request.url).urlopen(
+            request.method,
+            str(request.url),
+            # As urllib3 spells its own, which it would send beside them: two of `Host` are an error.
+            headers={name.title(): value for name, value in request.headers.items()},
+            body=request.stream if has_body else None,
+            timeout=urllib3.Timeout(connect=limits["connect"], read=limits["read"]),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
 
     def _manager(self, url: httpx.URL) -> urllib3.PoolManager:
         return self._direct if _needs_no_proxy(url) else self._through.get(url.scheme, self._direct)
