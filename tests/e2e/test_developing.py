@@ -91,7 +91,7 @@ def test_an_edit_ends_the_quarantine_of_what_crashed(start_server, echo):
     server.pull(MODEL)
     for _ in range(3):
         assert "unexpectedly stopped" in ask(server)["error"]
-    assert "died 3 times in a row" in ask(server)["error"]
+    assert "died 3 times within 60 seconds" in ask(server)["error"]
     echo.restore("plugin.py")
     assert ask(server)["response"] == "hello"
 

@@ -4,7 +4,8 @@
 
     CamelidError                      500
     ├── RequestError                  400  the client can mend it
-    │   ├── InvalidOptionError        500  (Ollama's status for a wrong option type, contract 3.1)
+    │   ├── RequestTooLargeError      413
+│   ├── InvalidOptionError        500  (Ollama's status for a wrong option type, contract 3.1)
     │   ├── NotFoundError             404
     │   │   ├── ModelNotFoundError    404
     │   │   └── BlobNotFoundError     404
@@ -76,6 +77,7 @@ __all__ = (
     "RemoteModelError",
     "RequestCancelledError",
     "RequestError",
+    "RequestTooLargeError",
     "ServerBusyError",
     "StoreError",
     "UnsupportedCapabilityError",
@@ -108,6 +110,12 @@ class RequestError(CamelidError):
     """The request is wrong; the client can mend it."""
 
     status = 400
+
+
+class RequestTooLargeError(RequestError):
+    """The request has more bytes than the server takes into memory."""
+
+    status = 413
 
 
 class InvalidOptionError(RequestError):
@@ -197,7 +205,7 @@ class WorkerTimeoutError(WorkerError):
 
 
 class WorkerQuarantinedError(WorkerError):
-    """The worker died too often in a row; it is not started again for a while."""
+    """The worker died too often in a short time; it is not started again for a while."""
 
     status = 503
 

@@ -1,9 +1,10 @@
 import msgspec
 import pytest
 
+from camelid.api import body
 from camelid.api.body import decode, read_body
 from camelid.api.ollama.chat import ChatBody
-from camelid.errors import RequestCancelledError, RequestError
+from camelid.errors import RequestCancelledError, RequestError, RequestTooLargeError
 
 
 class InnerBody(msgspec.Struct):
@@ -175,3 +176,12 @@ async def test_a_body_arrives_in_pieces(length):
 async def test_a_client_that_leaves_while_it_sends_is_noticed():
     with pytest.raises(RequestCancelledError):
         await read_body(receiving(b"{", complete=False), SampleBody)
+
+
+async def test_a_body_that_is_too_large_ends_where_it_becomes_so(monkeypatch):
+    monkeypatch.setattr(body, "LARGEST_BODY", 10)
+    left = receiving(b"x" * 6, b"x" * 5, b"never read")
+    with pytest.raises(RequestTooLargeError, match="more than 10 bytes: send less at once") as refused:
+        await read_body(left, SampleBody)
+    assert refused.value.status == 413
+    assert (await left())["body"] == b"never read"

@@ -31,7 +31,7 @@ def test_three_deaths_in_a_minute_close_the_door_for_a_while(clock):
     with pytest.raises(WorkerQuarantinedError) as caught:
         quarantine.check("m", "toy")
     assert caught.value.message == (
-        "the worker of 'toy' died 3 times in a row (killed by SIGSEGV); "
+        "the worker of 'toy' died 3 times within 60 seconds (killed by SIGSEGV); "
         "it will be started again in 20 seconds; see the server's log"
     )
     assert caught.value.status == 503

@@ -9,14 +9,13 @@ import re
 from typing import Final, TypeVar
 
 import msgspec
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import Receive
 
 from camelid.api.compression import decompressed
 from camelid.api.json_syntax import first_value
 from camelid.api.json_values import read_struct
 from camelid.api.request import ApiRequest
-from camelid.errors import RequestCancelledError, RequestError
+from camelid.errors import RequestCancelledError, RequestError, RequestTooLargeError
 from camelid.types.json import JsonValue
 
 __all__ = ("decode", "read_body", "read_compatible_body", "received")
@@ -25,6 +24,9 @@ _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 _LARGE: Final = 1 << 18
 """Bytes. More take a millisecond or longer to decode: images are in them."""
+
+LARGEST_BODY: Final = 1 << 30
+"""Bytes of a request that are taken into memory: an hour of sound fits. Blobs go to the disk as they come."""
 
 _SPACE: Final = b" \t\r\n"
 
@@ -40,9 +42,10 @@ async def read_body(receive: Receive, kind: type[_Body]) -> _Body:
 
     Raises:
         RequestCancelledError: the client left before it had sent everything.
+        RequestTooLargeError: it sent more than `LARGEST_BODY`.
         RequestError: the body is empty, malformed, or a value has the wrong type.
     """
-    body = await received(receive)
+    body = await received(receive, most=LARGEST_BODY)
     return await asyncio.to_thread(decode, body, kind) if len(body) > _LARGE else decode(body, kind)
 
 
@@ -51,10 +54,11 @@ async def read_compatible_body(request: ApiRequest, kind: type[_Body]) -> _Body:
 
     Raises:
         RequestCancelledError: the client left before it had sent everything.
+        RequestTooLargeError: it sent more than `LARGEST_BODY`.
         RequestError: the body is no zstd though its header says so, is empty or malformed, or a value has the wrong
             type.
     """
-    body = await received(request.receive)
+    body = await received(request.receive, most=LARGEST_BODY)
     if request.headers.get("content-encoding", "").strip().lower() == "zstd":
         body = await asyncio.to_thread(decompressed, body)
     if not body.strip(_SPACE):
@@ -62,16 +66,16 @@ async def read_compatible_body(request: ApiRequest, kind: type[_Body]) -> _Body:
     return await asyncio.to_thread(decode, body, kind) if len(body) > _LARGE else decode(body, kind)
 
 
-async def received(receive: Receive, *, most: int | None = None) -> bytes:
+async def received(receive: Receive, *, most: int) -> bytes:
     """A request's body as it was sent.
 
     Args:
         receive: of the ASGI application.
-        most: bytes that it may have; None for no limit.
+        most: bytes that it may have.
 
     Raises:
         RequestCancelledError: the client left before it had sent everything.
-        RequestEntityTooLarge: it has more bytes.
+        RequestTooLargeError: it has more bytes.
     """
     parts: list[bytes] = []
     size = 0
@@ -83,8 +87,8 @@ async def received(receive: Receive, *, most: int | None = None) -> bytes:
         if message["type"] == "http.request":
             parts.append(message["body"])
             size += len(message["body"])
-            if most is not None and size > most:
-                raise RequestEntityTooLarge(f"the request has more than {most:,} bytes")
+            if size > most:
+                raise RequestTooLargeError(f"the request has more than {most:,} bytes: send less at once")
             more = message["more_body"]
     return b"".join(parts)
 

@@ -66,7 +66,7 @@ class Quarantine:
         left = history.until - self._clock()
         if left > 0:
             raise WorkerQuarantinedError(
-                f"the worker of {name!r} died {DEATHS} times in a row ({history.reason}); "
+                f"the worker of {name!r} died {DEATHS} times within {WINDOW_SECONDS:.0f} seconds ({history.reason}); "
                 f"it will be started again in {left:.0f} seconds; see the server's log",
                 reason=history.reason,
             )

@@ -11,7 +11,7 @@ from camelid.errors import InvalidOptionError
 
 __all__ = ("OPENAI_EXCEPTION_HANDLERS", "OpenAIErrorReply", "error_event")
 
-_TYPES: Final = {400: "invalid_request_error", 404: "not_found_error"}
+_TYPES: Final = {400: "invalid_request_error", 404: "not_found_error", 413: "invalid_request_error"}
 
 
 class OpenAIError(msgspec.Struct):
