@@ -5,7 +5,7 @@
     CamelidError                      500
     ├── RequestError                  400  the client can mend it
     │   ├── RequestTooLargeError      413
-│   ├── InvalidOptionError        500  (Ollama's status for a wrong option type, contract 3.1)
+    │   ├── InvalidOptionError        500  (Ollama's status for a wrong option type, contract 3.1)
     │   ├── NotFoundError             404
     │   │   ├── ModelNotFoundError    404
     │   │   └── BlobNotFoundError     404

@@ -22,6 +22,20 @@ def test_a_narrow_terminal_gets_no_bar():
     assert bar_line("pulling", 50, 100, 0, width=24) == "pulling:  50% 50 B/100 B"
 
 
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (35, "pulling:  50% 50 B/100 B 10 B/s 5s"),
+        (33, "pulling:  50% 50 B/100 B 10 B/s"),
+        (30, "pulling:  50% 50 B/100 B"),
+        (23, "pulling:  50%"),
+        (10, "pulling:  "),
+    ],
+)
+def test_a_figure_that_has_no_room_is_left_out_whole(width: int, line: str):
+    assert bar_line("pulling", 50, 100, 10, width=width) == line
+
+
 @given(st.integers(0, 10**13), st.integers(1, 10**13), st.floats(0, 10**10), st.integers(10, 200))
 def test_a_line_never_exceeds_the_width(completed: int, total: int, rate: float, width: int):
     assert len(bar_line("pulling 6a0746a1ec1a", completed, total, rate, width=width)) <= width

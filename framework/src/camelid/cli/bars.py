@@ -47,7 +47,8 @@ class Rate:
 def bar_line(message: str, completed: int, total: int, rate: float, *, width: int, strokes: Strokes = BLOCKS) -> str:
     """`pulling 6a0746a1ec1a:  45% ▕████      ▏ 2.1 GB/4.7 GB   50 MB/s     52s`, `width` columns at most.
 
-    A finished bar shows only the total; a line too narrow for a bar shows none.
+    A finished bar shows only the total. A line too narrow for a bar shows none, and leaves out whole figures from the
+    end rather than half of one.
 
     Args:
         message: what goes on.
@@ -60,14 +61,15 @@ def bar_line(message: str, completed: int, total: int, rate: float, *, width: in
     completed = min(completed, total)
     head = f"{message}: {100 * completed // total:3d}%"
     if completed == total:
-        tail = human_bytes(total)
+        figures = [human_bytes(total)]
     else:
-        tail = f"{human_bytes(completed)}/{human_bytes(total)}"
+        figures = [f"{human_bytes(completed)}/{human_bytes(total)}"]
         if rate > 0:
-            tail += f"  {human_bytes(rate):>6}/s  {remaining_time((total - completed) / rate):>6}"
+            figures += [f"{human_bytes(rate):>6}/s", f"{remaining_time((total - completed) / rate):>6}"]
+    tail = "  ".join(figures)
     cells = width - len(head) - len(tail) - 4
     if cells < 1:
-        return f"{head} {tail}"[:width]
+        return _without_bar(head, figures, width)
     filled = cells * completed // total
     return f"{head} {strokes.left}{strokes.full * filled}{' ' * (cells - filled)}{strokes.right} {tail}"
 
@@ -76,3 +78,13 @@ def count_line(message: str, completed: int, rate: float, *, width: int) -> str:
     """`pulling 6a0746a1ec1a: 2.1 GB   50 MB/s`, of what nobody knows the end of; the arguments as for `bar_line`."""
     speed = f"  {human_bytes(rate):>6}/s" if rate > 0 else ""
     return f"{message}: {human_bytes(completed)}{speed}"[:width]
+
+
+def _without_bar(head: str, figures: list[str], width: int) -> str:
+    line = head[:width]
+    for figure in figures:
+        longer = f"{line} {figure.strip()}"
+        if len(longer) > width:
+            break
+        line = longer
+    return line

@@ -21,8 +21,8 @@ __all__ = ("Pull",)
 _PULLING_MANIFEST: Final = "pulling manifest"
 _VERIFYING: Final = "verifying sha256 digest"
 _REMOVING: Final = "removing unused layers"
-_UNHASHED: Final = "pulling a file of unknown digest"
-"""Until all of it has been read."""
+_UNHASHED: Final = "pulling file"
+"""One of unknown digest, until all of it has been read."""
 _SHORT_DIGEST: Final = slice(len("sha256:"), len("sha256:") + 12)
 
 _log = logging.getLogger(__name__)
