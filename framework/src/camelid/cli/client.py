@@ -40,6 +40,8 @@ _CONNECT_SECONDS: Final = 10.0
 _PATIENT: Final = httpx.Timeout(None, connect=_CONNECT_SECONDS)
 _PROMPT: Final = httpx.Timeout(_CONNECT_SECONDS)
 _AT_ONCE: Final = httpx.Timeout(3.0)
+_INSECURE: Final = "insecure protocol http"
+"""All that servers say of it, Ollama's too."""
 _CLASSES: Final[dict[int, type[CamelidError]]] = {400: RequestError, 404: ModelNotFoundError, 503: ServerBusyError}
 
 
@@ -207,8 +209,7 @@ class Client:
 
     def pull(self, model: str, *, insecure: bool = False) -> Generator[ProgressLine, None, None]:
         """Fetch a model from where it comes from; the iterator must be exhausted."""
-        body: JsonObject = {"model": model, **({"insecure": True} if insecure else {})}
-        return self._stream("/api/pull", body, ProgressLine)
+        return self._transfer("/api/pull", model, insecure=insecure)
 
     def push(self, model: str, *, insecure: bool = False) -> Generator[ProgressLine, None, None]:
         """Send a model to where its name says; the iterator must be exhausted.
@@ -216,8 +217,16 @@ class Client:
         Raises:
             NoSuchRouteError: the server cannot push.
         """
+        return self._transfer("/api/push", model, insecure=insecure)
+
+    def _transfer(self, path: str, model: str, *, insecure: bool) -> Generator[ProgressLine, None, None]:
         body: JsonObject = {"model": model, **({"insecure": True} if insecure else {})}
-        return self._stream("/api/push", body, ProgressLine)
+        try:
+            yield from self._stream(path, body, ProgressLine)
+        except CamelidError as error:
+            if error.message != _INSECURE:
+                raise
+            raise RequestError(f"{_INSECURE}: if that is what you want, allow it with --insecure") from error
 
     def _list(self, path: str, kind: type[T]) -> tuple[T, ...]:
         found = self._decode(self._request("GET", path), _Models)

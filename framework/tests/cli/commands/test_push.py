@@ -31,6 +31,16 @@ def test_a_server_that_cannot_push_is_a_sentence(camelid, scripted):
     assert "cannot push models" in run.stderr
 
 
+@pytest.mark.parametrize("command", ["push", "pull"])
+def test_plain_http_says_how_it_is_allowed(camelid, scripted, command: str):
+    server = scripted({f"/api/{command}": b'{"error":"insecure protocol http"}\n'})
+    run = camelid(command, "http://registry.example/me/mine", OLLAMA_HOST=server.url)
+    assert (run.returncode, run.stderr) == (
+        1,
+        "Error: insecure protocol http: if that is what you want, allow it with --insecure\n",
+    )
+
+
 def test_another_server_has_no_health(scripted):
     with Client(scripted({"/api/version": b'{"version":"0.33.0"}'}).url) as client:
         assert client.health() is None

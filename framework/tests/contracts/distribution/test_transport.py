@@ -8,6 +8,7 @@ import httpx
 import pytest
 import trustme
 
+from camelid.contracts.distribution.answers import connection_errors
 from camelid.contracts.distribution.transport import Transport
 from camelid.errors import RegistryError
 from camelid.testing.loopback import Fault, LoopbackServer, Reply, Request
@@ -219,3 +220,13 @@ def test_who_signed_a_certificate_is_found_where_the_variable_says(make_client, 
             make_client().get(f"https://{server.host}/")
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours.pem"))
         assert make_client().get(f"https://{server.host}/").content == CONTENT
+
+
+def test_what_speaks_plain_http_only_is_told_at_once(files, make_client):
+    url = f"https://{files.host}/"
+    with (
+        pytest.raises(RegistryError, match=r"speaks no https; plain http must be allowed") as refused,
+        connection_errors("GET", f"{url}?secret"),
+    ):
+        make_client().get(url)
+    assert refused.value.message.startswith(f'GET "{url}": ')

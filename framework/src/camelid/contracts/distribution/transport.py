@@ -4,6 +4,7 @@ httpx alone reads 64 KiB at a time and copies them three times in Python: as muc
 download. urllib3 hands out what one call to the system gave, up to a MiB, as it is.
 """
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
@@ -27,6 +28,8 @@ _KEPT_CONNECTIONS: Final = 32
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _FINAL: Final = 200
 """Where the statuses begin that are answers: those below announce one (RFC 9110, 15.2)."""
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST"})
+"""What OpenSSL calls an answer that is no TLS."""
 
 
 class Transport(httpx.BaseTransport):
@@ -178,4 +181,9 @@ def _errors(request: httpx.Request) -> Iterator[None]:
         raise httpx.ReadTimeout(str(error), request=request) from error
     except (HTTPError, HTTPException, OSError) as error:
         cause = error.args[-1] if error.args and isinstance(error.args[-1], Exception) else error
+        if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
+            raise httpx.UnsupportedProtocol(
+                "what answers there speaks no https; plain http must be allowed (`insecure`, --insecure)",
+                request=request,
+            ) from error
         raise httpx.NetworkError(str(cause), request=request) from error
