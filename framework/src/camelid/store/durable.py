@@ -24,6 +24,7 @@ __all__ = (
     "write_all",
 )
 
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """No space, no quota, or a file system that takes no file as large as this."""
 
@@ -55,7 +56,12 @@ def disk_errors(path: Path) -> Iterator[None]:
                 f"no space left in {path.parent}: remove models, or let OLLAMA_MODELS name a folder on a larger disk",
                 reason=reason,
             ) from error
-        raise StoreError(f"the models folder cannot be used: {reason}", reason=reason) from error
+        advice = (
+            "; let this user read and write there, or let OLLAMA_MODELS name another folder"
+            if error.errno in _FORBIDDEN
+            else ""
+        )
+        raise StoreError(f"the models folder cannot be used: {reason}{advice}", reason=reason) from error
 
 
 def temporary_path(folder: Path, prefix: str) -> Path:

@@ -1,4 +1,5 @@
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -74,6 +75,27 @@ def test_ignored_variables_are_listed_with_the_reason(camelid):
     assert [line.split("    ")[0] for line in table[1:]] == ["OLLAMA_KEEPALIVE", "OLLAMA_VULKAN"]
     assert table[1].endswith("no variable of Ollama's has this name; did you mean OLLAMA_KEEP_ALIVE?")
     assert "Read by libraries: CUDA_VISIBLE_DEVICES, HTTPS_PROXY" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("models", os.R_OK, "cannot be read by this user; change that, or let OLLAMA_MODELS name another"),
+        ("models", os.W_OK, "cannot be written by this user: models run, but none can be pulled"),
+        ("models/blobs", os.W_OK, "cannot be written by this user: models run, but none can be pulled"),
+    ],
+)
+def test_a_folder_of_somebody_else_says_what_can_be_done_with_it(
+    camelid, tmp_path: Path, monkeypatch, case: tuple[str, int, str]
+):
+    folder, denied, message = case
+    (tmp_path / "models/blobs").mkdir(parents=True)
+    # Tests may run as root, who may do everything.
+    monkeypatch.setattr(os, "access", lambda path, mode: not (Path(path) == tmp_path / folder and mode & denied))
+    run = camelid("doctor", "--json")
+    assert run.returncode == 1
+    (found,) = [text for status, text in findings(run, "models") if status == "problem"]
+    assert found.startswith(f"{tmp_path / folder} {message}")
 
 
 def test_the_server_of_the_settings_is_asked(camelid, server: str):

@@ -32,9 +32,16 @@ def look_at_models(folder: Path) -> Iterator[Finding]:
     if not folder.is_dir():
         yield problem(_SUBJECT, f"{folder} is no folder; let OLLAMA_MODELS name another")
         return
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        yield problem(_SUBJECT, f"{folder} cannot be read and written by this user")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        yield problem(_SUBJECT, f"{folder} cannot be read by this user; change that, or let OLLAMA_MODELS name another")
         return
+    locked = [each for each in (folder, folder / "manifests", folder / "blobs") if not _writable(each)]
+    if locked:
+        yield problem(
+            _SUBJECT,
+            f"{locked[0]} cannot be written by this user: models run, but none can be pulled, made or removed; "
+            "change that, or let OLLAMA_MODELS name another folder",
+        )
     yield from _space(folder)
     tree, blobs = ManifestTree((folder / "manifests").resolve()), BlobStore((folder / "blobs").resolve())
     whole = 0
@@ -49,6 +56,10 @@ def look_at_models(folder: Path) -> Iterator[Finding]:
         yield problem(_SUBJECT, error.message)
         return
     yield ok(_SUBJECT, f"{whole} whole model{'' if whole == 1 else 's'} in {folder}")
+
+
+def _writable(folder: Path) -> bool:
+    return not folder.exists() or os.access(folder, os.W_OK | os.X_OK)
 
 
 def _missing(folder: Path) -> Finding:
