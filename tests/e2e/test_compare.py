@@ -106,4 +106,4 @@ def test_a_model_agrees_with_itself_in_a_table_and_on_a_page(server, tmp_path):
 def test_a_model_that_is_not_there(server):
     ended = compare(server, MODEL, "nosuchmodel")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert "not found" in ended.stderr
+    assert "model 'nosuchmodel' not found; if that is a prompt, say --prompt" in ended.stderr

@@ -197,10 +197,11 @@ def test_plugins_that_the_settings_leave_out_are_not_imported(install):
     assert (unnamed.status, unnamed.reason) == (PluginStatus.DISABLED, "the setting plugins does not name it")
 
 
-def test_a_name_in_the_settings_that_is_not_installed_is_a_broken_record():
+def test_a_name_in_the_settings_that_is_not_installed_is_a_broken_record_and_a_warning(caplog):
     missing = record(PluginHost.load(only={"lamacpp"}), "lamacpp")
     assert missing.status is PluginStatus.BROKEN
     assert "it is not installed; installed are: " in missing.reason
+    assert f"plugin lamacpp is broken: {missing.reason}" in caplog.messages
 
 
 def test_built_in_plugins_come_first_are_always_on_and_can_be_disabled():

@@ -51,5 +51,5 @@ async def test_who_runs_or_shows_an_alias_gets_what_it_stands_for(store, add_mod
     assert (await Models(store, aliases=aliases).find("fast")).stored.name.short == "echo:1b"
     library = Library(store, aliases=aliases)
     assert (await library.show(ShowRequest(model="fast"))).model.name.short == "echo:1b"
-    with pytest.raises(ModelNotFoundError):
+    with pytest.raises(ModelNotFoundError, match="'fast' not found; the setting aliases lets it stand for 'echo:1b'"):
         await library.delete("fast")

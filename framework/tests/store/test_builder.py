@@ -26,6 +26,12 @@ def test_layers_say_whether_they_are_new(store, builder):
     assert [layer.digest for layer in builder.layers] == [digest, digest_of(b"Be kind.")]
 
 
+def test_what_another_model_has_is_an_existing_layer(store, builder):
+    store.blobs.put(b"Be kind.")
+    builder.add(media_types.SYSTEM, b"Be kind.")
+    assert builder.statuses == (f"using existing layer {digest_of(b'Be kind.')}",)
+
+
 def test_nothing_is_visible_before_write(store, builder):
     builder.add(media_types.MODEL, b"weights")
     assert store.list() == []

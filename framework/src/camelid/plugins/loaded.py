@@ -63,6 +63,8 @@ class LoadedPlugins:
         """By the plugin's place in the order of loading: two may have one name."""
         for place, candidate in enumerate(candidates):
             self._outcomes[place] = self._load(candidate)
+        for record in self._missing():
+            _log.warning("plugin %s is broken: %s", record.name, record.reason)
         self.catalog.renew(self._found())
 
     @property
@@ -73,8 +75,7 @@ class LoadedPlugins:
     @property
     def records(self) -> tuple[PluginRecord, ...]:
         """One for each plugin that is installed, built in or asked for, also the broken ones."""
-        records = [_record(outcome, self.registrations) for outcome in self._outcomes.values()]
-        return (*records, *_missing(self._rules.only or (), {record.name for record in records}))
+        return (*(_record(outcome, self.registrations) for outcome in self._outcomes.values()), *self._missing())
 
     def sources(self) -> Sources:
         """The files of all plugins that are not left out, as they are now."""
@@ -121,6 +122,16 @@ class LoadedPlugins:
         if only is not None and candidate.name not in only and not candidate.builtin:
             return "the setting plugins does not name it"
         return ""
+
+    def _missing(self) -> list[PluginRecord]:
+        """Records of plugins that the settings ask for and nobody installed."""
+        installed = {outcome.candidate.name for outcome in self._outcomes.values()}
+        choice = ", ".join(sorted(installed)) or "none"
+        reason = f"the setting plugins names it, but it is not installed; installed are: {choice}"
+        return [
+            PluginRecord(name=name, distribution="", version="", module="", status=PluginStatus.BROKEN, reason=reason)
+            for name in sorted(set(self._rules.only or ()) - installed)
+        ]
 
     def _check_name(self, candidate: Candidate) -> None:
         for other in self._outcomes.values():
@@ -182,13 +193,3 @@ def _record(outcome: _Outcome, registrations: Registrations) -> PluginRecord:
         routes=tuple(item.path for item, owner in registrations.routes if owner is plugin),
         commands=tuple(str(item.name) for item, owner in registrations.commands if owner is plugin),
     )
-
-
-def _missing(only: Collection[str], installed: Collection[str]) -> list[PluginRecord]:
-    """Records of plugins that the settings ask for and nobody installed."""
-    choice = ", ".join(sorted(installed)) or "none"
-    reason = f"the setting plugins names it, but it is not installed; installed are: {choice}"
-    return [
-        PluginRecord(name=name, distribution="", version="", module="", status=PluginStatus.BROKEN, reason=reason)
-        for name in sorted(set(only) - set(installed))
-    ]

@@ -180,7 +180,9 @@ class Library:
         except RequestError as error:
             raise RequestError(f"name {go_quoted(asked)} is invalid", reason=error.reason) from error
         if not await asyncio.to_thread(self._store.delete, name):
-            raise ModelNotFoundError(f"model '{asked}' not found")
+            meant = self._aliases.resolve(name)
+            advice = "" if meant == name else f"; the setting aliases lets it stand for '{meant.short}'"
+            raise ModelNotFoundError(f"model '{asked}' not found{advice}")
 
     def _list(self) -> tuple[ListedModel, ...]:
         newest_first = sorted(self._store.list(), key=lambda model: int(model.modified_at), reverse=True)

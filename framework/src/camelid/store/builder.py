@@ -8,7 +8,7 @@ import msgspec
 from camelid.errors import StoreError
 from camelid.store import media_types
 from camelid.store.config import ModelConfig, encode_config
-from camelid.store.digests import parse_digest
+from camelid.store.digests import digest_of, parse_digest
 from camelid.store.manifest import Layer, Manifest
 from camelid.store.store import Store
 from camelid.store.stored import StoredModel
@@ -103,9 +103,10 @@ class ModelBuilder:
         Raises:
             DiskFullError: no room.
         """
+        known = self._store.blobs.has(digest_of(content))
         layer = self._put(media_type, content)
         if layer not in self._statuses:
-            self._statuses[layer] = "creating new layer"
+            self._statuses[layer] = "using existing layer" if known else "creating new layer"
 
     def replace(self, media_type: str, content: bytes, *also: str) -> None:
         """Add a small layer in place of those of its media type, and of the media types in `also`.

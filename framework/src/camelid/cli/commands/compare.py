@@ -1,6 +1,7 @@
 """`camelid compare MODEL... [PROMPT...]`: as fast, as large, the same answers?"""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import click
 
 from camelid.cli.connection import connect_or_embed
 from camelid.cli.messages import CompareBody
-from camelid.errors import CamelidError
+from camelid.errors import CamelidError, ModelNotFoundError
 
 if TYPE_CHECKING:
     from camelid.cli.compare.results import Comparison
@@ -76,14 +77,16 @@ def _compare(asked: CompareBody, comparison: "Comparison", *, quiet: bool) -> No
     from camelid.cli.compare.display import ComparisonDisplay
 
     display = ComparisonDisplay(comparison)
-    with connect_or_embed() as client:
-        if quiet:
+    with connect_or_embed() as client, nullcontext() if quiet else display:
+        try:
             for line in client.compare(asked):
                 comparison.take(line)
-            return
-        with display:
-            for line in client.compare(asked):
-                comparison.take(line)
+        except ModelNotFoundError as error:
+            if len(asked.models) == 1:
+                raise
+            raise ModelNotFoundError(
+                f"{error.message}; if that is a prompt, say --prompt", reason=error.reason
+            ) from error
 
 
 def _report(comparison: "Comparison") -> object:
