@@ -87,6 +87,13 @@ def test_pull_prints_plain_lines_in_a_pipe(camelid, server: str):
     assert "\x1b" not in run.stderr
 
 
+def test_the_name_of_a_file_that_was_pulled_by_its_address_is_told(camelid, scripted):
+    url = scripted({"/api/pull": b'{"status":"success"}\n'}).url
+    told = camelid("pull", "https://h/x.gguf?token=secret", OLLAMA_HOST=url).stdout
+    assert told == "\nThe model is listed as:\n\n\th/_/x:7e12dc50d639\n\n'camelid cp' gives it a shorter name.\n\n"
+    assert camelid("pull", "oci://h/a/x", OLLAMA_HOST=url).stdout == ""
+
+
 def test_pull_says_whether_plain_http_is_allowed(camelid, scripted):
     server = scripted({"/api/pull": b'{"status":"success"}\n'})
     for options in ((), ("--insecure",)):

@@ -4,6 +4,8 @@ import click
 
 from camelid.cli.connection import connect
 from camelid.cli.go_flags import GoCommand
+from camelid.types.file_addresses import FILE, WEB
+from camelid.types.names import ModelName
 
 __all__ = ("command",)
 
@@ -22,3 +24,6 @@ def command(model: str, *, insecure: bool) -> None:
 
     with connect() as client:
         show_progress(client.pull(model, insecure=insecure))
+    name = ModelName.parse(model)
+    if name.protocol in (FILE, WEB):
+        click.echo(f"\nThe model is listed as:\n\n\t{name.short}\n\n'camelid cp' gives it a shorter name.\n")

@@ -66,7 +66,7 @@ def connection_errors(method: str, url: str) -> Iterator[None]:
     except httpx.TimeoutException as error:
         raise TimeoutError(f'{method} "{public_url(url)}": {str(error) or "timed out"}') from error
     except httpx.UnsupportedProtocol as error:
-        raise RegistryError(f'{method} "{public_url(url)}": {error}', reason=str(error)) from error
+        raise RegistryError(f'{method} "{public_url(url)}": {error}') from error
     except httpx.TransportError as error:
         raise ConnectionError(f'{method} "{public_url(url)}": {error}') from error
     except httpx.InvalidURL as error:
