@@ -274,9 +274,11 @@ class Client:
             text = msgspec.json.decode(response.content, type=_Failure).error
         except msgspec.DecodeError:
             text = response.text.strip()
+            if "\n" in text:  # the page of another program
+                text = ""
             if response.status_code == NoSuchRouteError.status and response.request.method != "HEAD":
                 raise NoSuchRouteError(f"{response.url} is not there: the server has no such route") from None
-        message = text or f"{self.url} answered {response.status_code} {response.reason_phrase}"
+        message = text or f"{self.url} answered {response.status_code} {response.reason_phrase}; check OLLAMA_HOST"
         raise _CLASSES.get(response.status_code, CamelidError)(message, reason=f"HTTP {response.status_code}")
 
     @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import click
 
 from camelid.cli.connection import connect_or_embed
+from camelid.cli.report_files import ReportFile
 from camelid.errors import CamelidError
 from camelid.types.json import JsonObject
 
@@ -35,8 +36,8 @@ _HEAD: Final = ("LOAD", "SERVER", "FIGURE", "UNIT", "FIRST P50", "FIRST P95", "G
 @click.option("--streams", default="1,4", show_default=True, help="Answers at once, with commas between them.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 100))
 @click.option("--tokens", default=64, show_default=True, type=click.IntRange(1, 4096), help="Longest answer.")
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write all samples here.")
-@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with plots here.")
+@click.option("--json", "json_path", type=ReportFile(), help="Write all samples here.")
+@click.option("--page", type=ReportFile(), help="Write a report with plots here.")
 def command(
     *,
     model: str,

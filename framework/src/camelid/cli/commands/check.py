@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from camelid.plugins.proofs import Proof
     from camelid.testing.report import Finding
     from camelid.types.artifact import ModelArtifact
+from camelid.cli.report_files import ReportFile
 
 __all__ = ("command",)
 
@@ -25,7 +26,7 @@ __all__ = ("command",)
     type=click.Path(path_type=Path, exists=True, resolve_path=True),
     help="An adapter of this model, to prove adapters with.",
 )
-@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write all of it here.")
+@click.option("--json", "json_path", type=ReportFile(), help="Write all of it here.")
 @click.option("--only", metavar="TEXT", help="Run the cases whose names hold this, and keep nothing.")
 @click.option("--strict", is_flag=True, help="Count what could not run as failed.")
 @click.option(

@@ -9,6 +9,7 @@ import click
 
 from camelid.cli.connection import connect_or_embed
 from camelid.cli.messages import CompareBody
+from camelid.cli.report_files import ReportFile
 from camelid.errors import CamelidError, ModelNotFoundError
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ _PROMPT = "Why is the sky blue?"
 @click.option(
     "--json",
     "json_path",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=ReportFile(allow_dash=True),
     help="Write all of it here.",
 )
-@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with plots here.")
+@click.option("--page", type=ReportFile(), help="Write a report with plots here.")
 def command(
     *,
     words: tuple[str, ...],
