@@ -82,9 +82,10 @@ def test_who_leaves_makes_room_for_the_next(drive):
     driver = drive("slow")
     for number in range(3):
         driver.submit(number, LONG, num_predict=2 if number == 2 else 1000)
+    assert (driver.engine.usage.running, driver.engine.usage.waiting) == (2, 1)
     driver.engine.cancel(0)
-    seen = driver.until(lambda event: event.finish)
-    assert seen[-1].id == 2
+    assert (driver.engine.usage.running, driver.engine.usage.waiting) == (2, 0)
+    driver.until(lambda event: event.finish and event.id == 2)
     driver.engine.cancel(1)
     assert not driver.engine.busy
 
