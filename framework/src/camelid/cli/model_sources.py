@@ -2,7 +2,7 @@
 
 import hashlib
 import os.path
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,7 @@ def collect(
     quantize: str = "",
     draft_quantize: str = "",
     becomes: str = "",
+    endings: Callable[[], Iterable[str]] = tuple,
 ) -> ModelSources:
     """Find and hash every file that a Modelfile names.
 
@@ -46,6 +47,7 @@ def collect(
         quantize: target type; empty to keep the weights as they are.
         draft_quantize: the same for the draft model.
         becomes: format to convert safetensors to; empty to take what `create` makes of them.
+        endings: of files that installed backends know; asked only for a folder without weights of a known name.
 
     Raises:
         RequestError: a file is missing or unusable, or two have the same name.
@@ -59,7 +61,7 @@ def collect(
             blobs[found[name]] = path
         return found
 
-    sources = find_sources(modelfile, partial(_local_files, folder=folder))
+    sources = find_sources(modelfile, partial(_local_files, folder=folder, endings=endings))
     body = CreateBody(
         model,
         from_=sources.base,
@@ -95,13 +97,13 @@ def read_pieces(path: Path) -> Iterator[bytes]:
         raise RequestError(f"cannot read {path}: {error.strerror}", reason=str(error)) from error
 
 
-def _local_files(source: str, folder: Path) -> dict[str, Path]:
+def _local_files(source: str, folder: Path, endings: Callable[[], Iterable[str]]) -> dict[str, Path]:
     """The files of a path by name; empty if the source is the name of a model."""
     path = folder / os.path.expanduser(source)  # noqa: PTH111 - pathlib's fails for users that are not there
     # Unlike pathlib's, these take any text: what is too long for a path is none.
     if os.path.isdir(path):  # noqa: PTH112
         try:
-            return model_files(path)
+            return model_files(path, endings)
         except OSError as error:
             raise RequestError(f"cannot read the folder {path}: {error.strerror}", reason=str(error)) from error
     if os.path.isfile(path):  # noqa: PTH113

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 # worker hooks and must not load NumPy.
 import camelid
 from camelid.errors import CamelidError, MissingDependencyError, ModelLoadError, PluginError, PluginLoadError
-from camelid.plugins.catalog import Catalog
+from camelid.plugins.catalog import Catalog, RegisteredBackend
 from camelid.plugins.discovery import find_plugins
 from camelid.plugins.folder import in_folder
 from camelid.plugins.loaded import LoadedPlugins, Rules
 from camelid.plugins.plugin import Plugin
-from camelid.plugins.record import PluginRecord
+from camelid.plugins.record import PluginRecord, PluginStatus
 from camelid.plugins.registration import Process
 from camelid.plugins.sources import Sources
 from camelid.plugins.threads import in_thread
@@ -87,6 +87,26 @@ class PluginHost:
     def catalog(self) -> Catalog:
         """What they registered; the same object for good."""
         return self._loaded.catalog
+
+    def backend(self, name: str) -> RegisteredBackend:
+        """The backend of this name.
+
+        Raises:
+            PluginLoadError: there is none; the message says what there is, and what is broken.
+        """
+        found = self.catalog.backends.get(name)
+        if found is not None:
+            return found
+        there = ", ".join(sorted(self.catalog.backends)) or "none"
+        missing = "".join(
+            f"\nthe plugin {record.name!r} of {record.distribution} is {record.status}: {record.reason}"
+            for record in self.records
+            if record.status is PluginStatus.BROKEN or (record.status is PluginStatus.DISABLED and record.name == name)
+        )
+        raise PluginLoadError(
+            f"no installed plugin registers the backend {name!r}; there are: {there}. "
+            f"A package of yours is installed from its folder: pip install -e .{missing}"
+        )
 
     @property
     def commands(self) -> "Mapping[str, tuple[click.Command, Plugin]]":

@@ -1,7 +1,8 @@
 """The files of a request as the files of a model: found, checked, and where need be converted (contract 15)."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -56,7 +57,13 @@ class Components:
     """Makes components of the files of one request."""
 
     def __init__(
-        self, blobs: BlobStore, converting: Converting, endings: Mapping[str, str], owner: object, report: Report
+        self,
+        blobs: BlobStore,
+        converting: Converting,
+        endings: Mapping[str, str],
+        remembered: Callable[[str], str],
+        owner: object,
+        report: Report,
     ) -> None:
         """Take what is needed.
 
@@ -64,12 +71,14 @@ class Components:
             blobs: where uploaded files are.
             converting: makes GGUF files of others.
             endings: of files, as `inspect_file` wants them.
+            remembered: the format in which some model has the blob of a digest; empty if none has.
             owner: in whose name files of this machine are stored.
             report: takes the lines.
         """
         self._blobs = blobs
         self._converting = converting
         self._endings = endings
+        self._remembered = remembered
         self._owner = owner
         self._report = report
 
@@ -176,7 +185,7 @@ class Components:
             stored = {name: place for name, place in stored.items() if not name.endswith(_COMPANIONS)}
         pieces: dict[str, GGUFFile] = {}
         for name, (digest, path) in stored.items():
-            kind = await asyncio.to_thread(inspect_file, name, path, self._endings)
+            kind = await asyncio.to_thread(inspect_file, name, path, self._endings, partial(self._remembered, digest))
             self._report(Progress("parsing GGUF" if kind.format == GGUF else f"parsing {kind.format} model"))
             if kind.header is not None and is_piece(kind.header):
                 pieces[name] = GGUFFile(path, kind.header)

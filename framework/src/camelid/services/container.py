@@ -83,7 +83,7 @@ class Services:
         self.push = Push(self.store, registries, transfers)
         self.conversions = Conversions(self.plugins.catalog.placement(settings.placement))
         self.create = Create(self.store, self.pull, self.plugins.catalog, self.conversions, aliases=aliases)
-        self.modelfiles = ModelfileRequests(self.store.blobs, settings.modelfiles)
+        self.modelfiles = ModelfileRequests(self.store.blobs, settings.modelfiles, lambda: self.plugins.catalog.endings)
         self.fetch = Fetch(self.store, self.pull, self.create, self.modelfiles, aliases=aliases)
 
     def remote_pictures(self) -> RemotePictures:

@@ -1,6 +1,6 @@
 """Which kind of layer an uploaded file becomes (contract 15.1, 15.2)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -10,7 +10,7 @@ from camelid.store import media_types
 from camelid.store.formats import GGUF, sniff_format
 from camelid.store.gguf import GGUFHeader, read_header
 
-__all__ = ("ModelFileKind", "inspect_file", "media_type_of")
+__all__ = ("ModelFileKind", "format_of", "inspect_file", "media_type_of")
 
 
 class ModelFileKind(msgspec.Struct, frozen=True):
@@ -23,21 +23,25 @@ class ModelFileKind(msgspec.Struct, frozen=True):
     """Of GGUF files."""
 
 
-def inspect_file(name: str, path: Path, endings: Mapping[str, str]) -> ModelFileKind:
+def inspect_file(
+    name: str, path: Path, endings: Mapping[str, str], remembered: Callable[[], str] = str
+) -> ModelFileKind:
     """Find out what a file is.
 
     Args:
         name: what the client calls it; its ending counts.
         path: where it lies.
         endings: those that backends know, and the format that each stands for.
+        remembered: the format that the file was used with before, empty for none; asked if nothing else tells.
 
     Raises:
         RequestError: it is nothing that can be used as it is.
     """
-    found = GGUF if name.endswith(".gguf") else _named_format(name, endings) or sniff_format(path)
-    if found is None:
+    found = format_of(name, path, endings) or remembered()
+    if not found:
         raise RequestError(
-            "unknown type", reason=f"{name!r} is neither GGUF nor a model description, and no backend knows its ending"
+            f"unknown type: {name} is no GGUF file, and no installed backend knows files that end so",
+            reason="it is no model description either; `camelid plugins` shows what is installed, and what is broken",
         )
     if found != GGUF:
         return ModelFileKind(found, media_types.MODEL)
@@ -48,6 +52,15 @@ def inspect_file(name: str, path: Path, endings: Mapping[str, str]) -> ModelFile
     except InvalidModelFileError as error:
         raise RequestError(f"supplied file was not in GGUF format: {error.message}", reason=error.reason) from error
     return ModelFileKind(GGUF, media_type_of(header), header)
+
+
+def format_of(name: str, path: Path, endings: Mapping[str, str]) -> str | None:
+    """The format of a file, by its name or its first bytes; None if it is of no known one.
+
+    Raises:
+        InvalidModelFileError: it cannot be opened.
+    """
+    return GGUF if name.endswith(".gguf") else _named_format(name, endings) or sniff_format(path)
 
 
 def _named_format(name: str, endings: Mapping[str, str]) -> str | None:

@@ -2,7 +2,7 @@
 those of an older form, with the text of a Modelfile, or the path of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -28,13 +28,15 @@ _DIGEST_SIGN: Final = "@"
 class ModelfileRequests:
     """Reads Modelfiles for clients. Of this machine's disk they reach what lies below one folder, and nothing else."""
 
-    def __init__(self, blobs: BlobStore, folder: Path | None) -> None:
+    def __init__(self, blobs: BlobStore, folder: Path | None, endings: Callable[[], Iterable[str]] = tuple) -> None:
         """Touch no disk.
 
         Args:
             blobs: where the files are that clients uploaded.
             folder: the setting `modelfiles`.
+            endings: of files that backends know.
         """
+        self._endings = endings
         self._blobs = blobs
         self._folder = None if folder is None else folder.expanduser()
 
@@ -110,7 +112,7 @@ class ModelfileRequests:
         path = None if beside is None else self._below(source, beside)
         try:
             if path is not None and path.is_dir():
-                return model_files(path)
+                return model_files(path, self._endings)
         except OSError as error:
             raise RequestError(f"the folder {source} cannot be read", reason=str(error)) from error
         if path is not None and path.is_file():

@@ -128,6 +128,15 @@ class Store:
                 )
         return content[0], manifest
 
+    def format_of(self, digest: str) -> str:
+        """The format of a model whose weights are this blob; empty if there is none.
+
+        Raises:
+            StoreError: a folder cannot be read.
+        """
+        weights = ((model, file) for model in self.list() for file in model.artifact.with_role(FileRole.MODEL))
+        return next((model.artifact.format for model, file in weights if file.digest == digest), "")
+
     def header(self, file: ModelFile) -> GGUFHeader:
         """All that a GGUF file of a model says of itself; its arrays stay in the file.
 

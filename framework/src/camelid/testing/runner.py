@@ -2,12 +2,12 @@
 
 import inspect
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
-from camelid.errors import CamelidError, WorkerDiedError
+from camelid.errors import CamelidError
 from camelid.plugins.host import PluginHost
 from camelid.testing.backend import BackendSuite
 from camelid.testing.host import HOSTS, Host
@@ -20,98 +20,116 @@ __all__ = ("declared_by", "proves", "run_suite", "told")
 
 _EACH_PLACE: Final = "host"
 """The argument of cases that run in each place."""
-_PLACES: Final = sorted(HOSTS, key=lambda place: place != "worker")
-"""The worker first: what crashes there is not tried in this process, which would end without a report."""
 
 
-def run_suite(suite: BackendSuite, plugins: PluginHost | None = None, *, only: str = "") -> Iterator[Finding]:
+def run_suite(
+    suite: BackendSuite,
+    plugins: PluginHost | None = None,
+    *,
+    only: str = "",
+    skip: Collection[str] = (),
+    begin: Callable[[Finding], None] | None = None,
+) -> Iterator[Finding]:
     """Run all cases, those of one place after those of another; each is told of as soon as it has ended.
 
     Args:
         suite: what is tested.
         plugins: what is installed; None to look.
         only: run the cases whose names hold this.
+        skip: titles of findings that are there already.
+        begin: hears of each case before anything is done for it, as a finding that has failed.
     """
     with tempfile.TemporaryDirectory(prefix="camelid-check-") as folder:
         models = Path(folder, "models")
         models.mkdir()
         with Testbed(suite, models, plugins) as testbed:
-            runs = [_Run(testbed, suite, case, Path(folder)) for case in suite.cases() if only in case]
-            for place in _PLACES:
-                yield from _in_place(testbed, place, [run for run in runs if _EACH_PLACE in run.wants])
-            for run in runs:
-                if _EACH_PLACE not in run.wants:
-                    yield from run()
+            cases = [_Case(testbed, suite, case, Path(folder)) for case in suite.cases() if only in case]
+            for place in (*HOSTS, ""):
+                runs = [run for case in cases for run in case.runs(place)]
+                yield from _in_place(testbed, place, [run for run in runs if run.title not in skip], begin)
 
 
-def _in_place(testbed: Testbed, place: str, runs: "list[_Run]") -> Iterator[Finding]:
-    crashed = [run for run in runs if run.crash]
-    for run in crashed:
-        yield run.ended(run.crash, place)
-    runs = [run for run in runs if not run.crash]
-    if not runs:
-        return
-    try:
-        host = testbed.host(place)
-    except Exception as error:  # noqa: BLE001 - each of these cases failed of it
+def _in_place(
+    testbed: Testbed, place: str, runs: "list[_Run]", begin: Callable[[Finding], None] | None
+) -> Iterator[Finding]:
+    """Run cases on a model that is loaded for the first of them; without a place, on what each of them asks for."""
+    with ExitStack() as stack:
+        given: dict[str, object] = {}
         for run in runs:
-            yield run.ended(error, place)
-        return
-    with closing(host):
-        for run in runs:
-            yield from run(host)
+            if begin is not None:
+                begin(run.ended(Failed()))
+            try:
+                if place and not given:
+                    given = {_EACH_PLACE: stack.enter_context(closing(testbed.host(place)))}
+            except Exception as error:  # noqa: BLE001 - this case failed of it, and the next one will
+                yield run.ended(error)
+                continue
+            yield run(given)
 
 
-class _Run:
+class _Case:
     """One case, and what it wants."""
 
-    def __init__(self, testbed: Testbed, suite: BackendSuite, case: str, folder: Path) -> None:
-        self._testbed = testbed
-        self._suite = suite
-        self._name = case
-        self._folder = folder
-        self._call: Callable[..., None] = getattr(suite, case)
-        self._variants = variants_of(self._call)
-        self.wants = set(inspect.signature(self._call).parameters)
-        self.crash: WorkerDiedError | None = None
-        """What it did to a worker."""
+    def __init__(self, testbed: Testbed, suite: BackendSuite, name: str, folder: Path) -> None:
+        self.testbed = testbed
+        self.suite = suite
+        self.name = name
+        self.folder = folder
+        self.call: Callable[..., None] = getattr(suite, name)
+        self.wants = set(inspect.signature(self.call).parameters)
 
-    def __call__(self, host: Host | None = None) -> Iterator[Finding]:
-        """Run it, once for each of its variants."""
-        place = host.place if host else ""
-        name, values = self._variants or ("", ("",))
-        for value in values:
-            variant = "-".join(part for part in (place, str(value)) if part)
-            given: dict[str, object] = {name: value} if name else {}
-            if host:
-                given[_EACH_PLACE] = host
-            yield self._once(given, variant)
+    def runs(self, place: str) -> "list[_Run]":
+        """What is to be run of it in a place; empty stands for cases that run once, wherever that is."""
+        if bool(place) != (_EACH_PLACE in self.wants):
+            return []
+        name, values = variants_of(self.call) or ("", ("",))
+        return [
+            _Run(self, "-".join(part for part in (place, str(value)) if part), {name: value} if name else {})
+            for value in values
+        ]
 
-    def _once(self, given: dict[str, object], variant: str) -> Finding:
-        declared: frozenset[Capability] = frozenset()
-        with tempfile.TemporaryDirectory(dir=self._folder) as empty:
-            try:
-                for want in self.wants - given.keys():
-                    given[want] = self._given(want, Path(empty))
-                declared = declared_by(given.values())
-                self._call(**given)
-            except Exception as error:  # noqa: BLE001 - a case may fail of anything
-                return self.ended(error, variant, declared)
-        return self.ended(None, variant, declared)
-
-    def _given(self, want: str, empty: Path) -> object:
+    def given(self, want: str, empty: Path) -> object:
+        """What it wants of the testbed."""
         match want:
             case "tmp_path":
                 return empty
             case "adapter":
-                return self._testbed.adapter(empty)
-        return getattr(self._testbed, want)
+                return self.testbed.adapter(empty)
+        return getattr(self.testbed, want)
 
-    def ended(self, error: Exception | None, variant: str, declared: frozenset[Capability] = frozenset()) -> Finding:
+
+class _Run:
+    """A case in one place, with one of its variants."""
+
+    def __init__(self, case: _Case, variant: str, given: dict[str, object]) -> None:
+        self._case = case
+        self._variant = variant
+        self._given = given
+
+    @property
+    def title(self) -> str:
+        """As the finding's."""
+        return self.ended(None).title
+
+    def __call__(self, given: Mapping[str, object]) -> Finding:
+        """Run it with what its place has."""
+        case = self._case
+        arguments = {**self._given, **given}
+        declared: frozenset[Capability] = frozenset()
+        with tempfile.TemporaryDirectory(dir=case.folder) as empty:
+            try:
+                for want in case.wants - arguments.keys():
+                    arguments[want] = case.given(want, Path(empty))
+                declared = declared_by(arguments.values())
+                case.call(**arguments)
+            except Exception as error:  # noqa: BLE001 - a case may fail of anything
+                return self.ended(error, declared)
+        return self.ended(None, declared)
+
+    def ended(self, error: Exception | None, declared: frozenset[Capability] = frozenset()) -> Finding:
         """What became of it, given what it raised."""
-        expected = self._suite.expected_failures.get(self._name, "")
-        if isinstance(error, WorkerDiedError):
-            self.crash = error
+        suite, name = self._case.suite, self._case.name
+        expected = suite.expected_failures.get(name, "")
         match error:
             case NotRun():
                 outcome, reason = Outcome.NOT_RUN, str(error)
@@ -126,13 +144,13 @@ class _Run:
             case _:
                 outcome, reason = Outcome.FAILED, told(error)
         return Finding(
-            suite=type(self._suite).__name__,
-            backend=self._suite.backend,
-            case=self._name,
-            needs=needed(self._name),
+            suite=type(suite).__name__,
+            backend=getattr(suite, "backend", ""),
+            case=name,
+            needs=needed(name),
             outcome=outcome,
             declared=declared,
-            variant=variant,
+            variant=self._variant,
             reason=reason,
         )
 

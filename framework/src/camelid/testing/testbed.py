@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Self, TypeVar, cast
 import msgspec
 
 from camelid.contracts.placement import WorkerSpec
-from camelid.errors import CamelidError, WorkerDiedError
+from camelid.engine.inprocess import InProcessPlacement
+from camelid.errors import CamelidError, PluginLoadError, WorkerDiedError
 from camelid.plugins.catalog import RegisteredBackend
 from camelid.plugins.host import PluginHost
-from camelid.plugins.record import PluginStatus
-from camelid.testing.host import Host
+from camelid.testing.host import HOSTS, Host
 from camelid.testing.outcomes import Failed, fail
 from camelid.testing.parts import Parts, opened
 from camelid.testing.suite.generating import PROMPT, greedy
@@ -62,19 +62,14 @@ class Testbed:
         Raises:
             Failed: the suite names none, or none that is installed.
         """
+        __tracebackhide__ = True
         name = getattr(self._suite, "backend", None)
         if not isinstance(name, str):
             fail(f'{type(self._suite).__name__} does not say what it tests: backend = "name in the descriptor"')
-        backends = self._plugins.catalog.backends
-        if name in backends:
-            return backends[name]
-        broken = (
-            f"\nthe plugin {record.name!r} of {record.distribution} is broken: {record.reason}"
-            for record in self._plugins.records
-            if record.status is PluginStatus.BROKEN
-        )
-        there = ", ".join(sorted(backends)) or "none"
-        raise Failed(f"no installed plugin registers the backend {name!r}; there are: {there}{''.join(broken)}")
+        try:
+            return self._plugins.backend(name)
+        except PluginLoadError as error:
+            raise Failed(error.message) from None
 
     @property
     def spec(self) -> WorkerSpec:
@@ -83,6 +78,8 @@ class Testbed:
 
     def host(self, place: str) -> Host:
         """The suite's model, loaded in a place, a key of `HOSTS`. The caller closes it."""
+        if HOSTS[place] is InProcessPlacement:
+            self._once("trial", self._try_in_worker)
         return self._load(place, self.spec)
 
     @property
@@ -102,10 +99,7 @@ class Testbed:
 
     @property
     def parts(self) -> Parts:
-        """The suite's model in this process, with nothing of the framework around it.
-
-        A worker is asked first: a backend that crashes or hangs does it there, where it takes nothing along.
-        """
+        """The suite's model in this process, with nothing of the framework around it."""
         return self._once("parts", self._make_parts)
 
     def adapter(self, folder: Path) -> Path | None:
@@ -123,13 +117,23 @@ class Testbed:
         )
 
     def _make_parts(self) -> Parts:
+        self._once("trial", self._try_in_worker)
+        return self._open.enter_context(opened(self.spec))
+
+    def _try_in_worker(self) -> None:
+        """Load the model in a worker before this process does: one that crashes or hangs takes nothing along there.
+
+        Raises:
+            WorkerDiedError: it crashed.
+            TimeoutError: it hung.
+        """
         try:
-            self.worker.answer(greedy(PROMPT, tokens=1))
+            with closing(self._load("worker", self.spec)) as host:
+                host.answer(greedy(PROMPT, tokens=1))
         except WorkerDiedError:
             raise
         except CamelidError:
             pass  # an error is no crash; the cases will tell what is wrong
-        return self._open.enter_context(opened(self.spec))
 
     def _other(self, name: str, make: Callable[[Path], ModelArtifact | None]) -> Host:
         artifact = make(self._new_folder(name))

@@ -29,7 +29,7 @@ class ModelFacts(msgspec.Struct, frozen=True):
     bos_token: str = ""
     """Text of the begin-of-sequence token, for Jinja templates."""
     eos_token: str = ""
-    """Text of the end-of-sequence token, for Jinja templates."""
+    """Text of the end-of-sequence token, for Jinja templates; the conformance kit tries `Tokenizer.encode` with it."""
     capabilities: frozenset[Capability] = frozenset()
     """What this backend can do with this model."""
     runtime: str = ""

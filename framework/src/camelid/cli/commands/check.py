@@ -46,27 +46,36 @@ def command(
 ) -> None:
     """Prove what a backend can do, with a model, on this machine.
 
-    All cases of the conformance kit run, most of them twice: in this process and in a worker. A capability that the
-    model does not declare has to be REFUSED, which is as good as PASS. What is found is kept beside the models, and
-    `camelid plugins` and `camelid show` tell of it. The exit status is 1 if a case failed.
+    All cases of the conformance kit run, most of them twice: in a process of the kit and in a worker. A capability
+    that the model does not declare has to be REFUSED, which is as good as PASS. A case in which the backend crashes has
+    failed, and the others go on. What is found is kept beside the models, and `camelid plugins` and `camelid show` tell
+    of it. The exit status is 1 if a case failed.
     """
     from camelid.cli.check.display import Display
     from camelid.cli.check.model import find_artifact
     from camelid.cli.installed import load_installed
     from camelid.plugins.proofs import Proofs
-    from camelid.testing.live import live_suite
+    from camelid.testing.check_process import Order, check_apart
     from camelid.testing.outcomes import Outcome
     from camelid.testing.report import KitReport
-    from camelid.testing.runner import run_suite
 
     settings = load_settings()
     plugins = load_installed(settings)
-    artifact = find_artifact(model, settings)
+    plugins.backend(backend)
+    artifact = find_artifact(model, settings, plugins.catalog.endings)
     registered = plugins.catalog.backend_for(artifact.format, backend)
+    order = Order(
+        backend=backend,
+        artifact=artifact,
+        adapter=str(adapter or ""),
+        patience=patience,
+        only=only or "",
+        plugins=None if settings.plugins is None else tuple(settings.plugins),
+        disabled=tuple(settings.disabled_plugins),
+    )
     findings: list[Finding] = []
     with Display() as display:
-        suite = live_suite(backend, artifact, adapter=adapter, patience=patience)
-        for found in run_suite(suite, plugins, only=only or ""):
+        for found in check_apart(order):
             findings.append(found)
             display.progress(len(findings), found)
     display.report(f"{backend} with {artifact.name}", findings)

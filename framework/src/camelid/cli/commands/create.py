@@ -2,6 +2,7 @@
 
 import os.path
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from camelid.cli.connection import connect
 from camelid.cli.go_flags import GoCommand
 from camelid.cli.making import make_model
 from camelid.cli.model_sources import collect
+from camelid.configuration import load_settings
 from camelid.errors import RequestError
 from camelid.store.modelfile import Modelfile, decode, parse
 
@@ -42,8 +44,17 @@ def command(model: str, *, file: str | None, quantize: str, draft_quantize: str,
         click.echo(warning, err=True)
     with connect() as client, ProgressDisplay() as display:
         display.status("gathering model components")
-        sources = collect(model, modelfile, folder, quantize=quantize, draft_quantize=draft_quantize)
+        sources = collect(
+            model, modelfile, folder, quantize=quantize, draft_quantize=draft_quantize, endings=_installed_endings
+        )
         make_model(client, sources, display)
+
+
+def _installed_endings() -> Iterable[str]:
+    """How names of files end that are models of installed backends; imports all plugins."""
+    from camelid.cli.installed import load_installed
+
+    return load_installed(load_settings()).catalog.endings
 
 
 def _read(file: str | None) -> tuple[Modelfile, Path]:

@@ -55,7 +55,10 @@ class TokenizingCases:
         check("left" in back and "right" in back, "both sides of a NUL character", back)
 
     def test_control_text_is_a_token_only_when_asked(self, host: Host) -> None:
-        """Proves that `parse_special` is heeded: else users could forge turns. Look at `Tokenizer.encode`."""
+        """Proves that `parse_special` is heeded: else users could forge turns.
+
+        Look at `Tokenizer.encode`, and at `ModelFacts.eos_token`: the text that is tried.
+        """
         control = host.facts.eos_token
         check(bool(control), "the text of the end token in `ModelFacts.eos_token`", control)
         parsed = host.run(host.client.tokenize(control, add_special=False, parse_special=True))
