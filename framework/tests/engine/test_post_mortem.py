@@ -49,6 +49,13 @@ def test_a_line_without_end_fills_no_memory():
     assert len(tail.text()) == LONGEST_LINE
 
 
+def test_a_traceback_is_told_to_its_end(caplog):
+    caplog.set_level(logging.WARNING, "camelid.worker")
+    trace = ["Traceback (most recent call last):", '  File "mine.py", line 7, in feed', "    pick()", "KeyError: 3"]
+    OutputTail("toy").feed("\n".join(["loading", *trace, "going on", ""]).encode())
+    assert [record.message for record in caplog.records] == [f"toy: {line}" for line in trace]
+
+
 def test_lines_are_logged_and_alarming_ones_are_warnings(caplog):
     caplog.set_level(logging.DEBUG, "camelid.worker")
     OutputTail("toy").feed(b"loading tensors\nggml: ERROR: no memory\n")

@@ -290,6 +290,16 @@ async def test_a_file_with_an_ending_that_a_backend_knows_has_its_format(create,
     assert found(store).artifact.format == model_format
 
 
+async def test_a_file_without_a_name_has_the_format_of_the_model_that_has_it(create, store):
+    """So the Modelfile that is shown of a model makes it again."""
+    descriptor = BackendDescriptor("toy", frozenset({"toy"}), frozenset(), endings={".toy": "toy"})
+    create._catalog = Catalog({"toy": RegisteredBackend(descriptor, "toy", "dist-toy")})
+    digest = store.blobs.put(b"a toy")
+    await statuses(create, files={"m.toy": digest})
+    assert (await statuses(create, files={digest.replace(":", "-"): digest}))[0] == "parsing toy model"
+    assert found(store).artifact.format == "toy"
+
+
 async def test_no_ending_makes_another_format_of_gguf(create, store, upload):
     descriptor = BackendDescriptor("toy", frozenset({"toy"}), frozenset(), endings={".gguf": "toy"})
     create._catalog = Catalog({"toy": RegisteredBackend(descriptor, "toy", "dist-toy")})

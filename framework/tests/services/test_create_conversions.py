@@ -304,7 +304,7 @@ async def test_pieces_that_do_not_belong_together_are_refused(create, store, pie
     ("trouble", "error", "message"),
     [
         ("architecture", UnsupportedCapabilityError, 'unsupported architecture "Toy"'),
-        ("break", CamelidError, "the model's worker failed"),
+        ("break", CamelidError, "toy-converters raised "),
         ("full", DiskFullError, "no space left"),
     ],
 )

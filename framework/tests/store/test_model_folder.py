@@ -69,3 +69,13 @@ def test_a_folder_of_too_many_files_is_no_model(tmp_path: Path):
         (tmp_path / f"{number}.gguf").touch()
     with pytest.raises(RequestError, match="more than 4096 files"):
         model_files(tmp_path)
+
+
+def test_a_model_of_a_backend_is_taken_where_no_other_is(tmp_path: Path):
+    fill(tmp_path, "a.TOY", "config.json", "Modelfile")
+    assert list(model_files(tmp_path, lambda: {".toy"})) == ["a.TOY"]
+    fill(tmp_path, "b.toy")
+    with pytest.raises(RequestError, match=r"several models: a\.TOY, b\.toy; name one of them"):
+        model_files(tmp_path, lambda: {".toy"})
+    fill(tmp_path, "c.gguf")
+    assert list(model_files(tmp_path, lambda: {".toy"})) == ["c.gguf", "config.json"]

@@ -98,7 +98,9 @@ def camelid_generator(model):
 """
     run = run_kit(mistake, cases="predict_is_exact")
     assert len(run.texts) == 2
-    assert all("reason: RuntimeError: device error 700" in text for text in run.texts.values())
+    for text in run.texts.values():
+        assert "the model's backend raised RuntimeError in my_plugin.py, line " in text
+        assert "reason: RuntimeError: device error 700" in text
     assert "Proves that generation stops at the limit" in run.output
 
 
@@ -150,4 +152,4 @@ def test_a_broken_plugin_is_told_from_a_missing_one(run_kit):
     (text,) = run.texts.values()
     assert "no installed plugin registers the backend 'mine'; there are: " in text
     assert "the plugin 'mine' of my-plugin is broken: " in text
-    assert "unknown hook 'camelid_tokeniser'" in text
+    assert "there is no hook camelid_tokeniser; camelid_tokenizer is meant?" in text

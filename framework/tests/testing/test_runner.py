@@ -57,7 +57,7 @@ def test_expected_failures_are_strict(plugins):
         (
             ModelError("it is broken", reason="a layer is missing", plugin="camelid-x"),
             Outcome.FAILED,
-            "expected no error; came ModelError: it is broken (of camelid-x)",
+            "expected no error; came ModelError: it is broken (of camelid-x)\nreason: a layer is missing",
         ),
     ],
 )

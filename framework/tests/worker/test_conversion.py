@@ -49,7 +49,7 @@ def test_reports_in_quick_succession_are_left_out(order):
     ("trouble", "kind", "message", "plugin"),
     [
         ("architecture", "UnsupportedCapabilityError", 'unsupported architecture "Toy"', ""),
-        ("break", "CamelidError", "the model's worker failed", "toy-converters"),
+        ("break", "CamelidError", "toy-converters raised ", "toy-converters"),
         ("full", "DiskFullError", "no space left for the converted model", "toy-converters"),
         ("memory", "ModelMemoryError", "there is not enough memory to convert", "toy-converters"),
     ],

@@ -22,6 +22,7 @@ from camelid.decoding.sequence import Sequence
 from camelid.decoding.speculation import Speculation
 from camelid.decoding.tokens import common_prefix
 from camelid.errors import CamelidError, ModelError, ModelMemoryError, PromptTooLongError, RequestError
+from camelid.plugins.blame import raised_outside
 from camelid.types.generation import FinishReason
 from camelid.types.grammar import Grammar
 from camelid.types.usage import EngineUsage
@@ -471,4 +472,5 @@ def _as_model_error(error: Exception) -> CamelidError:
     if isinstance(error, CamelidError):
         return error
     _log.error("the backend failed", exc_info=error)
-    return ModelError("the model's backend failed; see the server's log", reason=f"{type(error).__name__}: {error}")
+    raised = raised_outside(error) or "failed"
+    return ModelError(f"the model's backend {raised}; see the server's log", reason=f"{type(error).__name__}: {error}")

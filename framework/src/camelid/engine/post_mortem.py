@@ -15,6 +15,7 @@ LONGEST_LINE: Final = 2000
 """Bytes; what is longer is cut, so that a library that prints without newlines fills no memory."""
 
 _log = logging.getLogger("camelid.worker")
+_TRACE: Final = "Traceback (most recent call last)"
 _ALARMING = re.compile(r"\b(error|fatal|warn|warning|failed|traceback|assert|abort)", re.IGNORECASE)
 
 
@@ -40,6 +41,7 @@ class OutputTail:
         """Take `name` as what the log lines belong to: the model, or the converter."""
         self.name = name
         self._lines: deque[str] = deque(maxlen=TAIL_LINES)
+        self._in_trace = False
         self._partial = b""
 
     def feed(self, data: bytes) -> None:
@@ -60,11 +62,12 @@ class OutputTail:
         line = raw[:LONGEST_LINE].decode(errors="replace").rstrip()
         if line:
             self._lines.append(line)
-            _log.log(_level(line), "%s: %s", self.name, line)
+            _log.log(self._level(line), "%s: %s", self.name, line)
 
-
-def _level(line: str) -> int:
-    """How loudly a line is to be told."""
-    if trace.LOGGER in line:
-        return logging.INFO
-    return logging.WARNING if _ALARMING.search(line) else logging.DEBUG
+    def _level(self, line: str) -> int:
+        """How loudly a line is to be told: a traceback is a warning to its end, the first line that is not indented."""
+        if trace.LOGGER in line:
+            return logging.INFO
+        alarming = self._in_trace or _ALARMING.search(line)
+        self._in_trace = line.startswith(_TRACE) or (self._in_trace and line.startswith(" "))
+        return logging.WARNING if alarming else logging.DEBUG

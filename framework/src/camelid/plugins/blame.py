@@ -1,8 +1,13 @@
 """Where in a plugin's files something went wrong."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Final
 
-__all__ = ("place_of",)
+__all__ = ("place_of", "raised_outside")
+
+_FRAMEWORK: Final = "camelid"
 
 
 def place_of(error: BaseException, top: str) -> str:
@@ -14,9 +19,30 @@ def place_of(error: BaseException, top: str) -> str:
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f" in {Path(error.filename).name}, line {error.lineno}"
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        if str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == top:
+    place = ""
+    for trace in _frames(error):
+        if _package(trace) == top:
             place = f" in {Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"
-        trace = trace.tb_next
     return place
+
+
+def raised_outside(error: BaseException) -> str:
+    """What an exception is and where it was, if it came out of a plugin's code that the framework called: `raised
+    NameError in engine.py, line 7`; empty if all of it was the framework's.
+    """
+    tops = (_package(trace) for trace in _frames(error))
+    top = next((top for top in tops if top != _FRAMEWORK), "")
+    return f"raised {type(error).__name__}{place_of(error, top)}" if top else ""
+
+
+def _package(trace: TracebackType) -> str:
+    """The top-level package of a frame's code."""
+    return str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _frames(error: BaseException) -> Iterator[TracebackType]:
+    """From where the exception was caught to where it was raised."""
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next

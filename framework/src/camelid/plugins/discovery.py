@@ -102,7 +102,8 @@ def _check_api(package: str, version: object) -> None:
         return
     if not isinstance(version, int):
         raise ApiVersionError(
-            f"{package} does not say CAMELID_API = {API_VERSION}; upgrade {package}: pip install --upgrade {package}",
+            f"{package} does not say for which version of the plugin API it was written "
+            f"(CAMELID_API = {API_VERSION} in its module); upgrade {package}: pip install --upgrade {package}",
             plugin=package,
         )
     behind = package if version < API_VERSION else PROJECT

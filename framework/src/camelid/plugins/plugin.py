@@ -2,7 +2,9 @@
 
 import inspect
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import ModuleType
+from typing import Final
 
 import pluggy
 
@@ -19,6 +21,9 @@ from camelid.plugins.discovery import Candidate
 from camelid.plugins.trace import Call
 
 __all__ = ("Plugin", "new_manager")
+
+_MARK: Final = f"{hookspecs.PROJECT}_impl"
+"""The attribute that `hookimpl` leaves on a function."""
 
 
 def new_manager() -> pluggy.PluginManager:
@@ -52,7 +57,7 @@ class Plugin:
         except pluggy.PluginValidationError as error:
             raise PluginLoadError(
                 f"{self.package} has a hook that this version of Camelid does not know; upgrade or mend it",
-                reason=" ".join(str(error).split()),
+                reason=_misfit(module) or " ".join(str(error).split()),
                 plugin=self.package,
             ) from error
         callers = self._manager.get_hookcallers(module) or []
@@ -134,3 +139,19 @@ class Plugin:
     def failure(self, what: str, error: BaseException) -> HookError:
         """The error that blames this plugin for what its hook or handler `what` raised, and says where."""
         return self.fault(what, f"raised {type(error).__name__}{place_of(error, self._top)}", reason=str(error))
+
+
+def _misfit(module: ModuleType) -> str:
+    """What is wrong with a hook of a module that pluggy refused: its name, or an argument."""
+    for name, function in vars(module).items():
+        if not hasattr(function, _MARK):
+            continue
+        spec = getattr(hookspecs, name, None)
+        if spec is None:
+            near = get_close_matches(name, hookspecs.__all__, n=1)
+            return f"there is no hook {name}" + (f"; {near[0]} is meant?" if near else "")
+        known = inspect.signature(spec).parameters
+        wrong = [argument for argument in inspect.signature(function).parameters if argument not in known]
+        if wrong:
+            return f"{name} has no argument {wrong[0]}; it may take {', '.join(known) or 'none'}"
+    return ""

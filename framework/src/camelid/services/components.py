@@ -1,7 +1,7 @@
 """The files of a request as the files of a model: found, checked, and where need be converted (contract 15)."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +21,10 @@ from camelid.services.progress import Progress, Report
 from camelid.services.quantization import quantization_named
 from camelid.services.split_files import group_pieces, is_piece
 from camelid.store import media_types
-from camelid.store.blobs import BlobStore
 from camelid.store.formats import GGUF, ONNX
 from camelid.store.gguf import GGUFHeader
 from camelid.store.onnx_folder import OnnxFacts, has_onnx, layer_type, main_first, read_onnx_facts
+from camelid.store.store import Store
 from camelid.types.artifact import FileRole
 
 __all__ = ("Component", "Components")
@@ -58,27 +58,25 @@ class Components:
 
     def __init__(
         self,
-        blobs: BlobStore,
+        store: Store,
         converting: Converting,
         endings: Mapping[str, str],
-        remembered: Callable[[str], str],
         owner: object,
         report: Report,
     ) -> None:
         """Take what is needed.
 
         Args:
-            blobs: where uploaded files are.
+            store: where uploaded files are, and models that tell of which format a file is.
             converting: makes GGUF files of others.
             endings: of files, as `inspect_file` wants them.
-            remembered: the format in which some model has the blob of a digest; empty if none has.
             owner: in whose name files of this machine are stored.
             report: takes the lines.
         """
-        self._blobs = blobs
+        self._store = store
+        self._blobs = store.blobs
         self._converting = converting
         self._endings = endings
-        self._remembered = remembered
         self._owner = owner
         self._report = report
 
@@ -185,7 +183,9 @@ class Components:
             stored = {name: place for name, place in stored.items() if not name.endswith(_COMPANIONS)}
         pieces: dict[str, GGUFFile] = {}
         for name, (digest, path) in stored.items():
-            kind = await asyncio.to_thread(inspect_file, name, path, self._endings, partial(self._remembered, digest))
+            kind = await asyncio.to_thread(
+                inspect_file, name, path, self._endings, partial(self._store.format_of, digest)
+            )
             self._report(Progress("parsing GGUF" if kind.format == GGUF else f"parsing {kind.format} model"))
             if kind.header is not None and is_piece(kind.header):
                 pieces[name] = GGUFFile(path, kind.header)

@@ -76,9 +76,7 @@ class Create:
         workplace = self._store.workplace()
         try:
             converting = Converting(self._catalog, self._conversions, workplace, report)
-            components = Components(
-                self._store.blobs, converting, self._catalog.endings, self._store.format_of, builder.owner, report
-            )
+            components = Components(self._store, converting, self._catalog.endings, builder.owner, report)
             inherited = await self._add_model(builder, components, request, report)
             await self._add_companions(builder, components, request)
             await asyncio.to_thread(_add_texts, builder, request, inherited)

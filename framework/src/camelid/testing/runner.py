@@ -164,7 +164,9 @@ def declared_by(given: Iterable[object]) -> frozenset[Capability]:
 
 def told(error: Exception) -> str:
     """What a case failed of, as people read it: a kept promise's sentence as it is, other errors with their kind."""
-    notes = getattr(error, "__notes__", ())
+    notes = list(getattr(error, "__notes__", ()))
+    if isinstance(error, CamelidError) and error.reason and not notes:
+        notes.append(f"reason: {error.reason}")
     sentence = (
         str(error)
         if isinstance(error, Failed | TimeoutError)

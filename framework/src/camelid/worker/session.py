@@ -21,6 +21,7 @@ from camelid.decoding.archive import PrefixArchive
 from camelid.decoding.lift import LIFTED, lift
 from camelid.decoding.prefix_files import PrefixFiles, folder_of_model
 from camelid.errors import CamelidError, RequestError, UnsupportedCapabilityError
+from camelid.plugins.blame import raised_outside
 from camelid.plugins.host import PluginHost
 from camelid.types.artifact import FileRole
 from camelid.types.capabilities import Capability
@@ -214,9 +215,11 @@ class Session:
 
 def blame(error: Exception, plugin: str) -> Fault:
     """An error for the wire; the plugin is named unless the client is to blame. Foreign exceptions are logged."""
+    fault = fault_from(error)
     if not isinstance(error, CamelidError):
         _log.error("%s failed", plugin, exc_info=error)
-    fault = fault_from(error)
+        if raised := raised_outside(error):
+            return Fault(fault.kind, f"{plugin} {raised}; see the server's log", fault.reason, plugin)
     if fault.plugin or isinstance(error, RequestError):
         return fault
     return Fault(fault.kind, fault.message, fault.reason, plugin)
