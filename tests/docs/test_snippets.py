@@ -90,6 +90,9 @@ def test_camelid_tokenizer(plugins, tmp_path):
         tokens = tokenizer.encode(text, add_special=True, parse_special=True)
         assert tokenizer.decode(tokens).decode() == text
         assert all(0 <= token < tokenizer.vocabulary_size for token in tokens)
+    control = model.facts.eos_token
+    assert tokenizer.encode(f"a{control}b", add_special=True, parse_special=True) == [97, 256, 98]
+    assert len(tokenizer.encode(control, add_special=True, parse_special=False)) == len(control)
 
 
 @pytest.fixture

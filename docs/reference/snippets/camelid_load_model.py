@@ -21,6 +21,7 @@ class CountingModel(LoadedModel):
             vocabulary_size=257,
             trained_context=4096,
             context_length=min(4096, self.options.context_length),
+            eos_token="<|end|>",
             capabilities=frozenset({Capability.COMPLETION, Capability.TOKENIZE, Capability.LOGPROBS}),
         )
 

@@ -6,7 +6,7 @@ A plugin without a backend tokenizes for others: it is asked where a backend has
 from camelid import LoadedModel, Tokenizer, hookimpl
 
 CAMELID_API = 1
-END = 256
+END, END_TEXT = 256, "<|end|>"
 
 
 class ByteTokenizer(Tokenizer):
@@ -19,7 +19,12 @@ class ByteTokenizer(Tokenizer):
         return frozenset({END})
 
     def encode(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
-        return list(text.encode("utf-8", "replace"))
+        """`<|end|>` ends an answer where a template wrote it; in what a client wrote it is text."""
+        first, *others = text.split(END_TEXT) if parse_special else [text]
+        tokens = list(first.encode("utf-8", "replace"))
+        for part in others:
+            tokens += [END, *part.encode("utf-8", "replace")]
+        return tokens
 
     def token_bytes(self, token: int) -> bytes:
         return bytes((token,)) if token < END else b""

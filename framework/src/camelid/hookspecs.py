@@ -5,8 +5,9 @@ functions: a coroutine as result is refused. Each docstring says what for, when,
 which process it runs.
 
 A plugin is a module named in the entry-point group ``camelid``. It says ``CAMELID_API = 1`` and marks its hooks with
-``camelid.hookimpl``; importing it must not import a native library. What is called once at start is called again where
-the setting `reload_plugins` has an edited plugin loaded anew.
+``camelid.hookimpl``; importing it must not import a native library, and NumPy is one: a package has another module for
+what needs such a library, which its hooks import. The examples are one module each, for shortness. What is called once
+at start is called again where the setting `reload_plugins` has an edited plugin loaded anew.
 
 The contracts are imported for type checkers only: reading the specs loads none of them.
 """
@@ -81,7 +82,7 @@ def camelid_backends(register: Callable[[BackendDescriptor], None]) -> None:
     Called once at start, before any model is loaded. Must be cheap: descriptors are plain data.
 
     Where the backend loads files of a format of its own, the descriptor's `endings` say how such files are called, so
-    that a model can be made of one: `FROM ./weights.rwkv` in a Modelfile.
+    that a model can be made of one: `FROM ./weights.rwkv` in a Modelfile, or `FROM` a folder that has one of them.
 
     Args:
         register: takes one descriptor; call it once for each backend.

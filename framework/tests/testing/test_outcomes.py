@@ -13,6 +13,26 @@ def test_a_sound_backend_passes(run_kit):
     assert len(run.outcomes) > 60
 
 
+def test_a_model_of_random_weights_passes(run_kit):
+    """What it says is no UTF-8 mostly, repeats nothing, and is the same each time."""
+    random = """
+@hookimpl
+def camelid_generator(model):
+    import numpy as np
+    from camelid import Decoder
+    class Random(Decoder):
+        context_length = model.facts.context_length
+        def __init__(self): self.tokens = []
+        def reset(self): self.tokens.clear()
+        def feed(self, tokens):
+            self.tokens += tokens
+            return np.random.default_rng(self.tokens[-9:]).normal(size=260).astype(np.float32)
+    return Random()
+"""
+    run = run_kit(random, cases="is_sound or do_not_mix or stay_free or is_a_limit or kill")
+    assert set(run.outcomes.values()) == {"passed"}, run.texts
+
+
 def test_a_suite_without_a_model_says_so(run_kit):
     run = run_kit(suite="    make_artifact = BackendSuite.make_artifact\n", cases="facts and worker")
     (text,) = run.texts.values()

@@ -14,7 +14,10 @@ that is not declared and is refused cleanly; XFAIL, named with its reason in ``e
 where the model is missing, an error with ``--camelid-strict``; FAIL, with what the case proves and where to look.
 ``--camelid-report FILE`` writes all of it as JSON.
 
-``camelid check BACKEND --model MODEL`` runs the same cases on what is installed, without pytest.
+``camelid check BACKEND --model MODEL`` runs the same cases on what is installed, without pytest. There a case that ends
+the process, as native code can, has failed, and the others go on.
+
+The model may have random weights: what is proven is that answers are the same where they have to be.
 """
 
 from camelid.testing.backend import BackendSuite

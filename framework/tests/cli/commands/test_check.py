@@ -131,6 +131,13 @@ def test_a_file_is_known_by_the_ending_that_a_backend_names(check, tmp_path, pat
     assert (run.returncode, run.stderr) == (0, ""), run.stdout
 
 
+def test_what_the_descriptor_promises_and_the_model_has_not_is_told(check):
+    """The echo model adapts nothing, and the descriptor says that the backend can do everything."""
+    run = check("@hookimpl\ndef camelid_generator(model): return None\n")
+    assert run.returncode == 1
+    assert re.search(r"\nNot proven, for .*: adapters, .*image", run.stdout)
+
+
 def test_a_broken_plugin_is_named_before_the_model_is_looked_for(check):
     run = check("@hookimpl\ndef camelid_tokeniser(model): return None\n", model="no-such-file.toy")
     assert "the plugin 'mine' of my-plugin is broken" in run.stderr
@@ -144,6 +151,7 @@ def test_a_broken_plugin_is_named_before_the_model_is_looked_for(check):
         (("nobody", "--model", "{model}"), "no installed plugin registers the backend 'nobody'; there are: "),
         (("llamacpp", "--model", "{model}"), "the backend 'llamacpp' does not load models of the format 'echo'"),
         (("echo", "--model", sys.executable), "is no model file of a known format"),
+        (("echo", "--model", "{model}", "--only", "llamas"), "no case has 'llamas' in its name"),
     ],
 )
 def test_what_cannot_be_checked_is_one_sentence(camelid, model, arguments, sentence):

@@ -61,6 +61,13 @@ class Display:
             if found.outcome in (Outcome.FAILED, Outcome.NOT_RUN, Outcome.XFAILED):
                 self._tell(found)
 
+    def tell_unproven(self, capabilities: Sequence[Capability]) -> None:
+        """What the descriptor promises and this model cannot do: another model has to prove it."""
+        if capabilities:
+            names = ", ".join(capability.value for capability in capabilities)
+            sentence = f"\nNot proven, for the model does not declare what the descriptor promises: {names}"
+            self._out.print(sentence, soft_wrap=True)
+
     def _tell(self, found: Finding) -> None:
         """A case that did not pass, and where to look."""
         head, style = _HEADS[found.outcome]

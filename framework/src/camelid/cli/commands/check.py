@@ -54,10 +54,12 @@ def command(
     from camelid.cli.check.display import Display
     from camelid.cli.check.model import find_artifact
     from camelid.cli.installed import load_installed
+    from camelid.errors import RequestError
     from camelid.plugins.proofs import Proofs
     from camelid.testing.check_process import Order, check_apart
     from camelid.testing.outcomes import Outcome
     from camelid.testing.report import KitReport
+    from camelid.types.capabilities import Capability
 
     settings = load_settings()
     plugins = load_installed(settings)
@@ -78,7 +80,12 @@ def command(
         for found in check_apart(order):
             findings.append(found)
             display.progress(len(findings), found)
+    if not findings:
+        raise RequestError(f"no case has {only!r} in its name")
     display.report(f"{backend} with {artifact.name}", findings)
+    if only is None:
+        has = frozenset[Capability]().union(*(found.declared for found in findings))
+        display.tell_unproven(sorted(registered.descriptor.capabilities - has))
     if json_path is not None:
         KitReport.of(findings).write(json_path)
     if only is None:

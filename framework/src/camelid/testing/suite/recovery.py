@@ -50,8 +50,12 @@ class RecoveryCases:
         client = worker.start(worker.spec)
 
         async def kill_in_the_middle() -> None:
-            async for _ in client.generate(greedy(PROMPT, tokens=-1)):
-                os.kill(client.pid, signal.SIGKILL)
+            stream = client.generate(greedy(PROMPT, tokens=-1))
+            await anext(stream)
+            os.kill(client.pid, signal.SIGKILL)
+            async for _ in stream:
+                pass
+            await worker.collect(greedy(PROMPT), client)  # the answer was so short that it had been told already
 
         expect_error(WorkerDiedError, lambda: worker.run(kill_in_the_middle()))
         with worker.another(worker.spec) as successor:
