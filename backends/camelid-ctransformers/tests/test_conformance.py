@@ -2,13 +2,10 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar
 
 from camelid.testing import BackendSuite, not_run
 from camelid.testing.tiny_ggml import write_ggml_model
 from camelid.types import LoadOptions, ModelArtifact, ModelFile
-
-_RANDOM = "the case wants a model that repeats what it read, and this one has random weights"
 
 
 class TestGGUF(BackendSuite):
@@ -26,10 +23,6 @@ class TestGGUF(BackendSuite):
 class TestGGML(BackendSuite):
     backend = "ctransformers"
     options = LoadOptions(context_length=192, parallel=4, batch_tokens=128, threads=1)
-    expected_failures: ClassVar[dict[str, str]] = {
-        "test_concurrent_answers_do_not_mix": _RANDOM,
-        "test_free_answers_beside_constrained_ones_stay_free": _RANDOM,
-    }
 
     def make_artifact(self, folder: Path) -> ModelArtifact:
         path = write_ggml_model(folder / "model.bin", "gpt2")
