@@ -1,13 +1,13 @@
 """Where in a plugin's files something went wrong."""
 
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+
+from camelid.hookspecs import PROJECT
 
 __all__ = ("place_of", "raised_outside")
-
-_FRAMEWORK: Final = "camelid"
 
 
 def place_of(error: BaseException, top: str) -> str:
@@ -28,10 +28,10 @@ def place_of(error: BaseException, top: str) -> str:
 
 def raised_outside(error: BaseException) -> str:
     """What an exception is and where it was, if it came out of a plugin's code that the framework called: `raised
-    NameError in engine.py, line 7`; empty if all of it was the framework's.
+    NameError in engine.py, line 7`; empty if no plugin had to do with it.
     """
-    tops = (_package(trace) for trace in _frames(error))
-    top = next((top for top in tops if top != _FRAMEWORK), "")
+    plugins = {entry.module.partition(".")[0] for entry in metadata.entry_points(group=PROJECT)}
+    top = next((package for package in map(_package, _frames(error)) if package in plugins), "")
     return f"raised {type(error).__name__}{place_of(error, top)}" if top else ""
 
 

@@ -97,7 +97,7 @@ def _run(order: Order, folder: str) -> Generator[Finding, None, tuple[frozenset[
                 yield last
         words = f"{process.death()}\n{_last_words(errors)}".strip()
     if last is None:
-        raise WorkerDiedError("the kit could not begin", reason=words)
+        raise WorkerDiedError(f"the kit could not begin: {words}")
     if last.title in titles:
         words = f"after this case {words}"
     titles.add(last.title)

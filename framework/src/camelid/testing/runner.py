@@ -55,16 +55,16 @@ def _in_place(
     """Run cases on a model that is loaded for the first of them; without a place, on what each of them asks for."""
     with ExitStack() as stack:
         given: dict[str, object] = {}
+        failed: Exception | None = None
         for run in runs:
             if begin is not None:
                 begin(run.ended(Failed()))
-            try:
-                if place and not given:
+            if place and not given and failed is None:
+                try:
                     given = {_EACH_PLACE: stack.enter_context(closing(testbed.host(place)))}
-            except Exception as error:  # noqa: BLE001 - this case failed of it, and the next one will
-                yield run.ended(error)
-                continue
-            yield run(given)
+                except Exception as error:  # noqa: BLE001 - each of these cases failed of it
+                    failed = error
+            yield run.ended(failed) if failed else run(given)
 
 
 class _Case:
