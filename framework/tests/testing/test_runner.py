@@ -124,3 +124,14 @@ def test_what_crashes_a_worker_is_not_tried_in_this_process(install, tmp_path, m
         ("direct", Outcome.FAILED),
     ]
     assert all("WorkerDiedError" in found.reason for found in findings)
+
+
+def test_a_case_that_a_worker_dies_of_harms_no_other_one(install, tmp_path, monkeypatch):
+    on_llamas = "if 240 in list(tokens): os.kill(os.getpid(), 9)\n            return super().feed(tokens)"
+    install("crashing", CRASHING.replace("os.kill(os.getpid(), 9)", on_llamas))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    findings = list(run_suite(EchoSuite(), PluginHost.load(only={"crashing"}), only="s_ar"))
+    died = {(found.case, found.variant) for found in findings if "WorkerDiedError" in found.reason}
+    assert died == {("test_characters_arrive_whole", place) for place in ("worker", "direct")}
+    later = {found.outcome for found in findings if found.case == "test_logprobs_are_a_distribution"}
+    assert later == {Outcome.PASSED}

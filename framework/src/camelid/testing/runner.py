@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
-from camelid.errors import CamelidError
+from camelid.errors import CamelidError, WorkerDiedError
 from camelid.plugins.host import PluginHost
 from camelid.testing.backend import BackendSuite
 from camelid.testing.host import HOSTS, Host
@@ -20,6 +20,8 @@ __all__ = ("declared_by", "proves", "run_suite", "told")
 
 _EACH_PLACE: Final = "host"
 """The argument of cases that run in each place."""
+_PLACES: Final = sorted(HOSTS, key=lambda place: place != "worker")
+"""The worker first: what crashes there is not tried in this process."""
 
 
 def run_suite(
@@ -44,7 +46,7 @@ def run_suite(
         models.mkdir()
         with Testbed(suite, models, plugins) as testbed:
             cases = [_Case(testbed, suite, case, Path(folder)) for case in suite.cases() if only in case]
-            for place in (*HOSTS, ""):
+            for place in (*_PLACES, ""):
                 runs = [run for case in cases for run in case.runs(place)]
                 yield from _in_place(testbed, place, [run for run in runs if run.title not in skip], begin)
 
@@ -52,19 +54,24 @@ def run_suite(
 def _in_place(
     testbed: Testbed, place: str, runs: "list[_Run]", begin: Callable[[Finding], None] | None
 ) -> Iterator[Finding]:
-    """Run cases on a model that is loaded for the first of them; without a place, on what each of them asks for."""
+    """Run cases on a model that is loaded for the first of them, and again after one that it died of.
+
+    Without a place, they run on what each of them asks for.
+    """
     with ExitStack() as stack:
-        given: dict[str, object] = {}
+        host: Host | None = None
         failed: Exception | None = None
         for run in runs:
             if begin is not None:
                 begin(run.ended(Failed()))
-            if place and not given and failed is None:
+            if run.crash is None and place and failed is None and not (host and host.client.alive):
+                stack.close()
                 try:
-                    given = {_EACH_PLACE: stack.enter_context(closing(testbed.host(place)))}
+                    host = stack.enter_context(closing(testbed.host(place)))
                 except Exception as error:  # noqa: BLE001 - each of these cases failed of it
                     failed = error
-            yield run.ended(failed) if failed else run(given)
+            hopeless = run.crash or failed
+            yield run.ended(hopeless) if hopeless else run({_EACH_PLACE: host} if host else {})
 
 
 class _Case:
@@ -77,6 +84,8 @@ class _Case:
         self.folder = folder
         self.call: Callable[..., None] = getattr(suite, name)
         self.wants = set(inspect.signature(self.call).parameters)
+        self.crash: WorkerDiedError | None = None
+        """What it did to a worker."""
 
     def runs(self, place: str) -> "list[_Run]":
         """What is to be run of it in a place; empty stands for cases that run once, wherever that is."""
@@ -111,6 +120,11 @@ class _Run:
         """As the finding's."""
         return self.ended(None).title
 
+    @property
+    def crash(self) -> WorkerDiedError | None:
+        """What the case did to a worker."""
+        return self._case.crash
+
     def __call__(self, given: Mapping[str, object]) -> Finding:
         """Run it with what its place has."""
         case = self._case
@@ -130,6 +144,8 @@ class _Run:
         """What became of it, given what it raised."""
         suite, name = self._case.suite, self._case.name
         expected = suite.expected_failures.get(name, "")
+        if isinstance(error, WorkerDiedError):
+            self._case.crash = error
         match error:
             case NotRun():
                 outcome, reason = Outcome.NOT_RUN, str(error)

@@ -85,6 +85,8 @@ class Testbed:
     @property
     def worker(self) -> Host:
         """The suite's model in a worker, for cases that a process of its own has to survive."""
+        if isinstance(known := self._made.get("worker"), Host) and not known.client.alive:
+            del self._made["worker"]  # it died of a case, which others must not suffer for
         return self._once("worker", lambda: self._open.enter_context(closing(self.host("worker"))))
 
     @property

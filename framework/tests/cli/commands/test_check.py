@@ -4,6 +4,9 @@ import sys
 
 import pytest
 
+from camelid.testing.outcomes import Outcome
+from camelid.testing.report import Finding
+
 PLUGIN = """
 from msgspec import structs
 from camelid import hookimpl
@@ -73,6 +76,17 @@ def test_what_is_proven_is_told_from_then_on(camelid_process, tmp_path, model, m
     assert (backend["standing"]["failed"], backend["standing"]["unproven"]) == ([], [])
     assert backend["standing"]["models"] == ["echo-model"]
     assert "backend echo (echo): 9 of 9 verified 2" in camelid_process("plugins").stdout
+
+
+def test_where_nothing_can_be_kept_it_is_told_all_the_same(camelid, model, monkeypatch, tmp_path):
+    models = tmp_path / "models"
+    (models / ".camelid").mkdir(parents=True)
+    (models / ".camelid" / "proofs").write_text("no folder")
+    found = Finding("Live", "echo", "test_facts_are_plausible", None, Outcome.PASSED)
+    monkeypatch.setattr("camelid.testing.check_process.check_apart", lambda _: iter([found]))
+    run = camelid("check", "echo", "--model", model)
+    assert run.returncode == 0
+    assert run.stderr.startswith(f"Warning: this could not be kept in {models}")
 
 
 def test_a_failure_says_what_came_and_where_to_look(check, camelid_process):
