@@ -91,7 +91,7 @@ async def test_a_file_that_was_uploaded_as_older_clients_do(ollama):
 
 async def test_an_adapter_that_was_uploaded(ollama):
     digest = await upload(ollama, b"no adapter at all")
-    assert await refused(ollama, modelfile=f"FROM echo\nADAPTER @{digest}\n") == "unknown type"
+    assert (await refused(ollama, modelfile=f"FROM echo\nADAPTER @{digest}\n")).startswith("unknown type: ")
 
 
 async def test_what_show_tells_makes_the_model_again(ollama):
