@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
-from camelid.errors import CamelidError, WorkerDiedError
+from camelid.errors import CamelidError
 from camelid.plugins.host import PluginHost
 from camelid.testing.backend import BackendSuite
 from camelid.testing.host import HOSTS, Host
@@ -20,8 +20,6 @@ __all__ = ("declared_by", "proves", "run_suite", "told")
 
 _EACH_PLACE: Final = "host"
 """The argument of cases that run in each place."""
-_PLACES: Final = sorted(HOSTS, key=lambda place: place != "worker")
-"""The worker first: what crashes there is not tried in this process."""
 
 
 def run_suite(
@@ -46,7 +44,7 @@ def run_suite(
         models.mkdir()
         with Testbed(suite, models, plugins) as testbed:
             cases = [_Case(testbed, suite, case, Path(folder)) for case in suite.cases() if only in case]
-            for place in (*_PLACES, ""):
+            for place in (*HOSTS, ""):
                 runs = [run for case in cases for run in case.runs(place)]
                 yield from _in_place(testbed, place, [run for run in runs if run.title not in skip], begin)
 
@@ -64,14 +62,13 @@ def _in_place(
         for run in runs:
             if begin is not None:
                 begin(run.ended(Failed()))
-            if run.crash is None and place and failed is None and not (host and host.client.alive):
+            if place and failed is None and not (host and host.client.alive):
                 stack.close()
                 try:
                     host = stack.enter_context(closing(testbed.host(place)))
                 except Exception as error:  # noqa: BLE001 - each of these cases failed of it
                     failed = error
-            hopeless = run.crash or failed
-            yield run.ended(hopeless) if hopeless else run({_EACH_PLACE: host} if host else {})
+            yield run.ended(failed) if failed else run({_EACH_PLACE: host} if host else {})
 
 
 class _Case:
@@ -84,8 +81,6 @@ class _Case:
         self.folder = folder
         self.call: Callable[..., None] = getattr(suite, name)
         self.wants = set(inspect.signature(self.call).parameters)
-        self.crash: WorkerDiedError | None = None
-        """What it did to a worker."""
 
     def runs(self, place: str) -> "list[_Run]":
         """What is to be run of it in a place; empty stands for cases that run once, wherever that is."""
@@ -120,11 +115,6 @@ class _Run:
         """As the finding's."""
         return self.ended(None).title
 
-    @property
-    def crash(self) -> WorkerDiedError | None:
-        """What the case did to a worker."""
-        return self._case.crash
-
     def __call__(self, given: Mapping[str, object]) -> Finding:
         """Run it with what its place has."""
         case = self._case
@@ -144,8 +134,6 @@ class _Run:
         """What became of it, given what it raised."""
         suite, name = self._case.suite, self._case.name
         expected = suite.expected_failures.get(name, "")
-        if isinstance(error, WorkerDiedError):
-            self._case.crash = error
         match error:
             case NotRun():
                 outcome, reason = Outcome.NOT_RUN, str(error)
