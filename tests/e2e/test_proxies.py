@@ -2,8 +2,6 @@
 
 import runpy
 import ssl
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from shutil import copyfileobj
 from socket import SHUT_WR, create_connection
@@ -11,10 +9,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+import trustme
 
 from camelid.testing.loopback import LoopbackServer
 from camelid.testing.tiny_gguf import write_language_model
@@ -31,28 +26,11 @@ class Authority:
     """Vouches for hosts that exist nowhere."""
 
     def __init__(self, folder: Path) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-        now = datetime.now(UTC)
-        names = [*map(x509.DNSName, HOSTS), x509.IPAddress(ip_address("127.0.0.1"))]
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .sign(key, SHA256())
-        )
+        authority = trustme.CA()
         self.file = folder / "authority.pem"
-        self.file.write_bytes(certificate.public_bytes(Encoding.PEM))
-        own = folder / "key.pem"
-        own.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        authority.cert_pem.write_to_path(self.file)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(self.file, own)
+        authority.issue_cert(*HOSTS, "127.0.0.1").configure_cert(self.context)
 
 
 class Proxy(ThreadingTCPServer):

@@ -4,29 +4,17 @@ from camelid.testing.check_process import Order, check_apart
 from camelid.types import ModelArtifact, ModelFile
 
 CRASHING = """
-@hookimpl
-def camelid_backends(register):
-    register(BackendDescriptor("echo", frozenset({"echo"}), frozenset({Capability.COMPLETION})))
-
-@hookimpl
-def camelid_load_model(artifact, options):
-    from camelid_echo.backend import EchoModel
-    return EchoModel(artifact, options)
-
-@hookimpl
-def camelid_tokenizer(model):
-    from camelid_echo.backend import EchoTokenizer
-    return EchoTokenizer()
+import os
+from camelid_echo.plugin import camelid_backends, camelid_load_model, camelid_tokenizer
 
 @hookimpl
 def camelid_generator(model):
-    import os
-    from camelid_echo.tiers import EchoDecoder
-    class Crashing(EchoDecoder):
-        def feed(self, tokens):
-            if 240 in list(tokens):  # the first byte of a llama
+    from camelid_echo.tiers import EchoBatchDecoder
+    class Crashing(EchoBatchDecoder):
+        def decode(self, batch):
+            if 240 in batch.tokens[:batch.size]:  # the first byte of a llama
                 os.kill(os.getpid(), 9)
-            return super().feed(tokens)
+            super().decode(batch)
     return Crashing(model)
 """
 
