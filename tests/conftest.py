@@ -141,3 +141,23 @@ def start_server(tmp_path) -> Iterator[Callable[..., Server]]:
     yield start
     for running in servers:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., str]:
+    """Runs a command that must succeed; standard output of it."""
+
+    def run(command: Sequence[str | Path], folder: Path, **environment: str) -> str:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=110,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run

@@ -3,7 +3,6 @@
 import ast
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,23 +11,8 @@ import pytest
 from camelid.scaffold.names import PackageNames
 from camelid.scaffold.package import PackageKind, write_package
 
-SECONDS = 110
 MOST_LINES = 40
 STEPS = ("step-2", "step-3")
-
-
-def _run(command: list[str], folder: Path, **environment: str) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +24,14 @@ def begin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=STEPS)
-def package(request: pytest.FixtureRequest, docs: Path, begin: Path) -> Path:
+def package(request: pytest.FixtureRequest, docs: Path, begin: Path, run) -> Path:
     """The package after a step, made of the first one by the changes of each step up to it."""
     folder = begin.parent / request.param
     shutil.copytree(begin, folder)
     source = folder / "src" / "camelid_suffix"
     for step in STEPS[: STEPS.index(request.param) + 1]:
         (source / "batch.py").unlink(missing_ok=True)
-        _run(["git", "apply", str(docs / "tutorial" / step / "changes.diff")], folder)
+        run(["git", "apply", str(docs / "tutorial" / step / "changes.diff")], folder)
         for file in (docs / "tutorial" / step).glob("*.py"):
             shutil.copy(file, source)
     return folder
@@ -69,7 +53,7 @@ def test_a_decoder_and_what_it_computes_are_short(begin):
     assert _lines(classes["SuffixDecoder"]) + _lines(logits) <= MOST_LINES
 
 
-def test_the_kit_passes(package):
+def test_the_kit_passes(package, run):
     """The package is found by its metadata, as if it had been installed."""
     site = package / "site"
     info = site / "camelid_suffix-0.1.0.dist-info"
@@ -78,12 +62,12 @@ def test_the_kit_passes(package):
     (info / "entry_points.txt").write_text("[camelid]\nsuffix = camelid_suffix.plugin\n")
     path = os.pathsep.join(map(str, (package / "src", site)))
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # an author has none of ours
-    printed = _run([sys.executable, "-m", "pytest", "-q"], package, PYTHONPATH=path, **alone)
+    printed = run([sys.executable, "-m", "pytest", "-q"], package, PYTHONPATH=path, **alone)
     assert " passed" in printed
     assert " failed" not in printed
 
 
-def test_the_package_stays_clean(package):
-    _run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], package)
-    _run([sys.executable, "-m", "ruff", "format", "--no-cache", "--check", "."], package)
-    _run([sys.executable, "-m", "mypy", "--cache-dir", str(package.parent / "mypy"), "src"], package)
+def test_the_package_stays_clean(package, run):
+    run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], package)
+    run([sys.executable, "-m", "ruff", "format", "--no-cache", "--check", "."], package)
+    run([sys.executable, "-m", "mypy", "--cache-dir", str(package.parent / "mypy"), "src"], package)

@@ -1,12 +1,11 @@
 """What `camelid new` writes: installed with pip into a fresh environment, proven by its own tests, asked over HTTP."""
 
 import os
-import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,7 +13,6 @@ from threading import Thread
 
 import pytest
 
-SECONDS = 100
 ANSWERS = {
     "What do llamas say?": "They hum: “mmm”.",
     "Which camelids live in South America?": "The llama, the alpaca, the guanaco and the vicuña.",
@@ -23,23 +21,8 @@ ANSWERS = {
 SEES_THE_WORKSPACE = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
 
 
-def run(command: Sequence[str | Path], folder: Path, **environment: str) -> str:
-    """Standard output of a command that must succeed."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, run) -> Path:
     """A folder with one new package of each kind."""
     folder = tmp_path_factory.mktemp("scaffold")
     run([sys.executable, "-m", "camelid", "new", "backend", "tiny-suffix"], folder)
@@ -51,7 +34,7 @@ PACKAGES = ("camelid-tiny-suffix", "camelid-shelf")
 
 
 @pytest.fixture(scope="module")
-def python(folder: Path) -> Path:
+def python(folder: Path, run) -> Path:
     """The interpreter of a fresh environment in which both are installed."""
     venv.create(folder / "venv", symlinks=os.name != "nt")
     python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -89,7 +72,7 @@ def ask(server, model: str, question: str, **options: object) -> str:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_its_own_tests_pass(folder, python, package):
+def test_its_own_tests_pass(folder, python, package, run):
     alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # an author has none of ours
     printed = run([python, "-m", "pytest", "-q"], folder / package, **alone)
     assert " passed" in printed
@@ -97,13 +80,13 @@ def test_its_own_tests_pass(folder, python, package):
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_it_is_clean(folder, package):
+def test_it_is_clean(folder, package, run):
     run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], folder / package)
     run([sys.executable, "-m", "ruff", "format", "--no-cache", "--check", "."], folder / package)
     run([sys.executable, "-m", "mypy", "--cache-dir", folder / "mypy", "src", "tests"], folder / package)
 
 
-def test_a_model_of_its_own_format_is_created_and_asked(folder, python, fresh_server):
+def test_a_model_of_its_own_format_is_created_and_asked(folder, python, fresh_server, run):
     create = [python, "-m", "camelid", "create", "tiny-suffix", "-f", "example/Modelfile"]
     run(create, folder / "camelid-tiny-suffix", OLLAMA_HOST=fresh_server.url)
     for question, answer in ANSWERS.items():
@@ -113,7 +96,7 @@ def test_a_model_of_its_own_format_is_created_and_asked(folder, python, fresh_se
     )
 
 
-def test_a_model_is_pulled_from_a_folder_and_asked(folder, python, fresh_server, web_host):
+def test_a_model_is_pulled_from_a_folder_and_asked(folder, python, fresh_server, web_host, run):
     example = folder / "camelid-tiny-suffix" / "example"
     (example / "camelids.template").write_text("{{ .Prompt }}\n")
     assert run([python, "-m", "camelid_shelf", example, "*.tinysuffix"], folder) == "camelids:latest\n"
@@ -124,7 +107,7 @@ def test_a_model_is_pulled_from_a_folder_and_asked(folder, python, fresh_server,
         assert ask(fresh_server, model, question, options={"temperature": 0}) == answer
 
 
-def test_the_wheel_of_the_framework_carries_the_templates(tmp_path):
+def test_the_wheel_of_the_framework_carries_the_templates(tmp_path, run):
     framework = Path(__file__).parents[2] / "framework"
     run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], framework)
     (wheel,) = tmp_path.glob("*.whl")
