@@ -5,6 +5,7 @@ from typing import Final, Self, TypeVar
 import httpx
 import msgspec
 
+from camelid.contracts.distribution.answers import read_limited
 from camelid.errors import RegistryError
 from camelid.types.json import JsonObject
 from camelid_upstream.allowed import Upstream
@@ -67,10 +68,13 @@ class Asking:
     def _send(self, path: str, body: JsonObject | None) -> tuple[int, bytes]:
         try:
             with self._http.stream("GET" if body is None else "POST", path, json=body) as response:
-                return response.status_code, _bounded(response)
+                content = read_limited(response, _MOST_BYTES)
         except httpx.HTTPError as error:
             failure = no_answer(self.upstream, error)
             raise RegistryError(failure.message, reason=failure.reason) from error
+        if content is None:
+            raise RegistryError(f"{response.request.url} says more than anybody would read")
+        return response.status_code, content
 
 
 def _decoded(kind: type[_T], content: bytes) -> _T | None:
@@ -79,12 +83,3 @@ def _decoded(kind: type[_T], content: bytes) -> _T | None:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def _bounded(response: httpx.Response) -> bytes:
-    content = b""
-    for piece in response.iter_raw():
-        content += piece
-        if len(content) > _MOST_BYTES:
-            raise RegistryError(f"{response.request.url} says more than anybody would read")
-    return content
