@@ -76,6 +76,11 @@ class Drive:
             self.feed_together({sequence: part})
         return self.feed_together({sequence: last})[sequence]
 
+    def go_on(self, prompt: Sequence[int]) -> tuple[int, Logits]:
+        """Append tokens to sequence 0, and then the likeliest next one; that one, and the logits after it."""
+        token = int(self.feed(0, prompt).argmax())
+        return token, self.feed(0, [token])
+
     def feed_together(self, runs: Mapping[int, Sequence[int]]) -> dict[int, Logits]:
         """Append tokens to several sequences in one batch; copies of the logits after each."""
         batch = Batch(self.limits.batch_tokens)

@@ -57,8 +57,8 @@ class BatchingCases:
         tokens, alone = {}, {}
         for sequence, prompt in prompts.items():
             drive.forget()
-            tokens[sequence] = [int(drive.feed(0, prompt).argmax())]
-            alone[sequence] = drive.feed(0, tokens[sequence])
+            token, alone[sequence] = drive.go_on(prompt)
+            tokens[sequence] = [token]
         drive.forget()
         drive.feed_together(prompts)
         for sequence, logits in drive.feed_together(tokens).items():

@@ -17,8 +17,7 @@ class StateSavingCases:
     def test_a_restored_sequence_goes_on_as_the_saved_one(self, parts: Parts) -> None:
         """Proves that a state holds all of a sequence, for another place too. Look at `save` and `restore`."""
         drive, prompt, state = _saved(parts)
-        token = int(drive.feed(0, prompt[-1:]).argmax())
-        expected = drive.feed(0, [token])
+        token, expected = drive.go_on(prompt[-1:])
         target = drive.limits.sequences - 1
         drive.forget()
         drive.decoder.restore(target, state)
